@@ -1,0 +1,1 @@
+"""The only code that opens kernel and network-facing sockets."""

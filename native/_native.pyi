@@ -1,0 +1,182 @@
+"""What the compiled core offers to Python. Blocking calls release the GIL; no call takes the GIL while it holds the core's lock.
+
+Addresses are bytes of 4 or 16; a prefix is (address bytes, length); families are (AFI, SAFI) as IANA numbers them.
+"""
+
+from collections.abc import Sequence
+from typing import Any, final
+
+PATH_ROW_KEYS: tuple[str, ...]
+
+@final
+class Updates:
+    """A run of whole UPDATE messages, exactly as received. Opaque."""
+
+    def __len__(self) -> int: ...
+    @property
+    def nbytes(self) -> int: ...
+
+@final
+class Framer:
+    """Cuts one direction of a BGP session's byte stream into messages (RFC 4271 4.1)."""
+
+    max_message: int
+    def __init__(self, max_message: int = 4096) -> None: ...
+    def feed(self, data: bytes) -> Framed: ...
+
+@final
+class Framed:
+    """What one read held. ``items`` is in wire order: Updates, or (type, body without header) for OPEN, NOTIFICATION, ROUTE-REFRESH
+    and unknown types; consecutive UPDATEs are one item and KEEPALIVEs are only counted. ``error`` is the (code, subcode, data) of the
+    NOTIFICATION that a broken header asks for (RFC 4271 6.1); nothing after it was read."""
+
+    items: list[Updates | tuple[int, bytes]]
+    keepalives: int
+    updates: int
+    error: tuple[int, int, bytes] | None
+
+@final
+class SessionTerms:
+    """What was agreed on a session, as far as reading UPDATEs needs it."""
+
+    def __init__(
+        self, *, peer_asn: int, local_asn: int, four_octet_as: bool, families: Sequence[tuple[int, int]],
+        add_path_receive: Sequence[tuple[int, int]] = (), max_message: int = 4096, local_router_id: bytes = b"\0\0\0\0",
+    ) -> None: ...
+
+@final
+class Changes:
+    """Canonical changes decoded from UPDATEs: the input of ``Engine.apply``. ``rows`` turns them into Python objects for the reference."""
+
+    updates: int
+    announced: int
+    withdrawn: int
+    end_of_rib: list[tuple[int, int]]
+    faults: list[dict[str, Any]]          # code, disposition (1 discard .. 4 reset, RFC 7606 2), subcode, rfc, count
+    error: tuple[int, int, bytes] | None  # NOTIFICATION that resets the session; changes before it still count
+    def rows(self) -> list[dict[str, Any]]:
+        """Each change in order: {"op": "announce"|"withdraw", "afi", "safi", "prefix": (bytes, len), "path_id", "attributes": dict|None}."""
+
+def decode(updates: Updates, terms: SessionTerms) -> Changes:
+    """Decode UPDATEs by RFC 4271 4.3, 4760, 6793, 7606, without any table: the pure half of ``Engine.receive``."""
+
+@final
+class Engine:
+    """The controller's RIB: tables, sources, best path, next-hop resolution, groups, feeds. One writer (the engine thread); any thread may call."""
+
+    def __init__(self, *, router_id: bytes, asn: int, digest_key: bytes, seed: int = 0) -> None: ...
+
+    # --- sources: numbers the caller keeps; 0 is reserved -------------------------------------------------------------------
+    def add_connected_source(self) -> int: ...
+    def add_static_source(self) -> int: ...
+    def add_peer(self, *, address: bytes, asn: int, router_id: bytes, ebgp: bool, import_accept: bool = True, distance: int | None = None) -> int:
+        """A BGP peer as a source (one per Established session; distance defaults to 20 eBGP, 200 iBGP)."""
+    def remove_source(self, source: int) -> None:
+        """Withdraw everything the source gave, in bounded slices run by ``step``; the number is not reused while paths remain."""
+    def step(self, budget: int = 4096) -> bool:
+        """Do up to ``budget`` units of deferred work (peer loss, re-selection); True while more is waiting."""
+
+    # --- BGP in ------------------------------------------------------------------------------------------------------------
+    def receive(self, source: int, updates: Updates, terms: SessionTerms) -> Changes:
+        """decode + apply in one call, GIL released throughout. The Changes handed back keep counts and faults only."""
+    def apply(self, source: int, changes: Changes) -> None: ...
+
+    # --- other sources -----------------------------------------------------------------------------------------------------
+    def put_connected(self, source: int, prefix: tuple[bytes, int], ncp: str, port: str, *, local: bool = False, metric: int = 0) -> None: ...
+    def delete(self, source: int, prefix: tuple[bytes, int]) -> None: ...
+    def put_static(
+        self, source: int, prefix: tuple[bytes, int], next_hops: Sequence[dict[str, Any]], *,
+        kind: str = "via", distance: int = 1, metric: int = 0, tag: int = 0,
+    ) -> None:
+        """kind: "via", "blackhole" or "unreachable". A next hop: {"address": bytes, "ncp": str|None, "port": str|None, "weight": int}."""
+    def set_networks(self, afi: int, prefixes: Sequence[tuple[bytes, int]]) -> None:
+        """Prefixes that BGP originates whenever the RIB holds a non-BGP route for them (``bgp: networks``)."""
+
+    # --- FIB feed: one cursor per NCP ----------------------------------------------------------------------------------------
+    def fib_open(self) -> int:
+        """A new consumer, at the start of a snapshot."""
+    def fib_close(self, consumer: int) -> None: ...
+    def fib_read(self, consumer: int, max_routes: int = 8192) -> FibDelta | None:
+        """The next part of the stream, groups before the routes that use them; None when there is nothing to send."""
+    def fib_snapshot_state(self, consumer: int) -> tuple[bool, int, int]:
+        """(snapshot complete: the cursor stands at the tail, routes in the FIB, digest of them as u64)."""
+
+    # --- export: one cursor per peer, bytes shared by peers of one group at the same position ---------------------------------
+    def export_open(
+        self, *, peer_source: int, afi: int, safi: int, ebgp: bool, local_asn: int, peer_asn: int, next_hop_self: bool,
+        local_address: bytes, local_link: bytes | None, four_octet_as: bool, max_message: int = 4096, extended_next_hop: bool = False,
+    ) -> int:
+        """A new Adj-RIB-Out for one peer and family; peers with equal terms fall in one group and share encoded bytes."""
+    def export_close(self, consumer: int) -> None: ...
+    def export_read(self, consumer: int, max_routes: int = 8192) -> bytes | None:
+        """Whole UPDATE messages, the next of this peer's stream; b"" when a stretch held nothing for this peer; None when nothing is left.
+        The End-of-RIB marker (RFC 4724 2) follows the initial table by itself."""
+    def export_backlog(self, consumer: int) -> int: ...
+
+    # --- asking --------------------------------------------------------------------------------------------------------------
+    def counts(self) -> dict[str, Any]: ...
+    def source_counts(self, source: int) -> dict[str, int]:
+        """{"ipv4": paths, "ipv6": paths}"""
+    def lookup(self, prefix: tuple[bytes, int]) -> dict[str, Any] | None:
+        """Exact: every path with its standing (best, step against it), the deciding step, resolution tree, group. What ``explain`` prints."""
+    def longest_match(self, address: bytes) -> tuple[bytes, int] | None: ...
+    def page(self, afi: int, cursor: int, limit: int) -> tuple[list[dict[str, Any]], int | None]:
+        """Up to ``limit`` routes from a stable cursor (0 starts); the next cursor, None at the end."""
+    def subtree(self, prefix: tuple[bytes, int], limit: int) -> list[dict[str, Any]]: ...
+    def groups(self) -> list[dict[str, Any]]: ...
+    def adj_rib_out(self, consumer: int, limit: int) -> list[dict[str, Any]]: ...
+
+@final
+class FibDelta:
+    """One stretch of the FIB stream, in the order an agent must apply it."""
+
+    adjacencies: list[tuple[int, str, str, bytes, int]]   # id, owner NCP, port, gateway (b"" on-link), kind 0 ip 1 drop 2 local 3 unreachable
+    groups: list[tuple[int, bytes, int, bytes]]           # id, 16-byte key, kind (as adjacency), members: per member u32 adjacency, u16 weight, u8 role 0/1, u8 0; LE
+    routes: list[tuple[int, bytes, bytes, bytes, bytes]]  # table, dst column, plen column, nhg column (u32 LE), op column (1 put, 0 delete)
+    dead_groups: list[int]
+    dead_adjacencies: list[int]
+    urgent: bool
+    count: int                                            # routes in it
+
+@final
+class AgentFib:
+    """The agent's model of one box: what the controller wants, what this box's ports allow, what the kernel holds. Plain state;
+    netlink bytes out, verdict bytes in. Kernel ids are this object's own."""
+
+    def __init__(self, *, ncp: str, table: int = 254, protocol: int = 201, metric: int = 50, id_base: int = 0x20000000) -> None: ...
+    # facts of this box
+    def set_port(self, name: str, ifindex: int, up: bool) -> None:
+        """A port appeared or changed. Going down forgets the nexthops the kernel has deleted with it; coming up writes them again."""
+    def remove_port(self, name: str) -> None: ...
+    def set_fabric(self, port: str | None, peers: dict[str, tuple[bytes | None, bytes | None]]) -> None:
+        """This box's fabric port and each other NCP's fabric (IPv4, IPv6) address on it."""
+    # the stream
+    def put_adjacencies(self, rows: Sequence[tuple[int, str, str, bytes, int]]) -> None: ...
+    def put_groups(self, rows: Sequence[tuple[int, bytes, int, bytes]]) -> None: ...
+    def put_routes(self, table: int, dst: bytes, plen: bytes, nhg: bytes, op: bytes) -> list[tuple[int, str]]:
+        """Apply columns to the model. Returns (index, reason) of rows refused: unknown group, bad length. Raises ValueError on unequal columns."""
+    def drop_groups(self, ids: Sequence[int]) -> None: ...
+    def drop_adjacencies(self, ids: Sequence[int]) -> None: ...
+    def snapshot_begin(self) -> None:
+        """Mark everything stale (wire ids of the new stream replace the old ones as they arrive)."""
+    def snapshot_end(self, count: int, digest: int, sweep: bool = True) -> tuple[bool, int, int]:
+        """(count and digest agree, own count, own digest). Sweeps what was not marked only when they agree."""
+    def set_digest_key(self, key: bytes) -> None: ...
+    # what the kernel had when the agent started: raw dump bytes of own nexthops and routes; everything found is stale until a snapshot marks it
+    def adopt_nexthops(self, dump: bytes) -> int: ...
+    def adopt_routes(self, dump: bytes) -> int: ...
+    # netlink
+    def next_batch(self, max_bytes: int = 262144) -> tuple[bytes, int, int] | None:
+        """(messages, first sequence, last sequence) of the next batch, NLM_F_ACK on its last message only; None when the kernel has all.
+        One batch may be outstanding."""
+    def batch_done(self, replies: bytes) -> list[tuple[int, bytes, int, int, str]]:
+        """Feed every reply to the outstanding batch. Returns failures: (table, address, length, errno, text); ESRCH on delete and EEXIST are no failures."""
+    @property
+    def pending(self) -> int: ...
+    @property
+    def installed(self) -> int: ...
+    def counts(self) -> dict[str, int]: ...
+    def digest(self) -> tuple[int, int]: ...
+    def route(self, table: int, prefix: tuple[bytes, int]) -> dict[str, Any] | None:
+        """{"nhg", "state": "installed"|"pending"|"failed"|"unresolved"|"stale", "errno", "kernel_group", "members": [...]}"""
+    def page(self, table: int, cursor: int, limit: int) -> tuple[list[dict[str, Any]], int | None]: ...

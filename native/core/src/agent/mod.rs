@@ -1,0 +1,1 @@
+//! The agent's model of one box.

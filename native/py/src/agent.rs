@@ -1,0 +1,6 @@
+//! Binding of the agent's model.
+use pyo3::prelude::*;
+
+pub fn register(_m: &Bound<'_, PyModule>) -> PyResult<()> {
+    Ok(())
+}

@@ -1,0 +1,1 @@
+"""Protocol speakers: one package each, without I/O."""

@@ -1,0 +1,1 @@
+"""The central RIB's Python face and its reference engine."""

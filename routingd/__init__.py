@@ -1,0 +1,1 @@
+"""The composition root: daemon, agent main, configuration, control socket, CLI."""
