@@ -1,377 +1,380 @@
-"""The frames between routingd and ncpd, and every message in them. No I/O.
+"""The frames between routingd and ncpd: encoding, and a decoder that trusts nothing. No I/O.
 
-Frame = ``u32 length | u8 type | u8 flags | u16 channel`` (big-endian; length counts what follows it) and one msgpack map with
-small integer keys. A message here is a frozen dataclass whose fields, in order, are the keys 0, 1, 2 …: fields are only ever
-appended, unknown keys are ignored, an absent key takes the field's default. Unknown types are skipped unless flagged critical.
-Anything oversize, truncated or of the wrong type raises ``WireError``: the connection that carried it closes, no other notices.
+Frame = ``u32 length | u8 type | u8 flags | u16 channel`` (big-endian; length counts what follows it) and one msgpack
+map with small integer keys, the fields of a message of ``fibd.messages`` in order. Unknown keys and further columns of
+a row are ignored, an absent key takes the field's default, unknown types are skipped unless flagged critical. Anything
+oversize, truncated or of the wrong type raises ``WireError``: the connection that carried it closes, no other notices.
 """
 
 from __future__ import annotations
 
+import math
 import struct
-from collections.abc import Iterator
-from dataclasses import MISSING, dataclass, field, fields
-from enum import IntEnum
-from typing import Any, ClassVar, Final
+from collections.abc import Callable, Iterator
+from dataclasses import MISSING, fields
+from typing import Any, Final, get_args, get_origin, get_type_hints
 
 import msgpack
 
-VERSION: Final = 1
+from fibd.messages import (
+    MESSAGES,
+    VERSION,
+    Ack,
+    Addresses,
+    AdjacencyKind,
+    Answer,
+    BoxConfig,
+    Bye,
+    Capsule,
+    Error,
+    FactsComplete,
+    Heartbeat,
+    Hello,
+    Lease,
+    Message,
+    Neighbours,
+    Ports,
+    Query,
+    Role,
+    SnapshotBegin,
+    SnapshotEnd,
+    SnapshotVerdict,
+    StreamClose,
+    StreamConnect,
+    StreamCredit,
+    StreamData,
+    StreamListen,
+    StreamOpened,
+    Streams,
+    StreamUnlisten,
+    Transaction,
+    Welcome,
+)
+
+__all__ = [
+    "BEGIN", "COMMIT", "CRITICAL", "MAX_CHUNK", "MAX_FRAME", "MESSAGES", "VERSION", "Ack", "Addresses",
+    "AdjacencyKind", "Answer", "BoxConfig", "Bye", "Capsule", "Decoder", "Error", "FactsComplete", "Heartbeat",
+    "Hello", "Lease", "Message", "Neighbours", "Ports", "Query", "Role", "SnapshotBegin", "SnapshotEnd",
+    "SnapshotVerdict", "StreamClose", "StreamConnect", "StreamCredit", "StreamData", "StreamListen", "StreamOpened",
+    "StreamUnlisten", "Streams", "Transaction", "Welcome", "WireError", "encode",
+]  # fmt: skip
+
 MAX_FRAME: Final = 16 * 1024 * 1024
 MAX_CHUNK: Final = 256 * 1024
-"""No single message puts more than this on the fib or streams connection, so that an urgent one never waits longer than a chunk."""
+"""No message puts more than this on the fib or streams connection, so that an urgent one never waits longer than a
+chunk."""
+MAX_ITEMS: Final = 1 << 16
+"""Elements of one array or map: columns are bytes, so nothing honest comes near it."""
 CRITICAL: Final = 0x01
 BEGIN: Final = 0x02
 COMMIT: Final = 0x04
 _HEADER: Final = struct.Struct("!IBBH")
+_AFTER_LENGTH: Final = _HEADER.size - 4
 
 
 class WireError(Exception):
     """The peer sent what is not a frame of this protocol. The connection must close."""
 
 
-class Role(IntEnum):
-    """Which of an agent's three connections this is: a hello never waits behind a table."""
+Check = Callable[[Any], Any]
 
-    CONTROL = 1
-    STREAMS = 2
-    FIB = 3
 
+def _fail(expected: str, value: object) -> WireError:
+    return WireError(f"expected {expected}, got {type(value).__name__}")
 
-class AdjacencyKind(IntEnum):
-    IP = 0
-    DROP = 1
-    LOCAL = 2
-    UNREACHABLE = 3
 
+def _integer(low: int, high: int) -> Check:
+    def check(value: Any) -> int:
+        if type(value) is not int:  # bool is an int to isinstance
+            raise _fail("an integer", value)
+        if not low <= value <= high:
+            raise WireError(f"{value} is outside {low}..{high}")
+        return value
 
-@dataclass(frozen=True, slots=True)
-class Message:
-    TYPE: ClassVar[int] = 0
+    return check
 
 
-# --- every connection -----------------------------------------------------------------------------------------------------
+def _text(value: Any) -> str:
+    if type(value) is not str:
+        raise _fail("text", value)
+    return value
 
 
-@dataclass(frozen=True, slots=True)
-class Hello(Message):
-    """Agent, first on each connection."""
+def _octets(value: Any) -> bytes:
+    if type(value) is not bytes:
+        raise _fail("bytes", value)
+    return value
 
-    TYPE: ClassVar[int] = 1
-    role: int
-    ncp: str
-    boot_id: bytes
-    """16 random bytes, new at each start of the agent: the three connections of one agent share it."""
-    version_min: int = VERSION
-    version_max: int = VERSION
-    capabilities: list[str] = field(default_factory=list)
-    stream_id: bytes = b""
-    last_sequence: int = 0
-    election_id: int = 0
-    """The highest election id this agent ever accepted."""
-    hostname: str = ""
 
+def _octets_of(*lengths: int) -> Check:
+    def check(value: Any) -> bytes:
+        if len(_octets(value)) not in lengths:
+            raise WireError(f"{len(value)} bytes where {' or '.join(map(str, lengths))} are expected")
+        return bytes(value)
 
-@dataclass(frozen=True, slots=True)
-class Welcome(Message):
-    """Controller, in answer to Hello."""
+    return check
 
-    TYPE: ClassVar[int] = 2
-    version: int
-    election_id: int
-    stream_id: bytes
-    digest_key: bytes
-    resume: int = 0
-    """0: a full snapshot follows."""
-    heartbeat: float = 1.0
-    grace: float = 600.0
-    router: str = ""
 
+def _boolean(value: Any) -> bool:
+    if type(value) is not bool:
+        raise _fail("a boolean", value)
+    return value
 
-@dataclass(frozen=True, slots=True)
-class Error(Message):
-    TYPE: ClassVar[int] = 3
-    code: str
-    """"version", "name", "duplicate", "election", "protocol"."""
-    text: str
 
+def _number(value: Any) -> float:
+    if type(value) not in (int, float):
+        raise _fail("a number", value)
+    if not math.isfinite(value):
+        raise WireError("a number that is not finite")
+    return float(value)
 
-@dataclass(frozen=True, slots=True)
-class Bye(Message):
-    """Leaving on purpose: keep forwarding for ``grace`` seconds. With ``flush`` the agent empties the kernel and ends."""
 
-    TYPE: ClassVar[int] = 4
-    reason: str
-    grace: float
-    flush: bool = False
+def _anything(value: Any) -> Any:
+    return value
 
 
-@dataclass(frozen=True, slots=True)
-class Heartbeat(Message):
-    TYPE: ClassVar[int] = 5
-    sequence: int
-    queue_depth: int = 0
-    lag: float = 0.0
-    last_audit: float | None = None
-    echo: int = 0
+def _optional(inner: Check) -> Check:
+    return lambda value: None if value is None else inner(value)
 
 
-# --- control --------------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Ports(Message):
-    """Agent: what links it has. Rows (name, ifindex, admin up, carrier, mtu, mac, kind)."""
-
-    TYPE: ClassVar[int] = 16
-    sequence: int
-    present: list[list[Any]]
-    removed: list[str] = field(default_factory=list)
-
-
-@dataclass(frozen=True, slots=True)
-class Addresses(Message):
-    """Agent: addresses on its ports. Rows (port, address bytes, prefix length, usable: not tentative or failed)."""
-
-    TYPE: ClassVar[int] = 17
-    sequence: int
-    present: list[list[Any]]
-    removed: list[list[Any]] = field(default_factory=list)
-
-
-@dataclass(frozen=True, slots=True)
-class Neighbours(Message):
-    """Agent: neighbour entries. Rows (port, address bytes, mac bytes, state name)."""
-
-    TYPE: ClassVar[int] = 18
-    sequence: int
-    present: list[list[Any]]
-    removed: list[list[Any]] = field(default_factory=list)
-
-
-@dataclass(frozen=True, slots=True)
-class FactsComplete(Message):
-    """Agent: everything it had at connect has been told."""
-
-    TYPE: ClassVar[int] = 19
-    sequence: int
-
-
-@dataclass(frozen=True, slots=True)
-class BoxConfig(Message):
-    """Controller: what this box shall be. Complete each time, idempotent."""
-
-    TYPE: ClassVar[int] = 20
-    generation: int
-    interfaces: dict[str, list[str]]
-    """Port name: addresses as "a/len". The agent brings the port up and adds what is missing, and removes what it added before."""
-    fabric_port: str = ""
-    fabric_address: str = ""
-    fabric_peers: dict[str, list[bytes]] = field(default_factory=dict)
-    """Other NCP's name: [IPv4 address or b"", IPv6 address or b""] on the fabric."""
-    kernel_table: int = 254
-    kernel_protocol: int = 201
-    kernel_metric: int = 50
-
-
-@dataclass(frozen=True, slots=True)
-class Query(Message):
-    """Controller: a question for a person. ``what``: "route" (args family, address, length), "routes" (family, cursor, limit), "counts"."""
-
-    TYPE: ClassVar[int] = 24
-    id: int
-    what: str
-    args: list[Any] = field(default_factory=list)
-
-
-@dataclass(frozen=True, slots=True)
-class Answer(Message):
-    TYPE: ClassVar[int] = 25
-    id: int
-    result: Any = None
-    error: str = ""
-
-
-# --- streams --------------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class StreamListen(Message):
-    """Controller: accept TCP here. Refused connections (address not in ``allow``) are closed by the agent and counted."""
-
-    TYPE: ClassVar[int] = 32
-    listener: int
-    local: bytes
-    """Address bytes; all zeros: any of that family."""
-    port: int
-    device: str = ""
-    allow: list[list[Any]] = field(default_factory=list)
-    """Rows (peer address bytes, MD5 key or "", TTL to send or 0, minimum TTL to accept or 0)."""
-
-
-@dataclass(frozen=True, slots=True)
-class StreamUnlisten(Message):
-    TYPE: ClassVar[int] = 33
-    listener: int
-
-
-@dataclass(frozen=True, slots=True)
-class StreamConnect(Message):
-    """Controller: open TCP to a peer. Stream numbers the controller gives are even, those the agent gives to accepted ones odd."""
-
-    TYPE: ClassVar[int] = 34
-    stream: int
-    remote: bytes
-    port: int
-    local: bytes = b""
-    device: str = ""
-    ttl: int = 0
-    minimum_ttl: int = 0
-    md5: str = ""
-    timeout: float = 30.0
-
-
-@dataclass(frozen=True, slots=True)
-class StreamOpened(Message):
-    """Agent: a stream is up: asked for (listener 0) or accepted."""
-
-    TYPE: ClassVar[int] = 35
-    stream: int
-    listener: int
-    local: bytes
-    local_port: int
-    remote: bytes
-    remote_port: int
-    device: str = ""
-    credit: int = 1 << 20
-    """Bytes the controller may send at first."""
-
-
-@dataclass(frozen=True, slots=True)
-class StreamData(Message):
-    """Either way. Rows (stream numbers, bytes): the same bytes may go to many streams. From the controller the bytes are whole BGP
-    messages, so the agent may put a KEEPALIVE between any two rows."""
-
-    TYPE: ClassVar[int] = 36
-    rows: list[list[Any]]
-    arrived: float = 0.0
-    """Seconds between arrival at the agent and sending of this frame (monotonic), so that queueing never looks like silence."""
-
-
-@dataclass(frozen=True, slots=True)
-class StreamCredit(Message):
-    """Either way. Rows (stream, further bytes the other side may send)."""
-
-    TYPE: ClassVar[int] = 37
-    rows: list[list[int]]
-
-
-@dataclass(frozen=True, slots=True)
-class StreamClose(Message):
-    """Either way. ``reason`` for people, errno 0 when orderly. From the controller: flush what is queued, then close; ``reset`` drops it."""
-
-    TYPE: ClassVar[int] = 38
-    stream: int
-    reason: str = ""
-    errno: int = 0
-    reset: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Lease(Message):
-    """Controller: send ``packet`` on the stream every ``interval`` s (jittered down to 75 %, RFC 4271 10) while nothing else was sent,
-    until ``lease`` s after the latest renewal. Interval 0 ends it."""
-
-    TYPE: ClassVar[int] = 39
-    stream: int
-    interval: float
-    lease: float
-    packet: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Capsule(Message):
-    """Controller, at Established; kept by the agent with the stream, given back to a controller that adopts it."""
-
-    TYPE: ClassVar[int] = 40
-    stream: int
-    blob: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Streams(Message):
-    """Agent, after Welcome on the streams connection: the streams it still has. Rows (stream, listener, local, local port, remote,
-    remote port, device, capsule)."""
-
-    TYPE: ClassVar[int] = 41
-    rows: list[list[Any]]
-
-
-# --- fib ------------------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Transaction(Message):
-    """Controller. One ordered sequence; within one: adjacencies, groups, routes, dead groups, dead adjacencies. Frame flags BEGIN and
-    COMMIT bound it (both on one frame in this version). Rows as ``native.FibDelta`` has them."""
-
-    TYPE: ClassVar[int] = 48
-    election_id: int
-    sequence: int
-    urgent: bool = False
-    adjacencies: list[list[Any]] = field(default_factory=list)
-    groups: list[list[Any]] = field(default_factory=list)
-    routes: list[list[Any]] = field(default_factory=list)
-    dead_groups: list[int] = field(default_factory=list)
-    dead_adjacencies: list[int] = field(default_factory=list)
-    fact_sequence: int = 0
-    """The last fact of this agent that the controller had used."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ack(Message):
-    """Agent: cumulative. Failures: rows (sequence, index in it or -1, table, address, length, errno, text)."""
-
-    TYPE: ClassVar[int] = 49
-    received: int
-    applied: int
-    installed: int
-    credit_bytes: int = 0
-    """Bytes of transactions the controller may have outstanding (received but not installed)."""
-    failures: list[list[Any]] = field(default_factory=list)
-
-
-@dataclass(frozen=True, slots=True)
-class SnapshotBegin(Message):
-    TYPE: ClassVar[int] = 50
-    election_id: int
-    sequence: int
-
-
-@dataclass(frozen=True, slots=True)
-class SnapshotEnd(Message):
-    """Controller, once the cursor stands at the tail: what the agent's model must hold now. Sweeps what was not marked only if it does."""
-
-    TYPE: ClassVar[int] = 51
-    election_id: int
-    sequence: int
-    count: int
-    digest: int
-
-
-@dataclass(frozen=True, slots=True)
-class SnapshotVerdict(Message):
-    TYPE: ClassVar[int] = 52
-    agree: bool
-    count: int
-    digest: int
-
-
-MESSAGES: Final[dict[int, type[Message]]] = {
-    m.TYPE: m
-    for m in (
-        Hello, Welcome, Error, Bye, Heartbeat, Ports, Addresses, Neighbours, FactsComplete, BoxConfig, Query, Answer, StreamListen,
-        StreamUnlisten, StreamConnect, StreamOpened, StreamData, StreamCredit, StreamClose, Lease, Capsule, Streams, Transaction, Ack,
-        SnapshotBegin, SnapshotEnd, SnapshotVerdict,
-    )
+def _list(inner: Check) -> Check:
+    def check(value: Any) -> list[Any]:
+        if type(value) is not list:
+            raise _fail("a list", value)
+        return value if inner is _anything else [inner(item) for item in value]
+
+    return check
+
+
+def _map(key: Check, inner: Check) -> Check:
+    def check(value: Any) -> dict[Any, Any]:
+        if type(value) is not dict:
+            raise _fail("a map", value)
+        return {key(k): inner(v) for k, v in value.items()}
+
+    return check
+
+
+def _row(*columns: Check) -> Check:
+    width = len(columns)
+
+    def check(value: Any) -> list[Any]:
+        if type(value) is not list:
+            raise _fail("a row", value)
+        if len(value) < width:
+            raise WireError(f"a row of {len(value)} columns where {width} are expected")
+        return [column(item) for column, item in zip(columns, value, strict=False)]
+
+    return check
+
+
+_U8: Final = _integer(0, 0xFF)
+_U16: Final = _integer(0, 0xFFFF)
+_U32: Final = _integer(0, 0xFFFFFFFF)
+_U64: Final = _integer(0, 0xFFFFFFFFFFFFFFFF)
+_ANY_INTEGER: Final = _integer(-(1 << 63), (1 << 64) - 1)
+_ADDRESS: Final = _octets_of(4, 16)
+_ADDRESS_OR_NONE: Final = _octets_of(0, 4, 16)
+_KEY: Final = _octets_of(16)
+_MEMBER: Final = 8
+_WIDTH_OF_AFI: Final = {1: 4, 2: 16}
+
+
+def _members(value: Any) -> bytes:
+    if len(_octets(value)) % _MEMBER:
+        raise WireError("group members are not a multiple of 8 bytes")
+    return bytes(value)
+
+
+_ROUTE_COLUMNS: Final = _row(_U32, _octets, _octets, _octets, _octets)
+
+
+def _routes(value: Any) -> list[Any]:
+    row: list[Any] = _ROUTE_COLUMNS(value)
+    table, dst, plen, nhg, op = row
+    width = _WIDTH_OF_AFI.get(table & 0xFF)
+    if width is None:
+        raise WireError(f"table {table} is of no family known here")
+    if len(dst) != len(plen) * width or len(nhg) != len(plen) * 4 or len(op) != len(plen):
+        raise WireError("route columns of unequal length")
+    return row
+
+
+_FIELDS: Final[dict[tuple[type[Message], str], Check]] = {
+    (Hello, "boot_id"): _KEY,
+    (Hello, "role"): _integer(1, 3),
+    (Hello, "last_sequence"): _U64,
+    (Hello, "election_id"): _U64,
+    (Welcome, "election_id"): _U64,
+    (Ports, "present"): _list(_row(_text, _U32, _boolean, _boolean, _U32, _octets, _text)),
+    (Addresses, "present"): _list(_row(_text, _ADDRESS, _U8, _boolean)),
+    (Addresses, "removed"): _list(_row(_text, _ADDRESS, _U8)),
+    (Neighbours, "present"): _list(_row(_text, _ADDRESS, _octets, _text)),
+    (Neighbours, "removed"): _list(_row(_text, _ADDRESS)),
+    (BoxConfig, "fabric_peers"): _map(_text, _list(_ADDRESS_OR_NONE)),
+    (BoxConfig, "kernel_table"): _U32,
+    (BoxConfig, "kernel_protocol"): _U8,
+    (BoxConfig, "kernel_metric"): _U32,
+    (StreamListen, "listener"): _U32,
+    (StreamListen, "local"): _ADDRESS,
+    (StreamListen, "port"): _U16,
+    (StreamListen, "allow"): _list(_row(_ADDRESS, _text, _U8, _U8)),
+    (StreamConnect, "stream"): _U32,
+    (StreamConnect, "remote"): _ADDRESS,
+    (StreamConnect, "local"): _ADDRESS_OR_NONE,
+    (StreamConnect, "port"): _U16,
+    (StreamConnect, "ttl"): _U8,
+    (StreamConnect, "minimum_ttl"): _U8,
+    (StreamOpened, "stream"): _U32,
+    (StreamOpened, "credit"): _U32,
+    (StreamData, "rows"): _list(_row(_list(_U32), _octets)),
+    (StreamCredit, "rows"): _list(_row(_U32, _U32)),
+    (StreamClose, "stream"): _U32,
+    (Lease, "stream"): _U32,
+    (Capsule, "stream"): _U32,
+    (Streams, "rows"): _list(_row(_U32, _U32, _ADDRESS, _U16, _ADDRESS, _U16, _text, _octets)),
+    (Transaction, "election_id"): _U64,
+    (Transaction, "sequence"): _U64,
+    (Transaction, "adjacencies"): _list(_row(_U32, _text, _text, _ADDRESS_OR_NONE, _U8)),
+    (Transaction, "groups"): _list(_row(_U32, _KEY, _U8, _members)),
+    (Transaction, "routes"): _list(_routes),
+    (Transaction, "dead_groups"): _list(_U32),
+    (Transaction, "dead_adjacencies"): _list(_U32),
+    (Ack, "received"): _U64,
+    (Ack, "applied"): _U64,
+    (Ack, "installed"): _U64,
+    (Ack, "failures"): _list(_row(_U64, _ANY_INTEGER, _U32, _ADDRESS_OR_NONE, _U8, _U32, _text)),
+    (SnapshotBegin, "election_id"): _U64,
+    (SnapshotBegin, "sequence"): _U64,
+    (SnapshotEnd, "election_id"): _U64,
+    (SnapshotEnd, "sequence"): _U64,
+    (SnapshotEnd, "count"): _U64,
+    (SnapshotEnd, "digest"): _U64,
+}
+"""Where a field's Python type says too little: ranges, lengths, the columns of rows."""
+
+_SCALARS: Final[dict[object, Check]] = {
+    int: _ANY_INTEGER, str: _text, bytes: _octets, bool: _boolean, float: _number, Any: _anything,
 }  # fmt: skip
+
+
+def _check_for(hint: Any) -> Check:
+    if hint in _SCALARS:
+        return _SCALARS[hint]
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin is list:
+        return _list(_check_for(arguments[0]))
+    if origin is dict:
+        return _map(_check_for(arguments[0]), _check_for(arguments[1]))
+    (inner,) = [a for a in arguments if a is not type(None)]
+    return _optional(_check_for(inner))
+
+
+def _checks(message: type[Message]) -> tuple[tuple[str, Check, bool], ...]:
+    hints = get_type_hints(message)
+    return tuple(
+        (
+            f.name,
+            _FIELDS.get((message, f.name)) or _check_for(hints[f.name]),
+            f.default is MISSING and f.default_factory is MISSING,
+        )
+        for f in fields(message)
+    )
+
+
+_CHECKS: Final = {kind: _checks(message) for kind, message in MESSAGES.items()}
+_DEFAULTS: Final = {
+    kind: tuple((f.name, f.default if f.default_factory is MISSING else f.default_factory()) for f in fields(message))
+    for kind, message in MESSAGES.items()
+}
+
+
+def encode(message: Message, channel: int = 0, flags: int = 0) -> bytes:
+    """One whole frame. Fields that have their default are left out."""
+    body = {
+        key: value
+        for key, (name, default) in enumerate(_DEFAULTS[message.TYPE])
+        if (value := getattr(message, name)) != default or default is MISSING
+    }
+    payload: bytes = msgpack.packb(body)
+    if len(payload) + _AFTER_LENGTH > MAX_FRAME:
+        raise ValueError(f"{type(message).__name__} of {len(payload)} bytes does not fit a frame: send it in parts")
+    return _HEADER.pack(len(payload) + _AFTER_LENGTH, message.TYPE, flags, channel) + payload
+
+
+def _build(kind: int, payload: memoryview) -> Message:
+    try:
+        body = msgpack.unpackb(
+            payload, strict_map_key=False, max_array_len=MAX_ITEMS, max_map_len=MAX_ITEMS, max_ext_len=0
+        )  # fmt: skip
+    except (ValueError, TypeError, OverflowError, RecursionError, msgpack.exceptions.UnpackException) as error:
+        raise WireError(f"unreadable body: {error or type(error).__name__}") from error
+    if type(body) is not dict:
+        raise _fail("a map", body)
+    message = MESSAGES[kind]
+    values: dict[str, Any] = {}
+    for key, (name, check, required) in enumerate(_CHECKS[kind]):
+        if key in body:
+            try:
+                values[name] = check(body[key])
+            except WireError as error:
+                raise WireError(f"{message.__name__}.{name}: {error}") from None
+        elif required:
+            raise WireError(f"{message.__name__}.{name} is missing")
+    return message(**values)
+
+
+class Decoder:
+    """One direction of one connection. Holds at most one frame that is not complete yet, never more than
+    ``max_frame``."""
+
+    __slots__ = ("_broken", "_buffer", "_max_frame", "_offset", "skipped")
+
+    def __init__(self, max_frame: int = MAX_FRAME) -> None:
+        self._buffer = bytearray()
+        self._offset = 0
+        self._max_frame = min(max_frame, MAX_FRAME)
+        self._broken = False
+        self.skipped = 0
+        """Messages of types unknown here."""
+
+    def feed(self, data: bytes | bytearray | memoryview) -> Iterator[tuple[Message, int, int]]:
+        """(message, flags, channel) of each frame now complete. Those before a broken one still come; after it nothing
+        does."""
+        if self._offset:  # moving the rest once per read, not once per frame, keeps this linear
+            del self._buffer[: self._offset]
+            self._offset = 0
+        self._buffer += data
+        return self._frames()
+
+    def _frames(self) -> Iterator[tuple[Message, int, int]]:
+        if self._broken:
+            raise WireError("this connection already sent what is not a frame")
+        try:
+            while (frame := self._next()) is not None:
+                if frame[0] is not None:
+                    yield frame[0], frame[1], frame[2]
+        except WireError:
+            self._broken = True
+            self._buffer.clear()
+            self._offset = 0
+            raise
+
+    def _next(self) -> tuple[Message | None, int, int] | None:
+        start, size = self._offset, len(self._buffer)
+        if size - start < _HEADER.size:
+            return None
+        length, kind, flags, channel = _HEADER.unpack_from(self._buffer, start)
+        if not _AFTER_LENGTH < length <= self._max_frame:
+            raise WireError(f"a frame of {length} bytes; {_AFTER_LENGTH + 1} to {self._max_frame} are allowed")
+        end = start + 4 + length
+        if size < end:
+            return None
+        self._offset = end
+        if kind not in MESSAGES:
+            if flags & CRITICAL:
+                raise WireError(f"critical message of unknown type {kind}")
+            self.skipped += 1
+            return None, flags, channel
+        with memoryview(self._buffer) as whole, whole[start + _HEADER.size : end] as payload:
+            return _build(kind, payload), flags, channel

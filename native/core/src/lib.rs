@@ -2,3 +2,7 @@
 //! model with its netlink batches. Plain Rust; the Python binding is the crate `routing-native`.
 #![forbid(unsafe_code)]
 pub mod agent;
+pub mod digest;
+pub mod prefix;
+pub mod rib;
+pub mod wire;

@@ -1,10 +1,15 @@
 //! The thin binding: types cross here, logic lives in `routing-core`.
+
 use pyo3::prelude::*;
 
 mod agent;
+mod engine;
+mod values;
+mod wire;
 
 #[pymodule]
 fn _native(m: &Bound<'_, PyModule>) -> PyResult<()> {
-    agent::register(m)?;
-    Ok(())
+    wire::register(m)?;
+    engine::register(m)?;
+    agent::register(m)
 }

@@ -1,0 +1,221 @@
+"""The agent's side of the fib connection: what may write here, in which order, and what is answered. No I/O.
+
+Owns sequence and election checks around a model of the box (``native.AgentFib``). The dataplane that empties the model
+into a kernel is somebody else's: it is kicked, and tells back through ``written``.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+from fibd.messages import (
+    VERSION,
+    Ack,
+    Error,
+    Message,
+    SnapshotBegin,
+    SnapshotEnd,
+    SnapshotVerdict,
+    Transaction,
+    Welcome,
+)
+
+WINDOW: Final = 8 << 20
+"""Bytes of transactions that may be here and not in the kernel yet."""
+_FAILURES_PER_ACK: Final = 1024
+_EINVAL: Final = 22
+
+
+class Model(Protocol):
+    """``native.AgentFib`` as far as the stream needs it."""
+
+    def put_adjacencies(self, rows: Sequence[tuple[int, str, str, bytes, int]]) -> None: ...
+    def put_groups(self, rows: Sequence[tuple[int, bytes, int, bytes]]) -> None: ...
+    def put_routes(self, table: int, dst: bytes, plen: bytes, nhg: bytes, op: bytes) -> list[tuple[int, str]]: ...
+    def drop_groups(self, ids: Sequence[int]) -> None: ...
+    def drop_adjacencies(self, ids: Sequence[int]) -> None: ...
+    def snapshot_begin(self) -> None: ...
+    def snapshot_end(self, count: int, digest: int, sweep: bool = ...) -> tuple[bool, int, int]: ...
+    def set_digest_key(self, key: bytes) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """On the fib connection."""
+
+    message: Message
+
+
+@dataclass(frozen=True, slots=True)
+class Kick:
+    """The model has work for the kernel, or at least a question: ``written`` must follow."""
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """The fib connection, after what was sent."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Remember:
+    """Write durably, before anything else is accepted: no older controller may write here any more."""
+
+    election_id: int
+
+
+Effect = Send | Kick | Close | Remember
+
+
+class Agent:
+    """One per agent process; outlives its connections."""
+
+    def __init__(self, model: Model, election_id: int = 0) -> None:
+        self.election_id = election_id
+        """The highest ever accepted."""
+        self.applied = 0
+        """Sequence of what the model holds: the writer reads it from its own thread before it asks the model for
+        work."""
+        self.snapshots = 0
+        self.complete = False
+        """A snapshot has ended in agreement since the fib connection came up."""
+        self.failed = 0
+        self._model = model
+        self._connected = False
+        self._streaming = False
+        self._installed = 0
+        self._acknowledged = (0, 0)
+        self._failures: deque[list[Any]] = deque()
+
+    # --- connections --------------------------------------------------------------------------------------------------
+
+    def elect(self, welcome: Welcome) -> tuple[list[Effect], Error | None]:
+        """A Welcome on any connection: may this controller write? The highest election id ever seen wins."""
+        if welcome.version != VERSION:
+            return [], Error("version", f"this agent speaks version {VERSION}, not {welcome.version}")
+        if welcome.election_id < self.election_id:
+            return [], self._stale(welcome.election_id)
+        if welcome.election_id > self.election_id:
+            self.election_id = welcome.election_id
+            return [Remember(self.election_id)], None
+        return [], None
+
+    def connected(self, welcome: Welcome) -> None:
+        """The fib connection is up, its Welcome accepted. Nothing but a snapshot may follow."""
+        self._model.set_digest_key(welcome.digest_key)
+        self._reset()
+        self._connected = True
+
+    def lost(self) -> None:
+        """The fib connection is gone: what is in the model keeps forwarding."""
+        self._reset()
+
+    def replace(self, model: Model) -> None:
+        """The model was made anew from what the kernel holds; the stream must start again."""
+        self._model = model
+        self._reset()
+
+    def _reset(self) -> None:
+        self._connected = self._streaming = self.complete = False
+        self.applied = self._installed = 0
+        self._acknowledged = (0, 0)
+        self._failures.clear()
+
+    def _stale(self, election_id: int) -> Error:
+        return Error(
+            "election", f"election id {election_id} is behind {self.election_id}: another controller has taken over"
+        )
+
+    # --- the stream ---------------------------------------------------------------------------------------------------
+
+    def receive(self, message: Message) -> list[Effect]:
+        if not isinstance(message, (Transaction, SnapshotBegin, SnapshotEnd)):
+            return self._refuse(Error("protocol", f"{type(message).__name__} does not belong on the fib connection"))
+        if not self._connected:
+            return self._refuse(Error("protocol", "a write before Welcome"))
+        if message.election_id != self.election_id:
+            return self._refuse(self._stale(message.election_id))
+        if message.sequence != self.applied + 1 and self._streaming:
+            return self._refuse(Error("protocol", f"sequence {message.sequence} where {self.applied + 1} is due"))
+        try:
+            if isinstance(message, SnapshotBegin):
+                return self._begin(message)
+            if not self._streaming:
+                return self._refuse(Error("protocol", "a write before SnapshotBegin"))
+            if isinstance(message, SnapshotEnd):
+                return self._end(message)
+            return self._apply(message)
+        except (ValueError, OverflowError, TypeError) as error:
+            return self._refuse(Error("protocol", f"sequence {message.sequence} cannot be applied: {error}"))
+
+    def _refuse(self, error: Error) -> list[Effect]:
+        self._connected = self._streaming = False
+        return [Send(error), Close(error.text)]
+
+    def _begin(self, message: SnapshotBegin) -> list[Effect]:
+        self._model.snapshot_begin()
+        self._streaming = True
+        self.complete = False
+        self.snapshots += 1
+        self.applied = message.sequence
+        return [Kick()]
+
+    def _end(self, message: SnapshotEnd) -> list[Effect]:
+        agree, count, digest = self._model.snapshot_end(message.count, message.digest)
+        self.complete = agree
+        self.applied = message.sequence
+        return [Send(SnapshotVerdict(agree, count, digest)), Kick()]
+
+    def _apply(self, message: Transaction) -> list[Effect]:
+        model = self._model
+        if message.adjacencies:
+            model.put_adjacencies([(a[0], a[1], a[2], a[3], a[4]) for a in message.adjacencies])
+        if message.groups:
+            model.put_groups([(g[0], g[1], g[2], g[3]) for g in message.groups])
+        index = 0
+        for table, dst, plen, nhg, op in message.routes:
+            width = len(dst) // len(plen) if plen else 0
+            for at, reason in model.put_routes(table, dst, plen, nhg, op):
+                address = dst[at * width : (at + 1) * width]
+                self._fail([message.sequence, index + at, table, address, plen[at], _EINVAL, reason])
+            index += len(plen)
+        if message.dead_groups:
+            model.drop_groups(message.dead_groups)
+        if message.dead_adjacencies:
+            model.drop_adjacencies(message.dead_adjacencies)
+        self.applied = message.sequence
+        return [Kick()]
+
+    def _fail(self, row: list[Any]) -> None:
+        self.failed += 1
+        self._failures.append(row)
+
+    # --- the dataplane ------------------------------------------------------------------------------------------------
+
+    def written(
+        self, position: int, drained: bool, failures: Sequence[tuple[int, bytes, int, int, str]]
+    ) -> list[Effect]:
+        """What the writer did. ``drained``: all that was applied when ``applied`` read ``position`` has its verdict."""
+        if not self._connected or position > self.applied:
+            return []  # a report about an earlier connection's stream
+        for table, address, length, errno, text in failures:
+            self._fail([position, -1, table, address, length, errno, text])
+        if drained:
+            self._installed = max(self._installed, position)
+        return self._acknowledge()
+
+    def _acknowledge(self) -> list[Effect]:
+        effects: list[Effect] = []
+        state = (self.applied, self._installed)
+        while self._failures or state != self._acknowledged:
+            rows = [self._failures.popleft() for _ in range(min(len(self._failures), _FAILURES_PER_ACK))]
+            self._acknowledged = state
+            # Failures go ahead of the position that covers them: nothing counts as installed before its verdict is
+            # known.
+            installed = self._installed if not self._failures else 0
+            effects.append(Send(Ack(self.applied, self.applied, installed, WINDOW, rows)))
+        return effects

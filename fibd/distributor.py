@@ -1,0 +1,318 @@
+"""What one NCP is sent of the FIB and what it said about it: snapshot, live deltas, credits, failures. No I/O.
+
+The engine holds one list of all routes in order of their last change and each NCP is a cursor into it, so a feed queues no
+routes: it asks for the next stretch (``wants``) only while the agent's credits have room, and what it was given (``chunk``)
+leaves as transactions of at most 256 KiB. Group changes overtake routes inside the engine's cursor, not here. Columns are
+copied into a frame once per NCP: that costs what copying the shared frame into the socket would, so frames are not shared.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from fibd.transactions import Part, cut
+from fibd.wire import BEGIN, COMMIT, MAX_CHUNK, Ack, SnapshotBegin, SnapshotEnd, SnapshotVerdict, Transaction, WireError, encode
+
+if TYPE_CHECKING:
+    from native import FibDelta
+
+DEFAULT_CREDIT: Final = 8 << 20
+MAX_TRANSACTIONS: Final = 64
+"""Outstanding at once, whatever their size: an agent that acknowledges late holds few batches to replay."""
+CHUNK_ROUTES: Final = 8192
+MAX_FAILURES: Final = 4096
+"""Failed prefixes remembered one by one; beyond it a whole snapshot is cheaper than more bookkeeping."""
+RETRY_ROUTES: Final = 256
+FIRST_BACKOFF: Final = 1.0
+LAST_BACKOFF: Final = 60.0
+
+
+class FibReader(Protocol):
+    """What a feed needs of the engine."""
+
+    def fib_read(self, consumer: int, max_routes: int = ...) -> FibDelta | None: ...
+    def fib_snapshot_state(self, consumer: int) -> tuple[bool, int, int]: ...
+    def lookup(self, prefix: tuple[bytes, int]) -> dict[str, Any] | None: ...
+
+
+class FeedState(StrEnum):
+    ABSENT = "absent"
+    SNAPSHOT = "snapshot"
+    LIVE = "live"
+
+
+FailureKey = tuple[int, bytes, int]
+"""(table, address, length)"""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    errno: int
+    text: str
+    attempts: int
+    due: float
+    retried_in: int = 0
+    """The transaction that tries it again; 0 while it waits for ``due``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Want:
+    """What to read next for this NCP."""
+
+    max_routes: int
+    at_tail: bool
+    """Where the feed believes its cursor to stand: only news is worth a chunk."""
+    retry: tuple[FailureKey, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """One read of the engine. Count and digest belong to the position right after ``delta``."""
+
+    delta: FibDelta | None
+    at_tail: bool
+    count: int
+    digest: int
+    retried: tuple[tuple[FailureKey, int | None], ...] = ()
+    """Failed prefixes and the group each has now; None: no longer a route."""
+
+
+def read_chunk(engine: FibReader, consumer: int, want: Want) -> Chunk | None:
+    """Read on the engine's thread. None when there is no news."""
+    delta = engine.fib_read(consumer, want.max_routes)
+    at_tail, count, digest = engine.fib_snapshot_state(consumer)
+    retried: list[tuple[FailureKey, int | None]] = []
+    if at_tail:
+        # Only here has the agent been sent every group, so that a row made outside the cursor's order cannot dangle.
+        for key in want.retry:
+            row = engine.lookup((key[1], key[2]))
+            group = row["group"] if row is not None else None
+            retried.append((key, group["id"] if group is not None else None))
+    if delta is None and not retried and at_tail == want.at_tail:
+        return None
+    return Chunk(delta, at_tail, count, digest, tuple(retried))
+
+
+@dataclass(slots=True)
+class _Outstanding:
+    sequence: int
+    size: int
+    sent_at: float
+
+
+class Feed:
+    """One NCP. Lives as long as the configuration names it; ``begin`` and ``lost`` bound each fib connection."""
+
+    def __init__(self, ncp: str, election_id: int) -> None:
+        self.ncp = ncp
+        self.state = FeedState.ABSENT
+        self.fact_sequence = 0
+        """The last fact of this agent that the RIB has used."""
+        self.failures: dict[FailureKey, Failure] = {}
+        self.installed_in = 0.0
+        """Seconds from sending to installing, of the last transaction acknowledged."""
+        self.snapshots = self.disagreements = self.failed_total = 0
+        self._election_id = election_id
+        self._sequence = 0
+        self._last_ack = Ack(0, 0, 0)
+        self._window = DEFAULT_CREDIT
+        self._outstanding: deque[_Outstanding] = deque()
+        self._outstanding_bytes = 0
+        self._ready: deque[tuple[int, bytes]] = deque()
+        self._at_tail = False
+        self._ended = False
+        self._restart_at: float | None = None
+        self._restart_backoff = FIRST_BACKOFF
+
+    # --- the connection -----------------------------------------------------------------------------------------------------
+
+    def begin(self, now: float) -> list[bytes]:
+        """A fresh cursor was opened: everything is sent again, and the agent sweeps what was not."""
+        self.state = FeedState.SNAPSHOT
+        self.snapshots += 1
+        self._ready.clear()
+        self._at_tail = self._ended = False
+        self._restart_at = None
+        self.failures.clear()
+        self._sequence += 1
+        return self._emit(self._sequence, encode(SnapshotBegin(self._election_id, self._sequence)), now)
+
+    def connected(self) -> None:
+        """A new fib connection: what the old one still owed will never be acknowledged."""
+        self._outstanding.clear()
+        self._outstanding_bytes = 0
+        self._sequence = 0
+        self._last_ack = Ack(0, 0, 0)
+        self._window = DEFAULT_CREDIT
+
+    def lost(self) -> None:
+        self.state = FeedState.ABSENT
+        self._ready.clear()
+        self._outstanding.clear()
+        self._outstanding_bytes = 0
+        self._restart_at = None
+
+    # --- out ----------------------------------------------------------------------------------------------------------------
+
+    def wants(self, now: float) -> Want | None:
+        """What to read, or None while the agent has no room for more. Nothing is read ahead of credits."""
+        if self.state is FeedState.ABSENT or self._ready or not self._room(MAX_CHUNK):
+            return None
+        return Want(CHUNK_ROUTES, self._at_tail, self._due(now) if self.state is FeedState.LIVE else ())
+
+    def chunk(self, chunk: Chunk, now: float) -> list[bytes]:
+        """What was read becomes transactions; as many leave at once as credits allow."""
+        if self.state is FeedState.ABSENT:
+            return []
+        self._at_tail = chunk.at_tail
+        if chunk.delta is not None:
+            for part in cut(chunk.delta, MAX_CHUNK):
+                self._queue_transaction(part, chunk.delta.urgent)
+        self._queue_retries(chunk.retried, now)
+        if chunk.at_tail and not self._ended:
+            self._ended = True
+            self._sequence += 1
+            end = SnapshotEnd(self._election_id, self._sequence, chunk.count, chunk.digest)
+            self._ready.append((self._sequence, encode(end)))
+            self.state = FeedState.LIVE
+        return self._drain(now)
+
+    def _queue_transaction(self, part: Part, urgent: bool) -> None:
+        self._sequence += 1
+        message = Transaction(self._election_id, self._sequence, urgent, fact_sequence=self.fact_sequence, **part)
+        self._ready.append((self._sequence, encode(message, flags=BEGIN | COMMIT)))
+
+    def _queue_retries(self, retried: Sequence[tuple[FailureKey, int | None]], now: float) -> None:
+        by_table: dict[int, list[tuple[FailureKey, int]]] = {}
+        for key, group in retried:
+            if key not in self.failures:
+                continue
+            if group is None:
+                del self.failures[key]
+            else:
+                by_table.setdefault(key[0], []).append((key, group))
+        for table, rows in by_table.items():
+            column = [
+                table,
+                b"".join(key[1] for key, _ in rows),
+                bytes(key[2] for key, _ in rows),
+                b"".join(group.to_bytes(4, "little") for _, group in rows),
+                b"\x01" * len(rows),
+            ]
+            self._queue_transaction({"routes": [column]}, urgent=False)
+            for key, _ in rows:
+                self.failures[key] = replace(self.failures[key], retried_in=self._sequence)
+
+    def _room(self, size: int) -> bool:
+        if not self._outstanding:
+            return True  # a window smaller than one chunk must not stop the stream for good
+        return len(self._outstanding) < MAX_TRANSACTIONS and self._outstanding_bytes + size <= self._window
+
+    def _drain(self, now: float) -> list[bytes]:
+        out: list[bytes] = []
+        while self._ready and self._room(len(self._ready[0][1])):
+            out += self._emit(*self._ready.popleft(), now)
+        return out
+
+    def _emit(self, sequence: int, frame: bytes, now: float) -> list[bytes]:
+        self._outstanding.append(_Outstanding(sequence, len(frame), now))
+        self._outstanding_bytes += len(frame)
+        return [frame]
+
+    # --- in -----------------------------------------------------------------------------------------------------------------
+
+    def ack(self, ack: Ack, now: float) -> list[bytes]:
+        """Cumulative. Raises WireError where the agent answers what it was never sent."""
+        sent = self._sequence - len(self._ready)
+        last = self._last_ack
+        if not (ack.installed <= ack.applied <= ack.received <= sent) or ack.installed < last.installed:
+            raise WireError(
+                f"acknowledged {ack.received}/{ack.applied}/{ack.installed}; {sent} sent, {last.installed} installed before"
+            )
+        self._last_ack = ack
+        if ack.credit_bytes:
+            self._window = ack.credit_bytes
+        while self._outstanding and self._outstanding[0].sequence <= ack.installed:
+            done = self._outstanding.popleft()
+            self._outstanding_bytes -= done.size
+            self.installed_in = now - done.sent_at
+        self._record(ack, now)
+        return self._drain(now)
+
+    def _record(self, ack: Ack, now: float) -> None:
+        for _sequence, _index, table, address, length, errno, text in ack.failures:
+            self.failed_total += 1
+            key = (table, address, length)
+            if not address:
+                continue  # a group or an adjacency: its routes come with failures of their own
+            attempts = self.failures[key].attempts + 1 if key in self.failures else 1
+            if key not in self.failures and len(self.failures) >= MAX_FAILURES:
+                self._restart(now, LAST_BACKOFF)
+                continue
+            due = now + min(LAST_BACKOFF, FIRST_BACKOFF * 2.0 ** min(attempts - 1, 16))
+            self.failures[key] = Failure(errno, text[:200], attempts, due)
+        for key in [k for k, f in self.failures.items() if f.retried_in and f.retried_in <= ack.installed]:
+            del self.failures[key]
+
+    def verdict(self, verdict: SnapshotVerdict, now: float) -> None:
+        """After SnapshotEnd. Where the agent's table differs from ours, everything is sent again, ever less often."""
+        if verdict.agree:
+            self._restart_backoff = FIRST_BACKOFF
+            return
+        self.disagreements += 1
+        self._restart(now, self._restart_backoff)
+        self._restart_backoff = min(LAST_BACKOFF, self._restart_backoff * 2)
+
+    def _restart(self, now: float, pause: float) -> None:
+        if self._restart_at is None:
+            self._restart_at = now + pause
+
+    # --- time ---------------------------------------------------------------------------------------------------------------
+
+    def _due(self, now: float) -> tuple[FailureKey, ...]:
+        due = [key for key, failure in self.failures.items() if not failure.retried_in and failure.due <= now]
+        return tuple(due[:RETRY_ROUTES])
+
+    def next_deadline(self) -> float | None:
+        """When to look again at ``wants`` and ``restart_due`` although nothing has arrived."""
+        if self.state is FeedState.ABSENT:
+            return None
+        waiting = [failure.due for failure in self.failures.values() if not failure.retried_in]
+        if self._restart_at is not None:
+            waiting.append(self._restart_at)
+        return min(waiting, default=None)
+
+    def restart_due(self, now: float) -> bool:
+        """Whether to open a fresh cursor and ``begin`` again."""
+        return self._restart_at is not None and now >= self._restart_at
+
+    # --- asking -------------------------------------------------------------------------------------------------------------
+
+    @property
+    def caught_up(self) -> bool:
+        """The agent has installed everything up to the end of the list, as far as we have read it."""
+        return self.state is FeedState.LIVE and self._at_tail and not self._outstanding and not self._ready
+
+    def describe(self, now: float) -> dict[str, Any]:
+        return {
+            "state": str(self.state),
+            "caught_up": self.caught_up,
+            "sent": self._sequence - len(self._ready),
+            "received": self._last_ack.received,
+            "applied": self._last_ack.applied,
+            "installed": self._last_ack.installed,
+            "outstanding_transactions": len(self._outstanding),
+            "outstanding_bytes": self._outstanding_bytes,
+            "credit_bytes": self._window,
+            "lag": now - self._outstanding[0].sent_at if self._outstanding else 0.0,
+            "installed_in": self.installed_in,
+            "snapshots": self.snapshots,
+            "disagreements": self.disagreements,
+            "failed": len(self.failures),
+            "failed_total": self.failed_total,
+            "fact_sequence": self.fact_sequence,
+        }

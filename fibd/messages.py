@@ -1,0 +1,369 @@
+"""Every message between routingd and ncpd, as a frozen dataclass. No I/O and no encoding: ``fibd.wire`` puts them on
+the wire.
+
+A message's fields, in order, are the keys 0, 1, 2 … of its map: fields are only ever appended. So are the columns of
+rows, and a reader cuts off those that it does not know.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Any, ClassVar, Final
+
+VERSION: Final = 1
+
+
+class Role(IntEnum):
+    """Which of an agent's three connections this is: a hello never waits behind a table."""
+
+    CONTROL = 1
+    STREAMS = 2
+    FIB = 3
+
+
+class AdjacencyKind(IntEnum):
+    IP = 0
+    DROP = 1
+    LOCAL = 2
+    UNREACHABLE = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    TYPE: ClassVar[int] = 0
+
+
+# --- every connection -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Hello(Message):
+    """Agent, first on each connection."""
+
+    TYPE: ClassVar[int] = 1
+    role: int
+    ncp: str
+    boot_id: bytes
+    """16 random bytes, new at each start of the agent: the three connections of one agent share it."""
+    version_min: int = VERSION
+    version_max: int = VERSION
+    capabilities: list[str] = field(default_factory=list)
+    stream_id: bytes = b""
+    last_sequence: int = 0
+    election_id: int = 0
+    """The highest election id this agent ever accepted."""
+    hostname: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Welcome(Message):
+    """Controller, in answer to Hello."""
+
+    TYPE: ClassVar[int] = 2
+    version: int
+    election_id: int
+    stream_id: bytes
+    digest_key: bytes
+    resume: int = 0
+    """0: a full snapshot follows."""
+    heartbeat: float = 1.0
+    grace: float = 600.0
+    router: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Error(Message):
+    TYPE: ClassVar[int] = 3
+    code: str
+    """"version", "name", "duplicate", "election", "protocol"."""
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bye(Message):
+    """Leaving on purpose: keep forwarding for ``grace`` seconds. With ``flush`` the agent empties the kernel and
+    ends."""
+
+    TYPE: ClassVar[int] = 4
+    reason: str
+    grace: float
+    flush: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat(Message):
+    TYPE: ClassVar[int] = 5
+    sequence: int
+    queue_depth: int = 0
+    lag: float = 0.0
+    last_audit: float | None = None
+    echo: int = 0
+
+
+# --- control ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Ports(Message):
+    """Agent: what links it has. Rows (name, ifindex, admin up, carrier, mtu, mac bytes, kind)."""
+
+    TYPE: ClassVar[int] = 16
+    sequence: int
+    present: list[list[Any]]
+    removed: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses(Message):
+    """Agent: addresses on its ports. Rows (port, address bytes, prefix length, usable: not tentative or failed)."""
+
+    TYPE: ClassVar[int] = 17
+    sequence: int
+    present: list[list[Any]]
+    removed: list[list[Any]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbours(Message):
+    """Agent: neighbour entries. Rows (port, address bytes, mac bytes, state name)."""
+
+    TYPE: ClassVar[int] = 18
+    sequence: int
+    present: list[list[Any]]
+    removed: list[list[Any]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class FactsComplete(Message):
+    """Agent: everything it had at connect has been told."""
+
+    TYPE: ClassVar[int] = 19
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True)
+class BoxConfig(Message):
+    """Controller: what this box shall be. Complete each time, idempotent."""
+
+    TYPE: ClassVar[int] = 20
+    generation: int
+    interfaces: dict[str, list[str]]
+    """Port name: addresses as "a/len". The agent brings the port up and adds what is missing, and removes what it
+    added before."""
+    fabric_port: str = ""
+    fabric_address: str = ""
+    fabric_peers: dict[str, list[bytes]] = field(default_factory=dict)
+    """Other NCP's name: [IPv4 address or b"", IPv6 address or b""] on the fabric."""
+    kernel_table: int = 254
+    kernel_protocol: int = 201
+    kernel_metric: int = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Query(Message):
+    """Controller: a question for a person. ``what``: "route" (args family, address, length), "routes" (family, cursor,
+    limit), "counts"."""
+
+    TYPE: ClassVar[int] = 24
+    id: int
+    what: str
+    args: list[Any] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer(Message):
+    TYPE: ClassVar[int] = 25
+    id: int
+    result: Any = None
+    error: str = ""
+
+
+# --- streams ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class StreamListen(Message):
+    """Controller: accept TCP here. Refused connections (address not in ``allow``) are closed by the agent and
+    counted."""
+
+    TYPE: ClassVar[int] = 32
+    listener: int
+    local: bytes
+    """Address bytes; all zeros: any of that family."""
+    port: int
+    device: str = ""
+    allow: list[list[Any]] = field(default_factory=list)
+    """Rows (peer address bytes, MD5 key or "", TTL to send or 0, minimum TTL to accept or 0)."""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamUnlisten(Message):
+    TYPE: ClassVar[int] = 33
+    listener: int
+
+
+@dataclass(frozen=True, slots=True)
+class StreamConnect(Message):
+    """Controller: open TCP to a peer. Stream numbers the controller gives are even, those the agent gives to accepted
+    ones odd."""
+
+    TYPE: ClassVar[int] = 34
+    stream: int
+    remote: bytes
+    port: int
+    local: bytes = b""
+    device: str = ""
+    ttl: int = 0
+    minimum_ttl: int = 0
+    md5: str = ""
+    timeout: float = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class StreamOpened(Message):
+    """Agent: a stream is up: asked for (listener 0) or accepted."""
+
+    TYPE: ClassVar[int] = 35
+    stream: int
+    listener: int
+    local: bytes
+    local_port: int
+    remote: bytes
+    remote_port: int
+    device: str = ""
+    credit: int = 1 << 20
+    """Bytes the controller may send at first."""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamData(Message):
+    """Either way. Rows (stream numbers, bytes): the same bytes may go to many streams. From the controller the bytes
+    are whole BGP messages, so the agent may put a KEEPALIVE between any two rows."""
+
+    TYPE: ClassVar[int] = 36
+    rows: list[list[Any]]
+    arrived: float = 0.0
+    """Seconds between arrival at the agent and sending of this frame (monotonic), so that queueing never looks like
+    silence."""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamCredit(Message):
+    """Either way. Rows (stream, further bytes the other side may send)."""
+
+    TYPE: ClassVar[int] = 37
+    rows: list[list[int]]
+
+
+@dataclass(frozen=True, slots=True)
+class StreamClose(Message):
+    """Either way. ``reason`` for people, errno 0 when orderly. From the controller: flush what is queued, then close;
+    ``reset`` drops it."""
+
+    TYPE: ClassVar[int] = 38
+    stream: int
+    reason: str = ""
+    errno: int = 0
+    reset: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Lease(Message):
+    """Controller: send ``packet`` on the stream every ``interval`` s (jittered down to 75 %, RFC 4271 10) while
+    nothing else was sent, until ``lease`` s after the latest renewal. Interval 0 ends it."""
+
+    TYPE: ClassVar[int] = 39
+    stream: int
+    interval: float
+    lease: float
+    packet: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Capsule(Message):
+    """Controller, at Established; kept by the agent with the stream, given back to a controller that adopts it."""
+
+    TYPE: ClassVar[int] = 40
+    stream: int
+    blob: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Streams(Message):
+    """Agent, after Welcome on the streams connection: the streams it still has. Rows (stream, listener, local, local
+    port, remote, remote port, device, capsule)."""
+
+    TYPE: ClassVar[int] = 41
+    rows: list[list[Any]]
+
+
+# --- fib --------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Transaction(Message):
+    """Controller. One ordered sequence; within one: adjacencies, groups, routes, dead groups, dead adjacencies. Frame
+    flags BEGIN and COMMIT bound it (both on one frame in this version). Rows as ``native.FibDelta`` has them."""
+
+    TYPE: ClassVar[int] = 48
+    election_id: int
+    sequence: int
+    urgent: bool = False
+    adjacencies: list[list[Any]] = field(default_factory=list)
+    groups: list[list[Any]] = field(default_factory=list)
+    routes: list[list[Any]] = field(default_factory=list)
+    dead_groups: list[int] = field(default_factory=list)
+    dead_adjacencies: list[int] = field(default_factory=list)
+    fact_sequence: int = 0
+    """The last fact of this agent that the controller had used."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ack(Message):
+    """Agent: cumulative. Failures: rows (sequence, index in it or -1, table, address, length, errno, text)."""
+
+    TYPE: ClassVar[int] = 49
+    received: int
+    applied: int
+    installed: int
+    credit_bytes: int = 0
+    """Bytes of transactions the controller may have outstanding (received but not installed)."""
+    failures: list[list[Any]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotBegin(Message):
+    TYPE: ClassVar[int] = 50
+    election_id: int
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotEnd(Message):
+    """Controller, once the cursor stands at the tail: what the agent's model must hold now. Sweeps what was not marked
+    only if it does."""
+
+    TYPE: ClassVar[int] = 51
+    election_id: int
+    sequence: int
+    count: int
+    digest: int
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotVerdict(Message):
+    TYPE: ClassVar[int] = 52
+    agree: bool
+    count: int
+    digest: int
+
+
+MESSAGES: Final[dict[int, type[Message]]] = {
+    m.TYPE: m
+    for m in (
+        Hello, Welcome, Error, Bye, Heartbeat, Ports, Addresses, Neighbours, FactsComplete, BoxConfig, Query, Answer,
+        StreamListen, StreamUnlisten, StreamConnect, StreamOpened, StreamData, StreamCredit, StreamClose, Lease,
+        Capsule, Streams, Transaction, Ack, SnapshotBegin, SnapshotEnd, SnapshotVerdict,
+    )
+}  # fmt: skip

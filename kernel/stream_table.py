@@ -1,0 +1,222 @@
+"""All TCP of one box: listeners, connections being made, streams. Asyncio; one per agent process.
+
+Owns numbers of accepted streams (odd) and who may connect. Knows nothing of frames or of the controller beyond
+``Events``."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import random
+import socket
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from kernel.edge_sockets import Peer, connect, endpoint, listen, prepare_accepted, reset_on_close, set_peers, text_of
+from kernel.streams import Stream
+
+_ACCEPTS_PER_SLICE: Final = 32
+_ORPHAN_PATIENCE: Final = 10.0
+
+
+class Events(Protocol):
+    """What the owner is told."""
+
+    def stream_opened(self, stream: Stream) -> None: ...
+    def stream_refused(self, number: int, reason: str, code: int) -> None: ...
+    def stream_data(self, stream: Stream, data: bytes) -> None: ...
+    def stream_credit(self, stream: Stream, amount: int) -> None: ...
+    def stream_closed(self, stream: Stream, reason: str, code: int) -> None: ...
+
+
+@dataclass(slots=True)
+class _Listener:
+    number: int
+    """0: its controller is gone and the next has not asked for it yet; connections wait in the kernel."""
+    sock: socket.socket
+    device: str
+    width: int
+    peers: dict[bytes, Peer]
+
+
+@dataclass(slots=True)
+class _Connecting:
+    sock: socket.socket
+    device: str
+    timer: asyncio.TimerHandle
+
+
+class StreamTable:
+    def __init__(self, events: Events, rng: random.Random) -> None:
+        self.streams: dict[int, Stream] = {}
+        self.refused = 0
+        """Connections from addresses that are nobody's peer."""
+        self._events = events
+        self._rng = rng
+        self._loop = asyncio.get_running_loop()
+        self._listeners: dict[tuple[bytes, int, str], _Listener] = {}
+        self._connecting: dict[int, _Connecting] = {}
+        self._next_accepted = 1
+        self._attached = False
+        self._window: asyncio.TimerHandle | None = None
+
+    # --- the controller comes and goes --------------------------------------------------------------------------------
+
+    def attach(self) -> None:
+        """A controller is there. Streams stay still until ``resume``."""
+        self._attached = True
+        if self._window is not None:
+            self._window.cancel()
+            self._window = None
+        if self._listeners:
+            self._loop.call_later(_ORPHAN_PATIENCE, self._close_orphans)
+
+    def resume(self) -> None:
+        for stream in list(self.streams.values()):
+            stream.start()
+
+    def detach(self, window: float) -> None:
+        """It is gone: hold what is established for ``window`` seconds, begin nothing, accept nothing."""
+        if not self._attached:
+            return
+        self._attached = False
+        for number in list(self._connecting):
+            self._abandon(number)
+        for listener in self._listeners.values():
+            listener.number = 0
+            self._loop.remove_reader(listener.sock)
+        for stream in self.streams.values():
+            stream.detach()
+        self._window = self._loop.call_later(window, self.close_all)
+
+    def close_all(self) -> None:
+        """Also the listeners: nobody would answer what they accept."""
+        for number in list(self._connecting):
+            self._abandon(number)
+        for stream in list(self.streams.values()):
+            stream.close(reset=False)
+        self.streams.clear()
+        for key in list(self._listeners):
+            self._close_listener(key)
+
+    def _close_orphans(self) -> None:
+        if self._attached:
+            for key in [key for key, listener in self._listeners.items() if listener.number == 0]:
+                self._close_listener(key)
+
+    # --- listening ----------------------------------------------------------------------------------------------------
+
+    def listen(self, number: int, local: bytes, port: int, device: str, peers: list[Peer]) -> None:
+        """Also changes who may connect, where that address and port are listened on already. Raises OSError."""
+        key = (local, port, device)
+        for other in [k for k, listener in self._listeners.items() if listener.number == number and k != key]:
+            self._close_listener(other)
+        allowed = {peer.address: peer for peer in peers}
+        listener = self._listeners.get(key)
+        if listener is None:
+            sock = listen(local, port, device, peers)
+            listener = _Listener(number, sock, device, len(local), allowed)
+            self._listeners[key] = listener
+        else:
+            set_peers(listener.sock, list(listener.peers.values()), peers, len(local))
+            listener.number, listener.peers = number, allowed
+        self._loop.add_reader(listener.sock, self._accept, listener)
+
+    def unlisten(self, number: int) -> None:
+        for key in [key for key, listener in self._listeners.items() if listener.number == number]:
+            self._close_listener(key)
+
+    def _close_listener(self, key: tuple[bytes, int, str]) -> None:
+        listener = self._listeners.pop(key)
+        self._loop.remove_reader(listener.sock)
+        listener.sock.close()
+
+    def _accept(self, listener: _Listener) -> None:
+        for _ in range(_ACCEPTS_PER_SLICE):
+            try:
+                sock, name = listener.sock.accept()
+            except OSError:
+                return  # nothing more, or it was reset while it waited; no descriptors: it waits in the kernel
+            try:
+                self._accepted(listener, sock, endpoint(name)[0])
+            except OSError:
+                sock.close()
+
+    def _accepted(self, listener: _Listener, sock: socket.socket, remote: bytes) -> None:
+        peer = listener.peers.get(remote)
+        if peer is None:
+            self.refused += 1
+            reset_on_close(sock)
+            sock.close()
+            return
+        prepare_accepted(sock, peer)
+        number = self._next_accepted
+        self._next_accepted += 2
+        self._open(Stream(number, listener.number, sock, listener.device, self, self._rng))
+
+    def _open(self, stream: Stream) -> None:
+        self.streams[stream.number] = stream
+        self._events.stream_opened(stream)
+        stream.start()
+
+    # --- connecting ---------------------------------------------------------------------------------------------------
+
+    def connect(
+        self, number: int, remote: bytes, port: int, *, local: bytes, device: str, ttl: int, minimum_ttl: int, md5: str,
+        timeout: float,
+    ) -> None:  # fmt: skip
+        self.close(number, reset=True)  # a controller that starts again may use a number again
+        try:
+            sock = connect(remote, port, local=local, device=device, ttl=ttl, minimum_ttl=minimum_ttl, md5=md5)
+        except OSError as error:
+            self._events.stream_refused(number, error.strerror or str(error), error.errno or errno.EIO)
+            return
+        timer = self._loop.call_later(timeout, self._connect_timed_out, number, text_of(remote), timeout)
+        self._connecting[number] = _Connecting(sock, device, timer)
+        self._loop.add_writer(sock, self._connected, number)
+
+    def _connect_timed_out(self, number: int, remote: str, timeout: float) -> None:
+        self._abandon(number)
+        self._events.stream_refused(number, f"no answer from {remote} within {timeout:g} s", errno.ETIMEDOUT)
+
+    def _abandon(self, number: int) -> None:
+        attempt = self._connecting.pop(number, None)
+        if attempt is not None:
+            attempt.timer.cancel()
+            self._loop.remove_writer(attempt.sock)
+            attempt.sock.close()
+
+    def _connected(self, number: int) -> None:
+        attempt = self._connecting.pop(number)
+        attempt.timer.cancel()
+        self._loop.remove_writer(attempt.sock)
+        code = attempt.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        try:
+            if code:
+                raise OSError(code, os.strerror(code))
+            stream = Stream(number, 0, attempt.sock, attempt.device, self, self._rng)
+        except OSError as error:
+            attempt.sock.close()
+            self._events.stream_refused(number, error.strerror or str(error), error.errno or errno.EIO)
+            return
+        self._open(stream)
+
+    # --- streams ------------------------------------------------------------------------------------------------------
+
+    def close(self, number: int, reset: bool) -> None:
+        self._abandon(number)
+        stream = self.streams.pop(number, None)
+        if stream is not None:
+            stream.close(reset)
+
+    def stream_data(self, stream: Stream, data: bytes) -> None:
+        self._events.stream_data(stream, data)
+
+    def stream_credit(self, stream: Stream, amount: int) -> None:
+        self._events.stream_credit(stream, amount)
+
+    def stream_closed(self, stream: Stream, reason: str, code: int) -> None:
+        if self.streams.get(stream.number) is stream:
+            del self.streams[stream.number]
+        self._events.stream_closed(stream, reason, code)

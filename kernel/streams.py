@@ -1,0 +1,277 @@
+"""One TCP connection of the router: credits both ways, a bounded write queue, leased KEEPALIVEs.
+
+Owns the socket once it is connected. Bytes are never looked at; what the controller sends is whole messages, so
+between any two writes a leased packet may go out (RFC 4271 4.4), and never anywhere else: three daemons answered a
+KEEPALIVE inside another message with a NOTIFICATION.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import random
+import socket
+from collections import deque
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from kernel.edge_sockets import endpoint, reset_on_close
+
+INITIAL_CREDIT: Final = 1 << 20
+"""Bytes either side may send before it is granted more."""
+_READ: Final = 256 * 1024
+_GIVE_BACK: Final = 128 * 1024
+_FLUSH_PATIENCE: Final = 5.0
+_DRAIN_PATIENCE: Final = 2.0
+
+
+class Sink(Protocol):
+    """Where a stream's events go."""
+
+    def stream_data(self, stream: Stream, data: bytes) -> None: ...
+    def stream_credit(self, stream: Stream, amount: int) -> None: ...
+    def stream_closed(self, stream: Stream, reason: str, code: int) -> None: ...
+
+
+@dataclass(slots=True)
+class _Lease:
+    interval: float
+    until: float
+    packet: bytes
+    due: float
+
+
+class Stream:
+    """Made with a connected socket; ``start`` begins reading. Ends in exactly one ``stream_closed``, unless closed by
+    ``close``."""
+
+    def __init__(
+        self, number: int, listener: int, sock: socket.socket, device: str, sink: Sink, rng: random.Random
+    ) -> None:
+        self.number = number
+        self.listener = listener
+        self.device = device
+        self.local, self.local_port = endpoint(sock.getsockname())
+        self.remote, self.remote_port = endpoint(sock.getpeername())
+        self.capsule = b""
+        self.keepalives = 0
+        self._socket = sock
+        self._sink = sink
+        self._rng = rng
+        self._loop = asyncio.get_running_loop()
+        self._credit = INITIAL_CREDIT
+        self._owed = 0
+        self._queue: deque[memoryview] = deque()
+        self._queued = 0
+        self._last_sent = self._loop.time()
+        self._lease: _Lease | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._closing = False
+        self._closed = False
+        self._attached = False
+        self._reading = False
+
+    # --- reading ------------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """A controller listens: read as far as credits go."""
+        self._attached = True
+        self._resume()
+
+    def detach(self) -> None:
+        """The controller is away: TCP holds the peer back; what it grants and is granted starts afresh with the
+        next."""
+        self._attached = False
+        self._pause()
+        self._credit = INITIAL_CREDIT
+        self._owed = 0
+
+    def grant(self, amount: int) -> None:
+        self._credit += amount
+        self._resume()
+
+    def _resume(self) -> None:
+        if self._attached and self._credit > 0 and not self._reading and not self._closing and not self._closed:
+            self._loop.add_reader(self._socket, self._readable)
+            self._reading = True
+
+    def _pause(self) -> None:
+        if self._reading:
+            self._loop.remove_reader(self._socket)
+            self._reading = False
+
+    def _readable(self) -> None:
+        try:
+            data = self._socket.recv(min(_READ, self._credit))
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError as error:
+            self._failed(error)
+            return
+        if not data:
+            self._end("the peer closed the connection", 0)
+            return
+        self._credit -= len(data)
+        if self._credit <= 0:
+            self._pause()
+        self._sink.stream_data(self, data)
+
+    # --- writing ------------------------------------------------------------------------------------------------------
+
+    def send(self, data: bytes) -> bool:
+        """Whole messages. False: beyond what was granted, the controller does not keep to the protocol."""
+        if self._closing or self._closed:
+            return True
+        if self._queued + len(data) > 2 * INITIAL_CREDIT:
+            return False
+        self._put(data)
+        return True
+
+    def _put(self, data: bytes) -> None:
+        self._queue.append(memoryview(data))
+        self._queued += len(data)
+        if len(self._queue) == 1:
+            self._writable()
+            if self._queue and not self._closed:
+                self._loop.add_writer(self._socket, self._writable)
+
+    def _writable(self) -> None:
+        written = 0
+        try:
+            while self._queue:
+                head = self._queue[0]
+                sent = self._socket.send(head)
+                written += sent
+                if sent < len(head):
+                    self._queue[0] = head[sent:]
+                    break
+                self._queue.popleft()
+        except (BlockingIOError, InterruptedError):
+            pass
+        except OSError as error:
+            self._failed(error)
+            return
+        if written:
+            self._queued -= written
+            self._last_sent = self._loop.time()
+            self._give_back(written)
+        if not self._queue:
+            self._loop.remove_writer(self._socket)
+            if self._closing:
+                self._shut()
+
+    def _give_back(self, written: int) -> None:
+        self._owed += written
+        if self._owed >= _GIVE_BACK and self._attached and not self._closing:
+            amount, self._owed = self._owed, 0
+            self._sink.stream_credit(self, amount)
+
+    # --- leased packets -----------------------------------------------------------------------------------------------
+
+    def lease(self, interval: float, lasts: float, packet: bytes) -> None:
+        """Start, renew or (interval 0) end. Renewing does not move the next packet."""
+        if interval <= 0 or self._closing or self._closed:
+            self._lease = None
+            self._cancel_timer()
+            return
+        now = self._loop.time()
+        due = now + self._jittered(interval)
+        if self._lease is not None and self._lease.interval == interval:
+            due = self._lease.due
+        self._lease = _Lease(interval, now + lasts, packet, due)
+        self._arm()
+
+    def _jittered(self, interval: float) -> float:
+        return interval * self._rng.uniform(0.75, 1.0)  # RFC 4271 10
+
+    def _arm(self) -> None:
+        self._cancel_timer()
+        if self._lease is not None:
+            self._timer = self._loop.call_at(self._lease.due, self._tick)
+
+    def _cancel_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _tick(self) -> None:
+        lease = self._lease
+        now = self._loop.time()
+        if lease is None or now >= lease.until:
+            self._lease = None
+            return
+        idle_due = self._last_sent + 0.75 * lease.interval
+        if idle_due > now:
+            lease.due = self._last_sent + self._jittered(lease.interval)  # other messages went out meanwhile
+        else:
+            if not self._queue:
+                self.keepalives += 1
+                self._owed -= len(lease.packet)  # not the controller's bytes: nothing to give back for them
+                self._put(lease.packet)
+            lease.due = now + self._jittered(lease.interval)
+        if not self._closed:
+            self._arm()
+
+    # --- ending -------------------------------------------------------------------------------------------------------
+
+    def close(self, reset: bool) -> None:
+        """The controller's wish: what is queued still goes out first, unless ``reset``. Nothing is reported."""
+        if self._closed:
+            return
+        self._closing = True
+        self._lease = None
+        self._cancel_timer()
+        self._pause()
+        if reset:
+            reset_on_close(self._socket)
+            self._release()
+        elif self._queue:
+            self._timer = self._loop.call_later(_FLUSH_PATIENCE, self._release)
+        else:
+            self._shut()
+
+    def _shut(self) -> None:
+        """Closing with bytes unread would send RST and could destroy a NOTIFICATION on its way: end our half, read the
+        rest away."""
+        self._cancel_timer()
+        try:
+            self._socket.shutdown(socket.SHUT_WR)
+        except OSError:
+            self._release()
+            return
+        self._loop.add_reader(self._socket, self._discard)
+        self._timer = self._loop.call_later(_DRAIN_PATIENCE, self._release)
+
+    def _discard(self) -> None:
+        try:
+            if self._socket.recv(_READ):
+                return
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError:
+            pass
+        self._release()
+
+    def _failed(self, error: OSError) -> None:
+        code = error.errno or errno.EIO
+        self._end(os.strerror(code), code)
+
+    def _end(self, reason: str, code: int) -> None:
+        if self._closed:
+            return
+        told = self._closing
+        self._release()
+        if not told:
+            self._sink.stream_closed(self, reason, code)
+
+    def _release(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        self._cancel_timer()
+        self._lease = None
+        self._loop.remove_reader(self._socket)
+        self._loop.remove_writer(self._socket)
+        self._socket.close()
+        self._queue.clear()

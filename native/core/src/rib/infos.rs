@@ -1,0 +1,149 @@
+//! What a path says, interned: paths that say the same share one `Info`. Keys come from peers, so hashing is seeded.
+
+use std::hash::{BuildHasher, Hash, Hasher};
+
+use foldhash::fast::RandomState;
+use hashbrown::HashTable;
+
+use super::source::Kind;
+use crate::wire::attributes::Summary;
+
+pub type InfoId = u32;
+
+#[derive(Debug)]
+pub struct Info {
+    pub kind: Kind,
+    /// Route subtype within its kind: 0, or 1 for a path that this router originated.
+    pub subtype: u8,
+    refs: u32,
+    pub next_hops: u32,
+    pub distance: Option<u32>,
+    pub metric: u32,
+    pub tag: u32,
+    pub summary: Summary,
+    /// BGP path attributes in canonical form (`wire::attributes`).
+    pub attributes: Box<[u8]>,
+}
+
+#[derive(PartialEq, Eq, Clone, Copy)]
+pub struct Key<'a> {
+    pub kind: Kind,
+    pub next_hops: u32,
+    pub distance: Option<u32>,
+    pub metric: u32,
+    pub tag: u32,
+    pub attributes: &'a [u8],
+}
+
+impl Info {
+    fn key(&self) -> Key<'_> {
+        Key {
+            kind: self.kind,
+            next_hops: self.next_hops,
+            distance: self.distance,
+            metric: self.metric,
+            tag: self.tag,
+            attributes: &self.attributes,
+        }
+    }
+}
+
+#[derive(Default)]
+pub struct Infos {
+    slab: Vec<Info>,
+    free: Vec<InfoId>,
+    index: HashTable<InfoId>,
+    seed: RandomState,
+}
+
+impl Infos {
+    fn hash(seed: &RandomState, k: &Key<'_>) -> u64 {
+        let mut h = seed.build_hasher();
+        h.write(k.attributes);
+        h.write_u32(k.next_hops);
+        h.write_u32(k.metric);
+        h.write_u32(k.tag ^ ((k.kind as u32) << 24));
+        k.distance.hash(&mut h);
+        h.finish()
+    }
+
+    /// The id of this content, holding one reference for the caller, and whether it is new.
+    pub fn intern(&mut self, key: Key<'_>, summary: Summary) -> (InfoId, bool) {
+        let hash = Self::hash(&self.seed, &key);
+        if let Some(&id) = self
+            .index
+            .find(hash, |&i| self.slab[i as usize].key() == key)
+        {
+            self.slab[id as usize].refs += 1;
+            return (id, false);
+        }
+        let info = Info {
+            kind: key.kind,
+            subtype: 0,
+            refs: 1,
+            next_hops: key.next_hops,
+            distance: key.distance,
+            metric: key.metric,
+            tag: key.tag,
+            summary,
+            attributes: key.attributes.into(),
+        };
+        let id = match self.free.pop() {
+            Some(id) => {
+                self.slab[id as usize] = info;
+                id
+            }
+            None => {
+                self.slab.push(info);
+                (self.slab.len() - 1) as u32
+            }
+        };
+        let (slab, seed) = (&self.slab, &self.seed);
+        self.index
+            .insert_unique(hash, id, |&i| Self::hash(seed, &slab[i as usize].key()));
+        (id, true)
+    }
+
+    #[inline]
+    pub fn hold(&mut self, id: InfoId) {
+        self.slab[id as usize].refs += 1;
+    }
+
+    /// Gives one reference back; the next-hop set it used, if that was the last.
+    #[inline]
+    pub fn release(&mut self, id: InfoId) -> Option<u32> {
+        let info = &mut self.slab[id as usize];
+        info.refs -= 1;
+        if info.refs > 0 {
+            return None;
+        }
+        let hash = Self::hash(&self.seed, &self.slab[id as usize].key());
+        if let Ok(found) = self.index.find_entry(hash, |&i| i == id) {
+            found.remove();
+        }
+        self.free.push(id);
+        let info = &mut self.slab[id as usize];
+        info.attributes = Box::default();
+        Some(info.next_hops)
+    }
+
+    pub fn len(&self) -> usize {
+        self.slab.len() - self.free.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    pub fn attribute_bytes(&self) -> usize {
+        self.slab.iter().map(|i| i.attributes.len()).sum()
+    }
+}
+
+impl std::ops::Index<InfoId> for Infos {
+    type Output = Info;
+    #[inline]
+    fn index(&self, id: InfoId) -> &Info {
+        &self.slab[id as usize]
+    }
+}

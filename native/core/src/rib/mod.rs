@@ -1,0 +1,17 @@
+//! The central RIB: tables of paths, interned attribute sets, next hops and their groups, selection, change feeds.
+
+pub mod engine;
+pub mod export;
+pub mod feed;
+pub mod fib;
+pub mod infos;
+pub mod nexthop;
+pub mod query;
+pub mod resolve;
+pub mod select;
+pub mod source;
+pub mod sweep;
+pub mod table;
+pub mod update_encode;
+
+pub const NONE: u32 = u32::MAX;

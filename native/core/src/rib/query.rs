@@ -1,0 +1,501 @@
+//! What people and tests ask: one prefix with everything about it, pages of a table, groups. Plain values out, no table reference.
+
+use super::engine::{Core, Engine};
+use super::export::exportable;
+use super::infos::Info;
+use super::nexthop::AdjacencyKind;
+use super::select::{select, Step, STEP_NAMES};
+use super::source::Kind;
+use super::table::{Entry, Table, HAS_BEST, VACANT};
+use super::update_encode::encode_attributes;
+use super::NONE;
+use crate::prefix::{Addr, AnyPrefix, Ip, Prefix};
+use crate::wire::{as_path, attributes, code};
+
+/// A tree of plain values, as JSON has them.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value {
+    Null,
+    Bool(bool),
+    Int(i64),
+    Text(String),
+    List(Vec<Value>),
+    Map(Vec<(&'static str, Value)>),
+}
+
+fn int(n: impl Into<i64>) -> Value {
+    Value::Int(n.into())
+}
+
+fn text(s: impl Into<String>) -> Value {
+    Value::Text(s.into())
+}
+
+fn text_or_null(s: &str) -> Value {
+    if s.is_empty() {
+        Value::Null
+    } else {
+        text(s)
+    }
+}
+
+fn ip(a: Ip) -> Value {
+    text_or_null(&a.text())
+}
+
+fn prefix_text(p: &AnyPrefix) -> String {
+    match p {
+        AnyPrefix::V4(p) => p.text(),
+        AnyPrefix::V6(p) => p.text(),
+    }
+}
+
+fn be32(b: &[u8]) -> u32 {
+    u32::from_be_bytes([b[0], b[1], b[2], b[3]])
+}
+
+/// A canonical attribute block as a dictionary.
+pub fn attributes_value(block: &[u8], next_hop: Ip, link_local: u128) -> Value {
+    let find = |c| attributes::find(block, c);
+    let list = |c, width: usize, f: &dyn Fn(&[u8]) -> String| {
+        let value = find(c).unwrap_or(&[]);
+        Value::List(value.chunks_exact(width).map(|v| text(f(v))).collect())
+    };
+    let four = |c| find(c).map_or(Value::Null, |v| int(be32(v)));
+    let hex = |v: &[u8]| v.iter().map(|b| format!("{b:02x}")).collect::<String>();
+    let dotted = |v: &[u8]| Ip::V4(be32(v)).text();
+    let origin = match find(code::ORIGIN) {
+        Some([0]) => text("igp"),
+        Some([1]) => text("egp"),
+        Some(_) => text("incomplete"),
+        None => Value::Null,
+    };
+    let unknown = attributes::iter(block)
+        .filter(|a| !matches!(a.1, 1..=10 | 16 | 32))
+        .map(|(f, c, v)| Value::List(vec![int(f), int(c), text(hex(v))]))
+        .collect();
+    Value::Map(vec![
+        ("origin", origin),
+        (
+            "as_path",
+            text(as_path::text(find(code::AS_PATH).unwrap_or(&[]))),
+        ),
+        ("next_hop", ip(next_hop)),
+        (
+            "link_local",
+            if link_local == 0 {
+                Value::Null
+            } else {
+                ip(Ip::V6(link_local))
+            },
+        ),
+        ("med", four(code::MED)),
+        ("local_pref", four(code::LOCAL_PREF)),
+        (
+            "atomic_aggregate",
+            Value::Bool(find(code::ATOMIC_AGGREGATE).is_some()),
+        ),
+        (
+            "aggregator",
+            find(code::AGGREGATOR).map_or(Value::Null, |v| {
+                text(format!("{} {}", be32(v), dotted(&v[4..])))
+            }),
+        ),
+        (
+            "communities",
+            list(code::COMMUNITIES, 4, &|v| {
+                let c = be32(v);
+                format!("{}:{}", c >> 16, c & 0xffff)
+            }),
+        ),
+        (
+            "originator_id",
+            find(code::ORIGINATOR_ID).map_or(Value::Null, |v| text(dotted(v))),
+        ),
+        ("cluster_list", list(code::CLUSTER_LIST, 4, &dotted)),
+        (
+            "extended_communities",
+            list(code::EXTENDED_COMMUNITIES, 8, &hex),
+        ),
+        (
+            "large_communities",
+            list(code::LARGE_COMMUNITIES, 12, &|v| {
+                format!("{}:{}:{}", be32(v), be32(&v[4..]), be32(&v[8..]))
+            }),
+        ),
+        ("unknown", Value::List(unknown)),
+    ])
+}
+
+impl Core {
+    fn adjacency_value(&self, id: u32) -> Vec<(&'static str, Value)> {
+        let a = &self.hops.adjacencies[id as usize];
+        let kind = match a.kind {
+            AdjacencyKind::Ip => "ip",
+            AdjacencyKind::Drop => "drop",
+            AdjacencyKind::Local => "local",
+            AdjacencyKind::Unreachable => "unreachable",
+        };
+        vec![
+            ("id", int(id)),
+            ("ncp", text_or_null(self.hops.name(a.ncp))),
+            ("port", text_or_null(self.hops.name(a.port))),
+            ("gateway", ip(a.gateway)),
+            ("kind", text(kind)),
+        ]
+    }
+
+    fn group_value(&self, id: u32) -> Value {
+        let set = &self.hops.sets[id as usize];
+        let members = set.members.iter().map(|m| {
+            let mut row = self.adjacency_value(m.adjacency);
+            row[0].0 = "adjacency";
+            row.push(("weight", int(m.weight)));
+            row.push(("role", int(m.role)));
+            Value::Map(row)
+        });
+        Value::Map(vec![
+            ("id", int(id)),
+            (
+                "key",
+                text(
+                    set.hash
+                        .iter()
+                        .map(|b| format!("{b:02x}"))
+                        .collect::<String>(),
+                ),
+            ),
+            ("kind", int(self.hops.group_kind(id) as u8)),
+            ("members", Value::List(members.collect())),
+            ("routes", int(set.routes)),
+            ("resolved", Value::Bool(set.resolved)),
+        ])
+    }
+
+    fn next_hops_value(&self, set: u32) -> Value {
+        let key = &self.hops.sets[set as usize].key;
+        let rows = key.hops.iter().map(|h| {
+            let (resolved, via, metric, adjacencies) = if h.tracker == NONE {
+                let own: Vec<u32> = self.hops.sets[set as usize]
+                    .members
+                    .iter()
+                    .map(|m| m.adjacency)
+                    .filter(|&a| {
+                        let a = &self.hops.adjacencies[a as usize];
+                        (a.ncp, a.port, a.gateway) == (h.ncp, h.port, h.addr)
+                    })
+                    .collect();
+                (true, Value::Null, 0, own)
+            } else {
+                let t = &self.hops.trackers[h.tracker as usize];
+                let via = t.via.as_ref().map_or(Value::Null, |p| text(prefix_text(p)));
+                let r = &t.resolution;
+                (r.resolved, via, r.metric, r.adjacencies.clone())
+            };
+            Value::Map(vec![
+                ("address", ip(h.addr)),
+                ("ncp", text_or_null(self.hops.name(h.ncp))),
+                ("port", text_or_null(self.hops.name(h.port))),
+                ("weight", int(h.weight)),
+                ("resolved", Value::Bool(resolved)),
+                ("via", via),
+                ("metric", int(metric)),
+                (
+                    "adjacencies",
+                    Value::List(
+                        adjacencies
+                            .into_iter()
+                            .map(|a| Value::Map(self.adjacency_value(a)))
+                            .collect(),
+                    ),
+                ),
+            ])
+        });
+        Value::List(rows.collect())
+    }
+
+    fn info_attributes(&self, info: &Info) -> Value {
+        if info.kind != Kind::Bgp {
+            return Value::Null;
+        }
+        let hops = &self.hops.sets[info.next_hops as usize].key.hops;
+        attributes_value(
+            &info.attributes,
+            hops.first().map_or(Ip::None, |h| h.addr),
+            0,
+        )
+    }
+
+    fn why_unusable(&self, set: u32) -> String {
+        let key = &self.hops.sets[set as usize].key;
+        let names: Vec<String> = key.hops.iter().map(|h| h.addr.text()).collect();
+        format!("next hop unresolved: {}", names.join(", "))
+    }
+
+    fn describe<A: Addr>(&self, t: &Table<A>, idx: u32) -> Value {
+        let e = &t.entries[idx as usize];
+        let mut candidates = Vec::new();
+        self.candidates(t, idx, |s| self.standing(s), &mut candidates);
+        let usable: Vec<u32> = candidates.iter().map(|c| c.path).collect();
+        let mut lost: Vec<(u32, Step)> = Vec::new();
+        let best = select(&mut candidates, &mut |p, s| lost.push((p, s)));
+        let mut paths: Vec<(u32, u32, Value)> = Vec::new();
+        for (at, p) in t.path_list(idx) {
+            let s = &self.sources[p.source as usize];
+            if !s.up {
+                continue;
+            }
+            let info = &self.infos[p.info];
+            let is_best = best.is_some_and(|b| b.0 == at);
+            let reason = if is_best {
+                best.map_or("", |b| b.1.name()).to_owned()
+            } else if let Some((_, step)) = lost.iter().find(|l| l.0 == at) {
+                step.name().to_owned()
+            } else {
+                self.why_unusable(info.next_hops)
+            };
+            let row = Value::Map(vec![
+                ("source", int(p.source)),
+                ("protocol", text(info.kind.name())),
+                ("path_id", int(p.path_id)),
+                ("distance", int(info.distance.unwrap_or(s.distance))),
+                ("metric", int(info.metric)),
+                ("tag", int(info.tag)),
+                ("best", Value::Bool(is_best)),
+                ("usable", Value::Bool(usable.contains(&at))),
+                ("reason", text(reason)),
+                ("next_hops", self.next_hops_value(info.next_hops)),
+                ("attributes", self.info_attributes(info)),
+            ]);
+            paths.push((p.source, p.path_id, row));
+        }
+        paths.sort_by_key(|p| (p.0, p.1));
+        Value::Map(vec![
+            ("prefix", text(e.prefix.text())),
+            ("table", int(t.id)),
+            ("step", text(best.map_or("none", |b| b.1.name()))),
+            (
+                "paths",
+                Value::List(paths.into_iter().map(|p| p.2).collect()),
+            ),
+            (
+                "group",
+                if e.group == NONE {
+                    Value::Null
+                } else {
+                    self.group_value(e.group)
+                },
+            ),
+        ])
+    }
+
+    fn row<A: Addr>(&self, t: &Table<A>, e: &Entry<A>) -> Value {
+        let p = &t.paths[e.head as usize];
+        let info = &self.infos[p.info];
+        let members = &self.hops.sets[info.next_hops as usize].members;
+        Value::Map(vec![
+            ("prefix", text(e.prefix.text())),
+            ("protocol", text(info.kind.name())),
+            ("source", int(p.source)),
+            (
+                "distance",
+                int(info
+                    .distance
+                    .unwrap_or(self.sources[p.source as usize].distance)),
+            ),
+            ("metric", int(info.metric)),
+            ("tag", int(info.tag)),
+            ("step", text(STEP_NAMES[usize::from(e.step)])),
+            (
+                "next_hops",
+                Value::List(
+                    members
+                        .iter()
+                        .map(|m| Value::Map(self.adjacency_value(m.adjacency)))
+                        .collect(),
+                ),
+            ),
+            ("group", int(info.next_hops)),
+            ("attributes", self.info_attributes(info)),
+        ])
+    }
+
+    fn subtree<A: Addr>(&self, t: &Table<A>, p: Prefix<A>, limit: usize) -> Vec<Value> {
+        let mut found: Vec<(Prefix<A>, Value)> = t
+            .entries
+            .iter()
+            .filter(|e| e.flags & VACANT == 0 && e.flags & HAS_BEST != 0)
+            .filter(|e| e.prefix.len >= p.len && p.covers(e.prefix.addr))
+            .take(limit)
+            .map(|e| (e.prefix, self.row(t, e)))
+            .collect();
+        found.sort_by_key(|f| f.0);
+        found.into_iter().map(|f| f.1).collect()
+    }
+
+    fn page<A: Addr>(&self, t: &Table<A>, cursor: usize, limit: usize) -> (Vec<Value>, usize) {
+        let mut rows = Vec::new();
+        let mut at = cursor;
+        while at < t.entries.len() && rows.len() < limit {
+            let e = &t.entries[at];
+            if e.flags & VACANT == 0 && e.flags & HAS_BEST != 0 {
+                rows.push(self.row(t, e));
+            }
+            at += 1;
+        }
+        (rows, if at < t.entries.len() { at } else { 0 })
+    }
+}
+
+fn longest<A: Addr>(t: &Table<A>, addr: A) -> Option<AnyPrefix> {
+    let idx = t
+        .covering(addr, A::BITS)
+        .find(|&i| t.entries[i as usize].flags & HAS_BEST != 0)?;
+    let p = t.entries[idx as usize].prefix;
+    AnyPrefix::from_bytes(&p.addr.wrap().to_bytes(), p.len)
+}
+
+impl Engine {
+    pub fn lookup(&self, p: AnyPrefix) -> Option<Value> {
+        let i = &self.instances[0];
+        let value = match p {
+            AnyPrefix::V4(p) => self.core.describe(&i.v4, i.v4.find(&p)?),
+            AnyPrefix::V6(p) => self.core.describe(&i.v6, i.v6.find(&p)?),
+        };
+        match &value {
+            // an entry that only a feed still remembers
+            Value::Map(m) if m.iter().any(|f| f.1 == Value::List(Vec::new())) => None,
+            _ => Some(value),
+        }
+    }
+
+    pub fn longest_match(&self, a: Ip) -> Option<AnyPrefix> {
+        let i = &self.instances[0];
+        match a {
+            Ip::V4(a) => longest(&i.v4, a),
+            Ip::V6(a) => longest(&i.v6, a),
+            Ip::None => None,
+        }
+    }
+
+    /// Rows from a slab cursor, and the next cursor, 0 at the end.
+    pub fn page(&self, afi: u16, cursor: usize, limit: usize) -> (Vec<Value>, usize) {
+        let i = &self.instances[0];
+        match afi {
+            1 => self.core.page(&i.v4, cursor, limit),
+            _ => self.core.page(&i.v6, cursor, limit),
+        }
+    }
+
+    pub fn subtree(&self, p: AnyPrefix, limit: usize) -> Vec<Value> {
+        let i = &self.instances[0];
+        match p {
+            AnyPrefix::V4(p) => self.core.subtree(&i.v4, p, limit),
+            AnyPrefix::V6(p) => self.core.subtree(&i.v6, p, limit),
+        }
+    }
+
+    /// Groups that routes use.
+    pub fn group_rows(&self) -> Vec<Value> {
+        let sets = self.core.hops.sets.iter().enumerate();
+        sets.filter(|(_, s)| s.routes > 0)
+            .map(|(id, _)| self.core.group_value(id as u32))
+            .collect()
+    }
+
+    pub fn counts(&self) -> Value {
+        let i = &self.instances[0];
+        let family = |prefixes: usize, paths: usize, fib: u64, log: usize| {
+            Value::Map(vec![
+                ("prefixes", int(prefixes as i64)),
+                ("paths", int(paths as i64)),
+                ("fib", int(fib as i64)),
+                ("fib_log", int(log as i64)),
+            ])
+        };
+        let hops = &self.core.hops;
+        Value::Map(vec![
+            (
+                "ipv4",
+                family(
+                    i.v4.prefix_count(),
+                    i.v4.path_count(),
+                    i.v4.fib_count,
+                    i.v4.fib_log.len(),
+                ),
+            ),
+            (
+                "ipv6",
+                family(
+                    i.v6.prefix_count(),
+                    i.v6.path_count(),
+                    i.v6.fib_count,
+                    i.v6.fib_log.len(),
+                ),
+            ),
+            ("attribute_sets", int(self.core.infos.len() as i64)),
+            (
+                "attribute_bytes",
+                int(self.core.infos.attribute_bytes() as i64),
+            ),
+            (
+                "groups",
+                int(hops.sets.iter().filter(|s| s.routes > 0).count() as i64),
+            ),
+            (
+                "tracked_next_hops",
+                int(hops.trackers.iter().filter(|t| !t.vacant).count() as i64),
+            ),
+        ])
+    }
+
+    /// What a consumer's peer is told, from the tables as they are now.
+    pub fn adj_rib_out(&self, consumer: u32, limit: usize) -> Vec<Value> {
+        let Some((terms, peer, instance)) = self.export_terms(consumer) else {
+            return Vec::new();
+        };
+        let i = &self.instances[instance];
+        match terms.afi {
+            1 => self.told(&i.v4, terms, peer, limit),
+            _ => self.told(&i.v6, terms, peer, limit),
+        }
+    }
+
+    fn told<A: Addr>(
+        &self,
+        t: &Table<A>,
+        terms: &super::update_encode::ExportTerms,
+        peer: u32,
+        limit: usize,
+    ) -> Vec<Value> {
+        let mut rows: Vec<(Prefix<A>, Value)> = Vec::new();
+        for e in t.entries.iter().filter(|e| e.flags & VACANT == 0) {
+            if rows.len() == limit {
+                break;
+            }
+            let Some((path, next_hop)) = exportable(&self.core, t, e, terms) else {
+                continue;
+            };
+            let p = &t.paths[path as usize];
+            if p.source == peer {
+                continue;
+            }
+            let mut block = Vec::new();
+            encode_attributes(terms, &self.core.infos[p.info], next_hop, &mut block);
+            let link = if next_hop == terms.local_address {
+                terms.local_link
+            } else {
+                0
+            };
+            rows.push((
+                e.prefix,
+                Value::Map(vec![
+                    ("prefix", text(e.prefix.text())),
+                    ("attributes", attributes_value(&block, next_hop, link)),
+                ]),
+            ));
+        }
+        rows.sort_by_key(|r| r.0);
+        rows.into_iter().map(|r| r.1).collect()
+    }
+}

@@ -1,0 +1,121 @@
+//! Deferred work over whole tables, in bounded slices: paths of lost sources go, prefixes whose next hops changed are chosen again.
+
+use super::engine::{Core, Engine};
+use super::infos::InfoId;
+use super::table::{Table, VACANT};
+use crate::prefix::Addr;
+
+/// Goes round all slabs; over once it has come back to where it stood when the last work was marked.
+#[derive(Default)]
+pub struct Sweep {
+    active: bool,
+    at: (usize, usize),
+    stop: (usize, usize),
+    wrapped: bool,
+}
+
+impl Engine {
+    pub(super) fn note_sweep(&mut self) {
+        if std::mem::take(&mut self.core.sweep_wanted) {
+            self.sweep.active = true;
+            self.sweep.stop = self.sweep.at;
+            self.sweep.wrapped = false;
+        }
+    }
+
+    /// Looks at up to `budget` prefixes; true while more is waiting.
+    pub fn step(&mut self, budget: usize) -> bool {
+        if !self.sweep.active {
+            return false;
+        }
+        let mut left = budget;
+        while left > 0 && self.sweep.active {
+            let (n, from) = self.sweep.at;
+            if n >= self.instances.len() * 2 {
+                self.sweep.at = (0, 0);
+                self.sweep.wrapped = true;
+                if self.sweep.stop == (0, 0) {
+                    self.end_sweep();
+                }
+                continue;
+            }
+            let mut released = Vec::new();
+            let instance = &mut self.instances[n / 2];
+            let limit = if self.sweep.wrapped && n == self.sweep.stop.0 {
+                self.sweep.stop.1
+            } else {
+                usize::MAX
+            };
+            let (len, end) = if n % 2 == 0 {
+                visit(
+                    &mut self.core,
+                    &mut instance.v4,
+                    from,
+                    left,
+                    limit,
+                    &mut released,
+                )
+            } else {
+                visit(
+                    &mut self.core,
+                    &mut instance.v6,
+                    from,
+                    left,
+                    limit,
+                    &mut released,
+                )
+            };
+            left = left.saturating_sub((end - from).max(1));
+            for id in released {
+                self.release(id);
+            }
+            self.sweep.at = if end >= len { (n + 1, 0) } else { (n, end) };
+            if self.sweep.wrapped && (n, end) >= self.sweep.stop {
+                self.end_sweep();
+            }
+        }
+        self.settle();
+        self.sweep.active
+    }
+
+    fn end_sweep(&mut self) {
+        self.sweep = Sweep::default();
+        for set in &mut self.core.hops.sets {
+            set.dirty = false;
+        }
+    }
+}
+
+/// Looks at entries `from..`, at most `budget` of them and none from `limit` on: (length of the slab, where it stopped).
+fn visit<A: Addr>(
+    core: &mut Core,
+    t: &mut Table<A>,
+    from: usize,
+    budget: usize,
+    limit: usize,
+    released: &mut Vec<InfoId>,
+) -> (usize, usize) {
+    let len = t.entries.len();
+    let end = from.saturating_add(budget).min(len).min(limit.max(from));
+    let mut gone: Vec<u32> = Vec::new();
+    for idx in from..end {
+        let idx = idx as u32;
+        if t.entries[idx as usize].flags & VACANT != 0 {
+            continue;
+        }
+        let mut dirty = false;
+        for (at, p) in t.path_list(idx) {
+            if !core.sources[p.source as usize].up {
+                gone.push(at);
+            }
+            dirty |= core.hops.sets[core.infos[p.info].next_hops as usize].dirty;
+        }
+        for path in gone.drain(..) {
+            released.push(core.take(t, idx, path));
+        }
+        if dirty && t.entries[idx as usize].flags & VACANT == 0 {
+            core.reselect(t, idx, false);
+        }
+    }
+    (len, end)
+}

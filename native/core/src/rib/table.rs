@@ -1,0 +1,354 @@
+//! One table: prefixes in a slab behind a seeded hash index, each with its list of paths, best one first. Slab numbers are stable,
+//! so they serve as snapshot cursors.
+
+use std::collections::{BTreeMap, HashSet};
+use std::hash::{BuildHasher, Hasher};
+
+use foldhash::fast::RandomState;
+use hashbrown::HashTable;
+
+use super::feed::{Log, Pos};
+use super::infos::InfoId;
+use super::NONE;
+use crate::prefix::{Addr, Prefix};
+
+/// The head of the path list is usable and best.
+pub const HAS_BEST: u8 = 1;
+pub const IN_FIB_LOG: u8 = 2;
+pub const IN_RIB_LOG: u8 = 4;
+/// Best paths of more than one source were told to consumers during this entry's life.
+pub const SEVERAL_SOURCES: u8 = 8;
+/// The slot is free.
+pub const VACANT: u8 = 16;
+/// `networks` names this prefix: BGP originates it from whatever route the RIB has.
+pub const NETWORK: u8 = 32;
+
+#[derive(Clone, Debug)]
+pub struct Entry<A> {
+    pub prefix: Prefix<A>,
+    pub flags: u8,
+    pub step: u8,
+    pub head: u32,
+    /// The group that the FIB uses, `NONE` where the prefix is not in it.
+    pub group: u32,
+    pub fib_pos: u32,
+    pub rib_pos: u32,
+    /// The source of the last best path that consumers saw.
+    pub last_source: u32,
+}
+
+impl<A> Entry<A> {
+    fn pos(&self, feed: Feed) -> Pos {
+        match feed {
+            Feed::Fib => self.fib_pos,
+            Feed::Rib => self.rib_pos,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct Path {
+    pub source: u32,
+    /// RFC 7911 path identifier as received, 0 where there is none.
+    pub path_id: u32,
+    pub info: InfoId,
+    pub next: u32,
+}
+
+/// Addresses whose resolution follows this table, for telling quickly whether a prefix covers one.
+#[derive(Default)]
+pub struct Tracked<A> {
+    pub by_address: BTreeMap<A, u32>,
+    /// Bit per leading 16 bits in use; never cleared, so it only ever says "maybe" too often.
+    filter: Vec<u64>,
+}
+
+impl<A: Addr> Tracked<A> {
+    fn word(addr: A) -> (usize, u64) {
+        let top = match addr.wrap() {
+            crate::prefix::Ip::V4(a) => a >> 16,
+            crate::prefix::Ip::V6(a) => (a >> 96) as u32 & 0xffff,
+            crate::prefix::Ip::None => 0,
+        };
+        ((top >> 6) as usize, 1 << (top & 63))
+    }
+
+    pub fn insert(&mut self, addr: A, tracker: u32) {
+        if self.filter.is_empty() {
+            self.filter = vec![0; 1024];
+        }
+        let (word, bit) = Self::word(addr);
+        self.filter[word] |= bit;
+        self.by_address.insert(addr, tracker);
+    }
+
+    pub fn remove(&mut self, addr: A) {
+        self.by_address.remove(&addr);
+    }
+
+    /// Calls `f` with each tracker whose address the prefix covers.
+    #[inline]
+    pub fn covered(&self, p: Prefix<A>, mut f: impl FnMut(u32)) {
+        if self.by_address.is_empty() {
+            return;
+        }
+        if p.len >= A::BITS / if A::BITS == 32 { 2 } else { 4 } {
+            let (word, bit) = Self::word(p.addr);
+            if self.filter[word] & bit == 0 {
+                return;
+            }
+        }
+        for (_, &t) in self.by_address.range(p.addr..=p.addr.last(p.len)) {
+            f(t);
+        }
+    }
+}
+
+/// Which of a table's two logs: changes of what is forwarded, or of what is best.
+#[derive(Clone, Copy)]
+pub enum Feed {
+    Fib,
+    Rib,
+}
+
+pub struct Table<A> {
+    /// Number on the wire: instance << 8 | AFI.
+    pub id: u32,
+    index: HashTable<u32>,
+    seed: RandomState,
+    pub entries: Vec<Entry<A>>,
+    free: Vec<u32>,
+    pub paths: Vec<Path>,
+    free_paths: u32,
+    path_count: usize,
+    /// Entries per prefix length: what a longest match has to try.
+    lengths: [u32; 129],
+    pub networks: HashSet<Prefix<A>>,
+    pub tracked: Tracked<A>,
+    pub fib_log: Log,
+    pub rib_log: Log,
+    /// Slots freed since export groups last looked: what they noted about them is void.
+    pub freed: Vec<u32>,
+    /// Routes in the FIB, and the sum of their keyed hashes.
+    pub fib_count: u64,
+    pub fib_digest: u64,
+}
+
+impl<A: Addr> Table<A> {
+    pub fn new(id: u32) -> Self {
+        Table {
+            id,
+            index: HashTable::new(),
+            seed: RandomState::default(),
+            entries: Vec::new(),
+            free: Vec::new(),
+            paths: Vec::new(),
+            free_paths: NONE,
+            path_count: 0,
+            lengths: [0; 129],
+            networks: HashSet::new(),
+            tracked: Tracked::default(),
+            fib_log: Log::default(),
+            rib_log: Log::default(),
+            freed: Vec::new(),
+            fib_count: 0,
+            fib_digest: 0,
+        }
+    }
+
+    #[inline]
+    fn hash(seed: &RandomState, p: &Prefix<A>) -> u64 {
+        let mut h = seed.build_hasher();
+        h.write_u64(p.addr.fold());
+        h.write_u8(p.len);
+        h.finish()
+    }
+
+    #[inline]
+    pub fn find(&self, p: &Prefix<A>) -> Option<u32> {
+        let hash = Self::hash(&self.seed, p);
+        self.index
+            .find(hash, |&i| self.entries[i as usize].prefix == *p)
+            .copied()
+    }
+
+    #[inline]
+    pub fn find_or_insert(&mut self, p: Prefix<A>) -> u32 {
+        let hash = Self::hash(&self.seed, &p);
+        if let Some(&i) = self
+            .index
+            .find(hash, |&i| self.entries[i as usize].prefix == p)
+        {
+            return i;
+        }
+        let network = !self.networks.is_empty() && self.networks.contains(&p);
+        let entry = Entry {
+            prefix: p,
+            flags: if network { NETWORK } else { 0 },
+            step: 0,
+            head: NONE,
+            group: NONE,
+            fib_pos: 0,
+            rib_pos: 0,
+            last_source: NONE,
+        };
+        let idx = match self.free.pop() {
+            Some(i) => {
+                self.entries[i as usize] = entry;
+                i
+            }
+            None => {
+                self.entries.push(entry);
+                (self.entries.len() - 1) as u32
+            }
+        };
+        self.lengths[usize::from(p.len)] += 1;
+        let (entries, seed) = (&self.entries, &self.seed);
+        self.index.insert_unique(hash, idx, |&i| {
+            Self::hash(seed, &entries[i as usize].prefix)
+        });
+        idx
+    }
+
+    /// Frees an entry without paths that no log mentions.
+    pub fn release_if_dead(&mut self, idx: u32) {
+        let e = &self.entries[idx as usize];
+        if e.head != NONE || e.flags & (IN_FIB_LOG | IN_RIB_LOG | VACANT) != 0 {
+            return;
+        }
+        let p = e.prefix;
+        let hash = Self::hash(&self.seed, &p);
+        if let Ok(found) = self.index.find_entry(hash, |&i| i == idx) {
+            found.remove();
+        }
+        self.lengths[usize::from(p.len)] -= 1;
+        self.entries[idx as usize].flags = VACANT;
+        self.free.push(idx);
+        if self.rib_log.consumers > 0 {
+            self.freed.push(idx);
+        }
+    }
+
+    /// Drops log records that every cursor has passed, frees entries that only the log still held, and compacts a log full of
+    /// stale records, moving the cursors with it; true if it did that.
+    pub fn trim(&mut self, feed: Feed, cursors: &mut [&mut Pos]) -> bool {
+        let flag = match feed {
+            Feed::Fib => IN_FIB_LOG,
+            Feed::Rib => IN_RIB_LOG,
+        };
+        let mut log = match feed {
+            Feed::Fib => std::mem::take(&mut self.fib_log),
+            Feed::Rib => std::mem::take(&mut self.rib_log),
+        };
+        let base = log.base();
+        let passed = cursors
+            .iter()
+            .map(|c| c.wrapping_sub(base))
+            .min()
+            .unwrap_or(log.len() as u32);
+        let mut dead = Vec::new();
+        for _ in 0..passed {
+            let Some((pos, idx)) = log.pop() else { break };
+            let e = &mut self.entries[idx as usize];
+            if e.flags & flag != 0 && e.pos(feed) == pos {
+                e.flags &= !flag;
+                if e.head == NONE {
+                    dead.push(idx);
+                }
+            }
+        }
+        let compacted = log.len() > 2 * self.prefix_count() + 65_536;
+        if compacted {
+            let mut moved = Vec::new();
+            log.compact(
+                cursors,
+                |pos, idx| {
+                    let e = &self.entries[idx as usize];
+                    e.flags & flag != 0 && e.pos(feed) == pos
+                },
+                |idx, pos| moved.push((idx, pos)),
+            );
+            for (idx, pos) in moved {
+                let e = &mut self.entries[idx as usize];
+                match feed {
+                    Feed::Fib => e.fib_pos = pos,
+                    Feed::Rib => e.rib_pos = pos,
+                }
+            }
+        }
+        match feed {
+            Feed::Fib => self.fib_log = log,
+            Feed::Rib => self.rib_log = log,
+        }
+        for idx in dead {
+            self.release_if_dead(idx);
+        }
+        compacted
+    }
+
+    pub fn alloc_path(&mut self, path: Path) -> u32 {
+        self.path_count += 1;
+        if self.free_paths != NONE {
+            let i = self.free_paths;
+            self.free_paths = self.paths[i as usize].next;
+            self.paths[i as usize] = path;
+            return i;
+        }
+        self.paths.push(path);
+        (self.paths.len() - 1) as u32
+    }
+
+    pub fn free_path(&mut self, i: u32) {
+        self.path_count -= 1;
+        self.paths[i as usize].next = self.free_paths;
+        self.free_paths = i;
+    }
+
+    /// The paths of an entry, in list order (best first if it has one).
+    #[inline]
+    pub fn path_list(&self, idx: u32) -> impl Iterator<Item = (u32, &Path)> + '_ {
+        let mut at = self.entries[idx as usize].head;
+        std::iter::from_fn(move || {
+            if at == NONE {
+                return None;
+            }
+            let i = at;
+            let p = &self.paths[i as usize];
+            at = p.next;
+            Some((i, p))
+        })
+    }
+
+    /// Entries with paths that cover `addr`, longest first.
+    pub fn covering(&self, addr: A, max_len: u8) -> impl Iterator<Item = u32> + '_ {
+        (0..=max_len)
+            .rev()
+            .filter(|&len| self.lengths[usize::from(len)] > 0)
+            .filter_map(move |len| self.find(&Prefix::new(addr, len)))
+            .filter(|&i| self.entries[i as usize].head != NONE)
+    }
+
+    /// Replaces the list of originated prefixes; the entries for which that changed.
+    pub fn set_networks(&mut self, prefixes: &[Prefix<A>]) -> Vec<u32> {
+        let new: HashSet<Prefix<A>> = prefixes.iter().copied().collect();
+        let old = std::mem::replace(&mut self.networks, new);
+        let mut changed = Vec::new();
+        for p in old.symmetric_difference(&self.networks) {
+            if let Some(idx) = self.find(p) {
+                changed.push(idx);
+            }
+        }
+        for &idx in &changed {
+            self.entries[idx as usize].flags ^= NETWORK;
+        }
+        changed
+    }
+
+    pub fn prefix_count(&self) -> usize {
+        self.entries.len() - self.free.len()
+    }
+
+    pub fn path_count(&self) -> usize {
+        self.path_count
+    }
+}

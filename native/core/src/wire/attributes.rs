@@ -1,0 +1,543 @@
+//! One UPDATE's path attributes, judged one by one (RFC 7606) and brought into canonical form: known attributes with the flags
+//! their RFC gives, AS numbers of four octets, sorted by code, without NEXT_HOP and MP_* (these travel beside the set).
+
+use super::framer::Notification;
+use super::{as_path, code, AS_TRANS, FLAG_EXTENDED, FLAG_OPTIONAL, FLAG_PARTIAL, FLAG_TRANSITIVE};
+use crate::prefix::Ip;
+
+/// RFC 7606 2, weakest first: the strongest of an UPDATE's faults decides.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Disposition {
+    DiscardAttribute = 1,
+    TreatAsWithdraw = 2,
+    DisableFamily = 3,
+    SessionReset = 4,
+}
+
+/// One finding: which attribute, what follows, the NOTIFICATION subcode it would have had, the clause that says so.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Fault {
+    pub code: u8,
+    pub disposition: Disposition,
+    pub subcode: u8,
+    pub rfc: &'static str,
+}
+
+/// What reading UPDATEs needs to know of the session.
+#[derive(Clone, Debug)]
+pub struct Terms {
+    pub peer_asn: u32,
+    pub local_asn: u32,
+    pub local_router_id: u32,
+    pub four_octet_as: bool,
+    /// Agreed families and whether the peer sends path identifiers in them (RFC 7911).
+    pub families: Vec<(u16, u8, bool)>,
+}
+
+impl Terms {
+    pub fn ebgp(&self) -> bool {
+        self.peer_asn != self.local_asn
+    }
+
+    /// `None`: not agreed; else whether NLRI carry path identifiers.
+    pub fn family(&self, afi: u16, safi: u8) -> Option<bool> {
+        self.families
+            .iter()
+            .find(|f| f.0 == afi && f.1 == safi)
+            .map(|f| f.2)
+    }
+}
+
+pub const NO_EXPORT: u8 = 1;
+pub const NO_ADVERTISE: u8 = 2;
+pub const NO_EXPORT_SUBCONFED: u8 = 4;
+
+/// What best-path selection and export read of a set, decoded once.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Summary {
+    pub local_pref: Option<u32>,
+    pub med: Option<u32>,
+    pub originator_id: Option<u32>,
+    pub neighbor_as: u32,
+    pub path_len: u16,
+    pub cluster_len: u8,
+    pub origin: u8,
+    pub well_known: u8,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub struct NextHop {
+    pub ip: Ip,
+    /// The link-local address beside a global one (RFC 2545 3), 0 where there is none.
+    pub link_local: u128,
+}
+
+/// The result of one attribute block.
+#[derive(Default)]
+pub struct Block {
+    pub summary: Summary,
+    pub next_hop: Option<NextHop>,
+    /// Value ranges of MP_REACH_NLRI and MP_UNREACH_NLRI inside the block.
+    pub mp_reach: Option<(usize, usize)>,
+    pub mp_unreach: Option<(usize, usize)>,
+    pub seen_origin: bool,
+    pub seen_path: bool,
+    /// RFC 4271 9.1.2 and RFC 4456 8: the route has been here before.
+    pub looped: bool,
+    /// The block held attributes at all.
+    pub any: bool,
+}
+
+const WELL_KNOWN: u8 = FLAG_TRANSITIVE;
+const OPT_TRANS: u8 = FLAG_OPTIONAL | FLAG_TRANSITIVE;
+const OPT: u8 = FLAG_OPTIONAL;
+/// Subcodes of RFC 4271 6.3.
+const MALFORMED_LIST: u8 = 1;
+const UNRECOGNIZED: u8 = 2;
+const FLAGS_ERROR: u8 = 4;
+const LENGTH_ERROR: u8 = 5;
+const INVALID_ORIGIN: u8 = 6;
+const INVALID_NEXT_HOP: u8 = 8;
+const OPTIONAL_ERROR: u8 = 9;
+const MALFORMED_PATH: u8 = 11;
+
+struct Row {
+    code: u8,
+    flags: u8,
+    check: fn(&[u8], &Terms) -> Result<(), u8>,
+    on_error: Disposition,
+    rfc: &'static str,
+    /// Not accepted from an external peer: silently dropped (RFC 7606 7.5, 7.9, 7.10).
+    internal_only: bool,
+}
+
+macro_rules! row {
+    ($code:expr, $flags:expr, $check:expr, $on:ident, $rfc:expr) => {
+        row!($code, $flags, $check, $on, $rfc, false)
+    };
+    ($code:expr, $flags:expr, $check:expr, $on:ident, $rfc:expr, $internal:expr) => {
+        Row {
+            code: $code,
+            flags: $flags,
+            check: $check,
+            on_error: Disposition::$on,
+            rfc: $rfc,
+            internal_only: $internal,
+        }
+    };
+}
+
+/// Every attribute this speaker knows: its flags, what makes it malformed, what follows then.
+const ROWS: &[Row] = &[
+    row!(
+        code::ORIGIN,
+        WELL_KNOWN,
+        check_origin,
+        TreatAsWithdraw,
+        "7606 7.1"
+    ),
+    row!(
+        code::AS_PATH,
+        WELL_KNOWN,
+        check_as_path,
+        TreatAsWithdraw,
+        "7606 7.2"
+    ),
+    row!(
+        code::NEXT_HOP,
+        WELL_KNOWN,
+        check_next_hop,
+        TreatAsWithdraw,
+        "7606 7.3"
+    ),
+    row!(code::MED, OPT, check_four, TreatAsWithdraw, "7606 7.4"),
+    row!(
+        code::LOCAL_PREF,
+        WELL_KNOWN,
+        check_four,
+        TreatAsWithdraw,
+        "7606 7.5",
+        true
+    ),
+    row!(
+        code::ATOMIC_AGGREGATE,
+        WELL_KNOWN,
+        check_empty,
+        DiscardAttribute,
+        "7606 7.6"
+    ),
+    row!(
+        code::AGGREGATOR,
+        OPT_TRANS,
+        check_aggregator,
+        DiscardAttribute,
+        "7606 7.7"
+    ),
+    row!(
+        code::COMMUNITIES,
+        OPT_TRANS,
+        check_fours,
+        TreatAsWithdraw,
+        "7606 7.8"
+    ),
+    row!(
+        code::ORIGINATOR_ID,
+        OPT,
+        check_four,
+        TreatAsWithdraw,
+        "7606 7.9",
+        true
+    ),
+    row!(
+        code::CLUSTER_LIST,
+        OPT,
+        check_fours,
+        TreatAsWithdraw,
+        "7606 7.10",
+        true
+    ),
+    row!(code::MP_REACH, OPT, check_any, SessionReset, "7606 7.11"),
+    row!(code::MP_UNREACH, OPT, check_any, SessionReset, "7606 7.12"),
+    row!(
+        code::EXTENDED_COMMUNITIES,
+        OPT_TRANS,
+        check_eights,
+        TreatAsWithdraw,
+        "7606 7.14"
+    ),
+    row!(
+        code::AS4_PATH,
+        OPT_TRANS,
+        check_as4_path,
+        DiscardAttribute,
+        "6793 6"
+    ),
+    row!(
+        code::AS4_AGGREGATOR,
+        OPT_TRANS,
+        check_eight,
+        DiscardAttribute,
+        "6793 6"
+    ),
+    row!(
+        code::LARGE_COMMUNITIES,
+        OPT_TRANS,
+        check_twelves,
+        TreatAsWithdraw,
+        "8092 6"
+    ),
+];
+
+fn check_any(_: &[u8], _: &Terms) -> Result<(), u8> {
+    Ok(())
+}
+fn length(ok: bool) -> Result<(), u8> {
+    if ok {
+        Ok(())
+    } else {
+        Err(LENGTH_ERROR)
+    }
+}
+fn check_four(v: &[u8], _: &Terms) -> Result<(), u8> {
+    length(v.len() == 4)
+}
+fn check_empty(v: &[u8], _: &Terms) -> Result<(), u8> {
+    length(v.is_empty())
+}
+fn check_eight(v: &[u8], _: &Terms) -> Result<(), u8> {
+    length(v.len() == 8)
+}
+fn check_fours(v: &[u8], _: &Terms) -> Result<(), u8> {
+    length(!v.is_empty() && v.len() % 4 == 0)
+}
+fn check_eights(v: &[u8], _: &Terms) -> Result<(), u8> {
+    length(!v.is_empty() && v.len() % 8 == 0)
+}
+fn check_twelves(v: &[u8], _: &Terms) -> Result<(), u8> {
+    length(!v.is_empty() && v.len() % 12 == 0)
+}
+fn check_aggregator(v: &[u8], t: &Terms) -> Result<(), u8> {
+    length(v.len() == if t.four_octet_as { 8 } else { 6 })
+}
+fn check_origin(v: &[u8], _: &Terms) -> Result<(), u8> {
+    length(v.len() == 1)?;
+    if v[0] <= 2 {
+        Ok(())
+    } else {
+        Err(INVALID_ORIGIN)
+    }
+}
+fn check_as_path(v: &[u8], t: &Terms) -> Result<(), u8> {
+    if as_path::well_formed(v, if t.four_octet_as { 4 } else { 2 }) {
+        Ok(())
+    } else {
+        Err(MALFORMED_PATH)
+    }
+}
+fn check_as4_path(v: &[u8], _: &Terms) -> Result<(), u8> {
+    if as_path::well_formed(v, 4) {
+        Ok(())
+    } else {
+        Err(MALFORMED_PATH)
+    }
+}
+fn check_next_hop(v: &[u8], _: &Terms) -> Result<(), u8> {
+    length(v.len() == 4)?;
+    // RFC 4271 6.3: must be a valid host address
+    if v[0] == 0 || v[0] == 127 || v[0] >= 224 {
+        return Err(INVALID_NEXT_HOP);
+    }
+    Ok(())
+}
+
+fn be32(v: &[u8]) -> u32 {
+    u32::from_be_bytes([v[0], v[1], v[2], v[3]])
+}
+
+/// Attributes met so far: (code, flags, value start, value end).
+type Found = Vec<(u8, u8, usize, usize)>;
+
+/// Reads one block; appends the canonical form to `out`. `Err` is a fault that resets the session at once.
+pub fn decode(
+    data: &[u8],
+    terms: &Terms,
+    scratch: &mut Found,
+    out: &mut Vec<u8>,
+    faults: &mut Vec<Fault>,
+) -> Result<Block, Notification> {
+    let mut block = Block::default();
+    scratch.clear();
+    let mut seen = [0u64; 4];
+    let mut at = 0;
+    while at < data.len() {
+        block.any = true;
+        let header = if data[at] & FLAG_EXTENDED != 0 { 4 } else { 3 };
+        if data.len() - at < header {
+            // RFC 7606 4: too short for a header: the list ends here
+            faults.push(fault(0, MALFORMED_LIST, "7606 4"));
+            break;
+        }
+        let flags = data[at];
+        let kind = data[at + 1];
+        let len = if header == 4 {
+            usize::from(u16::from_be_bytes([data[at + 2], data[at + 3]]))
+        } else {
+            usize::from(data[at + 2])
+        };
+        let start = at + header;
+        let end = start + len;
+        if end > data.len() {
+            faults.push(fault(kind, LENGTH_ERROR, "7606 4"));
+            break;
+        }
+        at = end;
+        let bit = 1u64 << (kind & 63);
+        if seen[usize::from(kind >> 6)] & bit != 0 {
+            // RFC 7606 3 g: a second MP attribute resets, any other repetition is dropped
+            if kind == code::MP_REACH || kind == code::MP_UNREACH {
+                return Err(Notification::new(3, MALFORMED_LIST, &[]));
+            }
+            faults.push(Fault {
+                code: kind,
+                disposition: Disposition::DiscardAttribute,
+                subcode: MALFORMED_LIST,
+                rfc: "7606 3 g",
+            });
+            continue;
+        }
+        seen[usize::from(kind >> 6)] |= bit;
+        let value = &data[start..end];
+        let Some(row) = ROWS.iter().find(|r| r.code == kind) else {
+            if flags & FLAG_OPTIONAL == 0 {
+                // RFC 4271 6.3: an unrecognized well-known attribute
+                let whole = &data[start - header..end];
+                return Err(Notification::new(3, UNRECOGNIZED, whole));
+            }
+            // RFC 4271 5: unrecognized optional: pass on with Partial if transitive, else ignore
+            if flags & FLAG_TRANSITIVE != 0 {
+                scratch.push((kind, OPT_TRANS | FLAG_PARTIAL, start, end));
+            }
+            continue;
+        };
+        if row.internal_only && terms.ebgp() {
+            continue;
+        }
+        let wrong_flags = (flags ^ row.flags) & (FLAG_OPTIONAL | FLAG_TRANSITIVE) != 0;
+        if wrong_flags {
+            // RFC 7606 3 c
+            faults.push(fault(kind, FLAGS_ERROR, "7606 3 c"));
+            continue;
+        }
+        if let Err(subcode) = (row.check)(value, terms) {
+            faults.push(Fault {
+                code: kind,
+                disposition: row.on_error,
+                subcode,
+                rfc: row.rfc,
+            });
+            continue;
+        }
+        match kind {
+            code::MP_REACH => block.mp_reach = Some((start, end)),
+            code::MP_UNREACH => block.mp_unreach = Some((start, end)),
+            code::NEXT_HOP => {
+                block.next_hop = Some(NextHop {
+                    ip: Ip::V4(be32(value)),
+                    link_local: 0,
+                })
+            }
+            _ => scratch.push((kind, row.flags | (flags & FLAG_PARTIAL), start, end)),
+        }
+    }
+    if !scratch.is_sorted_by_key(|f| f.0) {
+        scratch.sort_unstable_by_key(|f| f.0);
+    }
+    canonical(data, terms, scratch, &mut block, out);
+    Ok(block)
+}
+
+fn fault(code: u8, subcode: u8, rfc: &'static str) -> Fault {
+    Fault {
+        code,
+        disposition: Disposition::TreatAsWithdraw,
+        subcode,
+        rfc,
+    }
+}
+
+fn canonical(data: &[u8], terms: &Terms, found: &Found, block: &mut Block, out: &mut Vec<u8>) {
+    let value = |code: u8| found.iter().find(|f| f.0 == code).map(|f| &data[f.2..f.3]);
+    let narrow = !terms.four_octet_as;
+    // RFC 6793 4.2.3: an AGGREGATOR that is not AS_TRANS voids both AS4 attributes
+    let as4_valid = narrow
+        && value(code::AGGREGATOR)
+            .is_none_or(|v| u32::from(u16::from_be_bytes([v[0], v[1]])) == AS_TRANS);
+    let s = &mut block.summary;
+    for &(kind, flags, start, end) in found {
+        let v = &data[start..end];
+        match kind {
+            code::ORIGIN => {
+                s.origin = v[0];
+                block.seen_origin = true;
+                push(out, flags, kind, v);
+            }
+            code::AS_PATH => {
+                block.seen_path = true;
+                if narrow {
+                    let mut wide = Vec::with_capacity(v.len() * 2);
+                    as_path::widen(v, &mut wide);
+                    if let Some(as4) = value(code::AS4_PATH).filter(|_| as4_valid) {
+                        wide = as_path::merge_as4(&wide, as4);
+                    }
+                    path_summary(&wide, terms, s, &mut block.looped);
+                    push(out, flags, kind, &wide);
+                } else {
+                    path_summary(v, terms, s, &mut block.looped);
+                    push(out, flags, kind, v);
+                }
+            }
+            code::MED => {
+                s.med = Some(be32(v));
+                push(out, flags, kind, v);
+            }
+            code::LOCAL_PREF => {
+                s.local_pref = Some(be32(v));
+                push(out, flags, kind, v);
+            }
+            code::AGGREGATOR if narrow => {
+                let mut wide = [0u8; 8];
+                wide[2..].copy_from_slice(v);
+                if let Some(as4) = value(code::AS4_AGGREGATOR).filter(|_| as4_valid) {
+                    wide.copy_from_slice(as4);
+                }
+                push(out, flags, kind, &wide);
+            }
+            code::COMMUNITIES => {
+                for c in v.chunks_exact(4) {
+                    s.well_known |= match be32(c) {
+                        0xffff_ff01 => NO_EXPORT,
+                        0xffff_ff02 => NO_ADVERTISE,
+                        0xffff_ff03 => NO_EXPORT_SUBCONFED,
+                        _ => 0,
+                    };
+                }
+                push(out, flags, kind, v);
+            }
+            code::ORIGINATOR_ID => {
+                s.originator_id = Some(be32(v));
+                block.looped |= be32(v) == terms.local_router_id;
+                push(out, flags, kind, v);
+            }
+            code::CLUSTER_LIST => {
+                s.cluster_len = (v.len() / 4).min(255) as u8;
+                push(out, flags, kind, v);
+            }
+            // consumed above, or void on a four-octet session (RFC 6793 4.1)
+            code::AS4_PATH | code::AS4_AGGREGATOR => {}
+            _ => push(out, flags, kind, v),
+        }
+    }
+}
+
+fn path_summary(path: &[u8], terms: &Terms, s: &mut Summary, looped: &mut bool) {
+    s.path_len = as_path::length(path);
+    s.neighbor_as = as_path::neighbor(path);
+    *looped |= as_path::contains(path, terms.local_asn);
+}
+
+/// One attribute with its header; the long length form only where it is needed.
+pub fn push(out: &mut Vec<u8>, flags: u8, kind: u8, value: &[u8]) {
+    if value.len() > 255 {
+        out.extend_from_slice(&[flags | FLAG_EXTENDED, kind]);
+        out.extend_from_slice(&(value.len() as u16).to_be_bytes());
+    } else {
+        out.extend_from_slice(&[flags & !FLAG_EXTENDED, kind, value.len() as u8]);
+    }
+    out.extend_from_slice(value);
+}
+
+/// The attributes of a canonical block: (flags, code, value).
+pub fn iter(block: &[u8]) -> impl Iterator<Item = (u8, u8, &[u8])> {
+    let mut rest = block;
+    std::iter::from_fn(move || {
+        let (&flags, &kind) = (rest.first()?, rest.get(1)?);
+        let (header, len) = if flags & FLAG_EXTENDED != 0 {
+            (4, usize::from(u16::from_be_bytes([rest[2], rest[3]])))
+        } else {
+            (3, usize::from(rest[2]))
+        };
+        let value = &rest[header..header + len];
+        rest = &rest[header + len..];
+        Some((flags, kind, value))
+    })
+}
+
+/// The value of one attribute in a canonical block.
+pub fn find(block: &[u8], kind: u8) -> Option<&[u8]> {
+    iter(block).find(|a| a.1 == kind).map(|a| a.2)
+}
+
+/// RFC 4760 3 and RFC 2545 3: the next hop of MP_REACH_NLRI. `None`: its length is wrong, so the NLRI cannot be located.
+pub fn mp_next_hop(afi: u16, v: &[u8]) -> Option<NextHop> {
+    let six = |b: &[u8]| match Ip::from_bytes(b) {
+        Ip::V6(a) => a,
+        _ => 0,
+    };
+    match (afi, v.len()) {
+        (1, 4) => Some(NextHop {
+            ip: Ip::from_bytes(v),
+            link_local: 0,
+        }),
+        (1 | 2, 16) => Some(NextHop {
+            ip: Ip::from_bytes(v),
+            link_local: 0,
+        }),
+        (1 | 2, 32) => Some(NextHop {
+            ip: Ip::from_bytes(&v[..16]),
+            link_local: six(&v[16..]),
+        }),
+        _ => None,
+    }
+}
+
+pub const OPTIONAL_ATTRIBUTE_ERROR: u8 = OPTIONAL_ERROR;

@@ -1,0 +1,235 @@
+//! Binding of the wire format: framing and decoding.
+
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict, PyList};
+use routing_core::prefix::{Addr, Ip, Prefix};
+use routing_core::rib::query::attributes_value;
+use routing_core::wire::attributes::Terms;
+use routing_core::wire::framer::{self, Item, Notification};
+use routing_core::wire::update::{self, Change, WITHDRAW};
+
+use crate::values::to_python;
+
+#[pyclass(module = "native", frozen)]
+pub struct Updates {
+    pub bytes: Vec<u8>,
+    count: usize,
+}
+
+#[pymethods]
+impl Updates {
+    fn __len__(&self) -> usize {
+        self.count
+    }
+    #[getter]
+    fn nbytes(&self) -> usize {
+        self.bytes.len()
+    }
+}
+
+type Note<'py> = (u8, u8, Bound<'py, PyBytes>);
+
+fn note<'py>(py: Python<'py>, n: &Option<Notification>) -> Option<Note<'py>> {
+    n.as_ref()
+        .map(|n| (n.code, n.subcode, PyBytes::new(py, &n.data)))
+}
+
+#[pyclass(module = "native")]
+pub struct Framer(framer::Framer);
+
+#[pymethods]
+impl Framer {
+    #[new]
+    #[pyo3(signature = (max_message = 4096))]
+    fn new(max_message: usize) -> Self {
+        Framer(framer::Framer::new(max_message))
+    }
+    #[getter]
+    fn max_message(&self) -> usize {
+        self.0.max_message
+    }
+    #[setter]
+    fn set_max_message(&mut self, n: usize) {
+        self.0.max_message = n;
+    }
+    fn feed(&mut self, py: Python<'_>, data: &[u8]) -> PyResult<Framed> {
+        let framed = self.0.feed(data);
+        let items = PyList::empty(py);
+        for item in framed.items {
+            match item {
+                Item::Updates { bytes, count } => {
+                    items.append(Updates { bytes, count }.into_pyobject(py)?)?
+                }
+                Item::Other(kind, body) => items.append((kind, PyBytes::new(py, &body)))?,
+            }
+        }
+        Ok(Framed {
+            items: items.unbind(),
+            keepalives: framed.keepalives,
+            updates: framed.updates,
+            error: framed.error,
+        })
+    }
+}
+
+#[pyclass(module = "native", frozen)]
+pub struct Framed {
+    #[pyo3(get)]
+    items: Py<PyList>,
+    #[pyo3(get)]
+    keepalives: usize,
+    #[pyo3(get)]
+    updates: usize,
+    error: Option<Notification>,
+}
+
+#[pymethods]
+impl Framed {
+    #[getter]
+    fn error<'py>(&self, py: Python<'py>) -> Option<Note<'py>> {
+        note(py, &self.error)
+    }
+}
+
+#[pyclass(module = "native", frozen)]
+pub struct SessionTerms(pub Terms);
+
+#[pymethods]
+impl SessionTerms {
+    #[new]
+    #[pyo3(signature = (*, peer_asn, local_asn, four_octet_as, families, add_path_receive = Vec::new(), max_message = 4096, local_router_id = vec![0, 0, 0, 0]))]
+    fn new(
+        peer_asn: u32,
+        local_asn: u32,
+        four_octet_as: bool,
+        families: Vec<(u16, u8)>,
+        add_path_receive: Vec<(u16, u8)>,
+        max_message: usize,
+        local_router_id: Vec<u8>,
+    ) -> PyResult<Self> {
+        let _ = max_message; // the framer's business; kept here so that one object describes a session
+        if families.iter().any(|f| !matches!(f, (1, 1) | (2, 1))) {
+            return Err(PyValueError::new_err(
+                "families: only IPv4 and IPv6 unicast, (1, 1) and (2, 1)",
+            ));
+        }
+        Ok(SessionTerms(Terms {
+            peer_asn,
+            local_asn,
+            local_router_id: u32::from_octets(&local_router_id),
+            four_octet_as,
+            families: families
+                .into_iter()
+                .map(|f| (f.0, f.1, add_path_receive.contains(&f)))
+                .collect(),
+        }))
+    }
+}
+
+#[pyclass(module = "native", frozen)]
+pub struct Changes(pub update::Changes);
+
+fn rows<'py, A: Addr>(
+    py: Python<'py>,
+    c: &update::Changes,
+    list: &[Change<A>],
+    out: &Bound<'py, PyList>,
+) -> PyResult<()> {
+    for change in list {
+        let row = PyDict::new(py);
+        let Prefix { addr, len } = change.prefix;
+        row.set_item("afi", A::AFI)?;
+        row.set_item("safi", 1)?;
+        row.set_item("prefix", (PyBytes::new(py, &addr.wrap().to_bytes()), len))?;
+        row.set_item("path_id", change.path_id)?;
+        if change.attrs == WITHDRAW {
+            row.set_item("op", "withdraw")?;
+            row.set_item("attributes", py.None())?;
+        } else {
+            let b = &c.blocks[change.attrs as usize];
+            let block = &c.arena[b.start as usize..b.end as usize];
+            let value = attributes_value(block, b.next_hop.ip, b.next_hop.link_local);
+            row.set_item("op", "announce")?;
+            row.set_item("attributes", to_python(py, value)?)?;
+        }
+        out.append(row)?;
+    }
+    Ok(())
+}
+
+#[pymethods]
+impl Changes {
+    #[getter]
+    fn updates(&self) -> u32 {
+        self.0.updates
+    }
+    #[getter]
+    fn announced(&self) -> u32 {
+        self.0.announced
+    }
+    #[getter]
+    fn withdrawn(&self) -> u32 {
+        self.0.withdrawn
+    }
+    #[getter]
+    fn looped(&self) -> u32 {
+        self.0.looped
+    }
+    #[getter]
+    fn end_of_rib(&self) -> Vec<(u16, u16)> {
+        let list = self.0.end_of_rib.iter();
+        list.map(|f| (f.0, u16::from(f.1))).collect()
+    }
+    #[getter]
+    fn faults<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        let out = PyList::empty(py);
+        for (f, count) in &self.0.faults {
+            let row = PyDict::new(py);
+            row.set_item("code", f.code)?;
+            row.set_item("disposition", f.disposition as u8)?;
+            row.set_item("subcode", f.subcode)?;
+            row.set_item("rfc", f.rfc)?;
+            row.set_item("count", count)?;
+            out.append(row)?;
+        }
+        Ok(out)
+    }
+    #[getter]
+    fn error<'py>(&self, py: Python<'py>) -> Option<Note<'py>> {
+        note(py, &self.0.error)
+    }
+    fn rows<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        let out = PyList::empty(py);
+        rows(py, &self.0, &self.0.v4, &out)?;
+        rows(py, &self.0, &self.0.v6, &out)?;
+        Ok(out)
+    }
+}
+
+pub fn decode_counted(bytes: &[u8], terms: &Terms) -> update::Changes {
+    let mut changes = update::decode(bytes, terms);
+    changes.count();
+    changes
+}
+
+#[pyfunction]
+fn decode(py: Python<'_>, updates: &Updates, terms: &SessionTerms) -> Changes {
+    Changes(py.detach(|| decode_counted(&updates.bytes, &terms.0)))
+}
+
+pub fn ip(bytes: &[u8]) -> PyResult<Ip> {
+    match Ip::from_bytes(bytes) {
+        Ip::None => Err(PyValueError::new_err("an address has 4 or 16 bytes")),
+        ip => Ok(ip),
+    }
+}
+
+pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
+    m.add_class::<Updates>()?;
+    m.add_class::<Framer>()?;
+    m.add_class::<Framed>()?;
+    m.add_class::<SessionTerms>()?;
+    m.add_class::<Changes>()?;
+    m.add_function(wrap_pyfunction!(decode, m)?)
+}

@@ -1,0 +1,102 @@
+"""What a BGP session is told about its peer: the speaker's own type, built from the schema by the daemon."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass, field
+from typing import Final
+
+from protocols.bgp.family import IPV4_UNICAST, IPV6_UNICAST, Family, family_name
+
+BGP_PORT: Final = 179
+
+
+@dataclass(frozen=True, slots=True)
+class FamilyConfig:
+    """One address family towards a peer. RFC 8212: without a policy nothing is imported, nothing exported."""
+
+    afi: int
+    safi: int
+    import_policy: str | None = None
+    export_policy: str | None = None
+
+    @property
+    def family(self) -> Family:
+        return (self.afi, self.safi)
+
+
+@dataclass(frozen=True, slots=True)
+class PeerConfig:
+    address: bytes
+    remote_asn: int
+    local_asn: int
+    router_id: bytes
+    """Ours."""
+    families: tuple[FamilyConfig, ...] = (FamilyConfig(*IPV4_UNICAST),)
+    hold_time: int = 90
+    """Seconds; 0: neither KEEPALIVEs nor a hold timer."""
+    connect_retry: float = 10.0
+    """The longest pause between attempts to connect; the first pauses are shorter."""
+    passive: bool = False
+    """Wait for the peer to connect."""
+    port: int = BGP_PORT
+    source: bytes = b""
+    """Our address for the session; empty: the system chooses."""
+    device: str = ""
+    """The port the peer is on, as NCP/NAME, for link-local peers; empty: any."""
+    ttl: int = 0
+    """TTL to send; 0: 1 towards an external peer, else 64."""
+    ttl_security: bool = False
+    """RFC 5082: send 255, accept nothing below."""
+    password: str = field(default="", repr=False)
+    """TCP-MD5 key (RFC 2385); empty: none."""
+    next_hop_self: bool = False
+    description: str = ""
+    extended_message: bool = True
+    host_name: str = ""
+    """Offered as the FQDN capability where not empty."""
+    software_version: str = ""
+    """Offered as a capability where not empty."""
+
+    def __post_init__(self) -> None:
+        if len(self.address) not in (4, 16):
+            raise ValueError("address: 4 or 16 octets are needed")
+        if self.source and len(self.source) != len(self.address):
+            raise ValueError(f"{self.name}: the source address must be of the peer's address family")
+        for what, asn in (("asn of the peer", self.remote_asn), ("local asn", self.local_asn)):
+            if not 1 <= asn <= 0xFFFFFFFF:
+                raise ValueError(f"{self.name}: {what} must be 1 to 4294967295 (RFC 7607), not {asn}")
+        if len(self.router_id) != 4 or not any(self.router_id):
+            raise ValueError(f"{self.name}: the router id must be an IPv4 address other than 0.0.0.0 (RFC 6286)")
+        if self.hold_time != 0 and not 3 <= self.hold_time <= 65535:
+            raise ValueError(f"{self.name}: hold time must be 0 or 3 to 65535 seconds, not {self.hold_time}")
+        if not self.connect_retry > 0:
+            raise ValueError(f"{self.name}: connect retry must be more than 0 seconds, not {self.connect_retry}")
+        if not self.families:
+            raise ValueError(f"{self.name}: at least one address family is needed")
+        for family in self.families:
+            if family.family not in (IPV4_UNICAST, IPV6_UNICAST):
+                given = family_name(family.afi, family.safi)
+                raise ValueError(f"{self.name}: {given} is not supported; use ipv4-unicast or ipv6-unicast")
+        if len({f.family for f in self.families}) != len(self.families):
+            raise ValueError(f"{self.name}: an address family is given twice")
+
+    @property
+    def name(self) -> str:
+        """The peer's address as text."""
+        return str(ipaddress.ip_address(self.address))
+
+    @property
+    def ebgp(self) -> bool:
+        return self.remote_asn != self.local_asn
+
+    @property
+    def send_ttl(self) -> int:
+        if self.ttl_security:
+            return 255
+        return self.ttl or (1 if self.ebgp else 64)
+
+    @property
+    def minimum_ttl(self) -> int:
+        """What the socket must refuse below; 0: nothing."""
+        return 255 if self.ttl_security else 0

@@ -1,0 +1,211 @@
+"""One TCP connection of a session, from OpenSent on: RFC 4271 8.2.2 OpenSent, OpenConfirm, Established, and its timers.
+
+The session (``session``) owns Idle, Connect and Active, decides between two connections, and ends one at SessionError.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Final, Protocol
+
+import native
+from protocols.bgp.capabilities import Capability
+from protocols.bgp.config import PeerConfig
+from protocols.bgp.counters import Counters
+from protocols.bgp.errors import ErrorCode, HeaderSubcode, Notification, SessionError, header_error
+from protocols.bgp.family import Family
+from protocols.bgp.fsm import State, check_expected
+from protocols.bgp.messages import (
+    HEADER_LENGTH,
+    KEEPALIVE,
+    MAX_MESSAGE,
+    MessageType,
+    Open,
+    RefreshSubtype,
+    decode_open,
+    decode_route_refresh,
+    encode_notification,
+    encode_open,
+)
+from protocols.bgp.negotiation import Agreed, negotiate
+from protocols.effects import Effect, Established, Lease, RefreshRequested, Routes, Send
+
+LARGE_HOLD_TIME: Final = 240.0
+"""RFC 4271 8.2.2: how long a peer may take to send its OPEN."""
+
+
+class Rng(Protocol):
+    """Where jitter comes from."""
+
+    def random(self) -> float: ...
+
+
+def jittered(interval: float, rng: Rng) -> float:
+    """RFC 4271 10: 75 to 100 % of the interval."""
+    return interval * (0.75 + 0.25 * rng.random())
+
+
+Inbound = tuple[MessageType, "bytes | native.Updates"]
+"""A message and its body; UPDATEs come as a run."""
+
+
+class Connection:
+    """Mutable state of one connection; every method takes what happened and gives what to do."""
+
+    __slots__ = (
+        "_config", "_counters", "_framer", "_hold_deadline", "_keepalive_deadline", "_rng",
+        "agreed", "closed", "end_of_rib", "established_at", "inbound", "local", "number", "offered", "received",
+        "remote", "state",
+    )  # fmt: skip
+
+    def __init__(
+        self, number: int, *, inbound: bool, local: bytes, remote: bytes, config: PeerConfig,
+        offered: Sequence[Capability], counters: Counters, rng: Rng,
+    ) -> None:  # fmt: skip
+        self.number = number
+        self.inbound = inbound
+        self.local = local
+        self.remote = remote
+        self.offered = tuple(offered)
+        self.state = State.OPEN_SENT
+        self.closed = False
+        self.received: Open | None = None
+        self.agreed: Agreed | None = None
+        self.end_of_rib: set[Family] = set()
+        self.established_at: float | None = None
+        self._config = config
+        self._counters = counters
+        self._rng = rng
+        self._framer = native.Framer(MAX_MESSAGE)
+        self._hold_deadline: float | None = None
+        self._keepalive_deadline: float | None = None
+
+    # --- out --------------------------------------------------------------------------------------------------
+
+    def open(self, now: float) -> Send:
+        config = self._config
+        data = encode_open(
+            local_asn=config.local_asn,
+            hold_time=config.hold_time,
+            router_id=config.router_id,
+            capabilities=self.offered,
+        )
+        self._hold_deadline = now + LARGE_HOLD_TIME
+        return self._send(MessageType.OPEN, data)
+
+    def notify(self, notification: Notification) -> Send:
+        self._counters.last_sent = notification
+        return self._send(MessageType.NOTIFICATION, encode_notification(notification))
+
+    def _send(self, kind: MessageType, data: bytes) -> Send:
+        self._counters.sent(kind, len(data))
+        return Send(self.number, data)
+
+    # --- in ---------------------------------------------------------------------------------------------------
+
+    def messages(self, data: bytes) -> Iterator[Inbound]:
+        """Cut what arrived into messages, lazily, as the state may change with each. A broken header is a SessionError.
+
+        The caller stops asking once the connection is closed."""
+        self._counters.bytes_in += len(data)
+        at = 0
+        while at < len(data):
+            # The framer counts KEEPALIVEs apart from its items. Before Established their place among the other messages
+            # matters, and steps no longer than the shortest message complete at most one each.
+            step = len(data) if self.state is State.ESTABLISHED else HEADER_LENGTH
+            framed = self._framer.feed(data[at : at + step])
+            at += step
+            self._counters.messages_in[MessageType.UPDATE] += framed.updates
+            self._counters.messages_in[MessageType.KEEPALIVE] += framed.keepalives
+            if framed.keepalives:
+                yield (MessageType.KEEPALIVE, b"")
+            for item in framed.items:
+                yield self._classify(item)
+            if framed.error is not None:
+                notification = Notification(*framed.error)
+                raise SessionError(notification, f"the peer sent a broken message: {notification.name}")
+
+    def _classify(self, item: native.Updates | tuple[int, bytes]) -> Inbound:
+        if isinstance(item, native.Updates):
+            return (MessageType.UPDATE, item)
+        number, body = item
+        try:
+            kind = MessageType(number)
+        except ValueError:
+            reason = f"message type {number} is not known"
+            raise header_error(HeaderSubcode.BAD_MESSAGE_TYPE, bytes([number]), reason) from None
+        self._counters.messages_in[kind] += 1
+        return (kind, body)
+
+    def accept_open(self, body: bytes) -> None:
+        """The peer's OPEN, checked and agreed upon. ``confirm`` follows unless a collision ends this connection."""
+        check_expected(self.state, MessageType.OPEN)
+        self.received = decode_open(body)
+        self.agreed = negotiate(self._config, self.offered, self.received)
+
+    def confirm(self, now: float) -> list[Effect]:
+        """OpenSent -> OpenConfirm."""
+        assert self.agreed is not None
+        self.state = State.OPEN_CONFIRM
+        self._hold_deadline = None
+        self._restart_hold(now)
+        return [self._keepalive(now)]
+
+    def handle(self, kind: MessageType, body: bytes | native.Updates, now: float) -> list[Effect]:
+        """Any message but OPEN and NOTIFICATION."""
+        check_expected(self.state, kind)
+        if isinstance(body, native.Updates):
+            self._restart_hold(now)
+            return [Routes(self.number, body)]
+        if kind is MessageType.ROUTE_REFRESH:
+            return self._refresh(body)
+        self._restart_hold(now)
+        return self._establish(now) if self.state is State.OPEN_CONFIRM else []
+
+    def _establish(self, now: float) -> list[Effect]:
+        """OpenConfirm -> Established. KEEPALIVEs are the agent's from here on."""
+        assert self.agreed is not None
+        self.state = State.ESTABLISHED
+        self.established_at = now
+        self._keepalive_deadline = None
+        self._framer.max_message = self.agreed.max_receive
+        self._counters.established += 1
+        out: list[Effect] = [Established(self.number, self.agreed.terms(), self.agreed, self.local, self.remote)]
+        if self.agreed.hold_time:
+            out.append(Lease(self.number, self.agreed.keepalive_interval, KEEPALIVE))
+        return out
+
+    def _refresh(self, body: bytes) -> list[Effect]:
+        assert self.agreed is not None
+        message = decode_route_refresh(body)
+        # RFC 2918 4: a family that was not agreed is ignored; so are (RFC 7313 5) unknown subtypes, and the markers of
+        # a refresh that we did not offer to follow.
+        if message.subtype != RefreshSubtype.REQUEST or (message.afi, message.safi) not in self.agreed.families:
+            return []
+        return [RefreshRequested(self.number, message.afi, message.safi)]
+
+    # --- time -------------------------------------------------------------------------------------------------
+
+    def _restart_hold(self, now: float) -> None:
+        """RFC 4271 6.5; hold time 0 means no timer. Arrivals may be told late, so the deadline never moves back."""
+        if self.agreed is not None and self.agreed.hold_time:
+            self._hold_deadline = max(now + self.agreed.hold_time, self._hold_deadline or 0.0)
+
+    def _keepalive(self, now: float) -> Send:
+        assert self.agreed is not None
+        if self.agreed.hold_time:
+            self._keepalive_deadline = now + jittered(self.agreed.keepalive_interval, self._rng)
+        return self._send(MessageType.KEEPALIVE, KEEPALIVE)
+
+    def next_deadline(self) -> float | None:
+        return min((d for d in (self._hold_deadline, self._keepalive_deadline) if d is not None), default=None)
+
+    def timer(self, now: float) -> list[Effect]:
+        """Raises SessionError when the hold timer has expired."""
+        if self._hold_deadline is not None and now >= self._hold_deadline:
+            waited = self.agreed.hold_time if self.agreed is not None else int(LARGE_HOLD_TIME)
+            expired = Notification(ErrorCode.HOLD_TIMER_EXPIRED, 0)
+            raise SessionError(expired, f"nothing heard from the peer for {waited} s")
+        if self._keepalive_deadline is not None and now >= self._keepalive_deadline:
+            return [self._keepalive(now)]
+        return []

@@ -1,0 +1,159 @@
+"""What we offer in an OPEN, whether the peer's is acceptable, and what both then mean together.
+
+RFC 4271 6.2 and 4.2, 5492, 6286 (identifiers), 6793 (AS numbers), 7607 (AS 0), 8654 (long messages).
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import native
+from protocols.bgp.capabilities import (
+    Capability,
+    ExtendedMessage,
+    FourOctetAs,
+    Fqdn,
+    Multiprotocol,
+    RouteRefresh,
+    SoftwareVersion,
+    encode_capability,
+)
+from protocols.bgp.config import PeerConfig
+from protocols.bgp.errors import OpenSubcode, open_error
+from protocols.bgp.family import IPV4_UNICAST, Family, family_name
+from protocols.bgp.messages import AS_TRANS, MAX_EXTENDED_MESSAGE, MAX_MESSAGE, Open
+
+
+@dataclass(frozen=True, slots=True)
+class Agreed:
+    """What holds on an open session."""
+
+    local_asn: int
+    peer_asn: int
+    local_router_id: bytes
+    peer_router_id: bytes
+    hold_time: int
+    four_octet_as: bool
+    families: tuple[Family, ...]
+    route_refresh: bool
+    max_receive: int
+    """Longest message the peer may send."""
+    max_send: int
+    """Longest message it takes."""
+
+    @property
+    def ebgp(self) -> bool:
+        return self.peer_asn != self.local_asn
+
+    @property
+    def keepalive_interval(self) -> float:
+        """RFC 4271 4.4: a third of the hold time; 0 where no KEEPALIVE is to be sent."""
+        return self.hold_time / 3
+
+    def terms(self) -> native.SessionTerms:
+        return native.SessionTerms(
+            peer_asn=self.peer_asn,
+            local_asn=self.local_asn,
+            four_octet_as=self.four_octet_as,
+            families=self.families,
+            add_path_receive=(),
+            max_message=self.max_receive,
+            local_router_id=self.local_router_id,
+        )
+
+    def describe(self) -> dict[str, Any]:
+        return {
+            "hold_time": self.hold_time,
+            "keepalive": self.keepalive_interval,
+            "four_octet_as": self.four_octet_as,
+            "route_refresh": self.route_refresh,
+            "families": [family_name(*f) for f in self.families],
+            "max_message_receive": self.max_receive,
+            "max_message_send": self.max_send,
+        }
+
+
+def offer(config: PeerConfig) -> tuple[Capability, ...]:
+    """Our capabilities, in ascending order of their codes."""
+    offered: list[Capability] = [Multiprotocol(f.afi, f.safi) for f in config.families]
+    offered.append(RouteRefresh())
+    if config.extended_message:
+        offered.append(ExtendedMessage())
+    offered.append(FourOctetAs(config.local_asn))
+    if config.host_name:
+        host, _, domain = config.host_name.partition(".")
+        offered.append(Fqdn(host.encode()[:64], domain.encode()[:64]))
+    if config.software_version:
+        offered.append(SoftwareVersion(config.software_version.encode()[:64]))
+    return tuple(offered)
+
+
+def negotiate(config: PeerConfig, offered: Sequence[Capability], received: Open) -> Agreed:
+    """RFC 4271 6.2, in the order of its paragraphs; raises SessionError with the NOTIFICATION it asks for."""
+    peer_asn = _check_asn(config, received)
+    if received.hold_time in (1, 2):
+        reason = f"the peer offers a hold time of {received.hold_time} s; it must be 0 or at least 3"
+        raise open_error(OpenSubcode.UNACCEPTABLE_HOLD_TIME, reason)
+    _check_router_id(config, received, peer_asn)
+    return Agreed(
+        local_asn=config.local_asn,
+        peer_asn=peer_asn,
+        local_router_id=config.router_id,
+        peer_router_id=received.router_id,
+        # RFC 4271 4.2: the smaller of both; 0 on either side wins, as it is the smallest.
+        hold_time=min(config.hold_time, received.hold_time),
+        four_octet_as=_has(offered, FourOctetAs) and _has(received.capabilities, FourOctetAs),
+        families=_agree_families(offered, received),
+        route_refresh=_has(offered, RouteRefresh) and _has(received.capabilities, RouteRefresh),
+        # RFC 8654 4: each direction depends on what its receiver advertised, not on both.
+        max_receive=MAX_EXTENDED_MESSAGE if _has(offered, ExtendedMessage) else MAX_MESSAGE,
+        max_send=MAX_EXTENDED_MESSAGE if _has(received.capabilities, ExtendedMessage) else MAX_MESSAGE,
+    )
+
+
+def _has(capabilities: Sequence[Capability], kind: type[Any]) -> bool:
+    return any(isinstance(c, kind) for c in capabilities)
+
+
+def peer_asn_of(received: Open) -> int:
+    """RFC 6793 4.1: the capability where it is there, else the two-octet field."""
+    return next((c.asn for c in received.capabilities if isinstance(c, FourOctetAs)), received.asn)
+
+
+def _check_asn(config: PeerConfig, received: Open) -> int:
+    asn = peer_asn_of(received)
+    if asn == 0 or received.asn == 0:
+        raise open_error(OpenSubcode.BAD_PEER_AS, "the peer says it is AS 0 (RFC 7607)")
+    if asn != config.remote_asn:
+        said = "AS_TRANS (23456), without the four-octet AS capability" if asn == AS_TRANS else f"AS {asn}"
+        raise open_error(OpenSubcode.BAD_PEER_AS, f"the peer says it is {said}; AS {config.remote_asn} is configured")
+    return asn
+
+
+def _check_router_id(config: PeerConfig, received: Open, peer_asn: int) -> None:
+    if not any(received.router_id):
+        raise open_error(OpenSubcode.BAD_BGP_IDENTIFIER, "the peer's BGP identifier is 0.0.0.0")
+    if received.router_id == config.router_id and peer_asn == config.local_asn:
+        # RFC 6286 2.2: unique within an AS; towards another AS an equal one is no error.
+        identifier = ipaddress.ip_address(received.router_id)
+        reason = f"the peer has our BGP identifier {identifier}; change router-id on one of both"
+        raise open_error(OpenSubcode.BAD_BGP_IDENTIFIER, reason)
+
+
+def _agree_families(offered: Sequence[Capability], received: Open) -> tuple[Family, ...]:
+    theirs = {(c.afi, c.safi) for c in received.capabilities if isinstance(c, Multiprotocol)}
+    # RFC 4760 8: a peer without the capability speaks IPv4 unicast; so do we when we had to leave capabilities out.
+    theirs = theirs or {IPV4_UNICAST}
+    ours = [(c.afi, c.safi) for c in offered if isinstance(c, Multiprotocol)] or [IPV4_UNICAST]
+    agreed = tuple(f for f in ours if f in theirs)
+    if not agreed:
+        # RFC 5492 5: the data lists the capabilities whose absence ends the session, as they would be in an OPEN.
+        data = b"".join(encode_capability(Multiprotocol(*f)) for f in ours)
+        names = ", ".join(family_name(*f) for f in sorted(theirs))
+        wanted = ", ".join(family_name(*f) for f in ours)
+        reason = f"no common address family: the peer has {names}; we want {wanted}"
+        raise open_error(OpenSubcode.UNSUPPORTED_CAPABILITY, reason, data)
+    return agreed

@@ -1,0 +1,97 @@
+"""What a speaker asks of the world: plain frozen values, performed in order by one interpreter at the edge.
+
+A connection is named by a number: negative where the speaker asked for it (``Connect``), else not.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from native import SessionTerms, Updates
+    from protocols.bgp.errors import Notification
+    from protocols.bgp.negotiation import Agreed
+
+
+@dataclass(frozen=True, slots=True)
+class Connect:
+    """Open TCP to the configured peer. Answered by ``connected`` or ``connect_failed`` with the same number."""
+
+    conn: int
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Whole messages, to be written in order."""
+
+    conn: int
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """Write what was sent before, then close; with ``reset`` drop it. Ends an unanswered ``Connect`` too."""
+
+    conn: int
+    reason: str
+    reset: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Routes:
+    """UPDATEs of an Established session, for the engine; its verdict comes back through ``routes_processed``."""
+
+    conn: int
+    updates: Updates
+
+
+@dataclass(frozen=True, slots=True)
+class Established:
+    """The session is up on this connection. ``terms`` is for the engine's decoder, ``agreed`` for everybody else."""
+
+    conn: int
+    terms: SessionTerms
+    agreed: Agreed
+    local: bytes
+    remote: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Down:
+    """An Established session ended: its routes go. Neither ``sent`` nor ``received`` is there when TCP just ended."""
+
+    conn: int
+    reason: str
+    sent: Notification | None = None
+    received: Notification | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StateChanged:
+    """The session's state by its RFC name, for logs and monitoring."""
+
+    old: str
+    new: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """Let the agent send ``packet`` every ``interval`` s while the connection lives; the edge renews the lease."""
+
+    conn: int
+    interval: float
+    packet: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshRequested:
+    """The peer asks for the whole Adj-RIB-Out of one family again (RFC 2918)."""
+
+    conn: int
+    afi: int
+    safi: int
+
+
+Effect = Connect | Send | Close | Routes | Established | Down | StateChanged | Lease | RefreshRequested

@@ -1,0 +1,61 @@
+"""The digest that controller and agent keep of a FIB, in plain Python.
+
+A wrapping sum of one keyed hash per route: a change costs one subtraction and one addition, and the order of changes
+does not matter.
+The hash is SipHash-2-4 (Aumasson, Bernstein 2012), so that a peer who chooses prefixes cannot forge sums. It covers
+group *keys*, never
+ids, so that it outlives a restart of the controller. Group keys are made with the same hash.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable
+from typing import Final
+
+from rib.prefix import Prefix
+
+MASK: Final = (1 << 64) - 1
+
+
+def siphash(key: bytes, message: bytes) -> int:
+    """SipHash-2-4 of ``message`` under a key of 16 bytes: 64 bits."""
+    k0, k1 = (int.from_bytes(half, "little") for half in (key[:8], key[8:]))
+    state = [k0 ^ 0x736F6D6570736575, k1 ^ 0x646F72616E646F6D, k0 ^ 0x6C7967656E657261, k1 ^ 0x7465646279746573]
+    whole = len(message) // 8 * 8
+    last = message[whole:].ljust(7, b"\0") + bytes((len(message) & 0xFF,))
+    for (word,) in struct.iter_unpack("<Q", message[:whole] + last):
+        state[3] ^= word
+        _rounds(state, 2)
+        state[0] ^= word
+    state[2] ^= 0xFF
+    _rounds(state, 4)
+    return state[0] ^ state[1] ^ state[2] ^ state[3]
+
+
+def _rounds(v: list[int], count: int) -> None:
+    for _ in range(count):
+        v[0] = (v[0] + v[1]) & MASK
+        v[2] = (v[2] + v[3]) & MASK
+        v[1] = _rotate(v[1], 13) ^ v[0]
+        v[3] = _rotate(v[3], 16) ^ v[2]
+        v[0] = _rotate(v[0], 32)
+        v[2] = (v[2] + v[1]) & MASK
+        v[0] = (v[0] + v[3]) & MASK
+        v[1] = _rotate(v[1], 17) ^ v[2]
+        v[3] = _rotate(v[3], 21) ^ v[0]
+        v[2] = _rotate(v[2], 32)
+
+
+def _rotate(value: int, bits: int) -> int:
+    return (value << bits | value >> (64 - bits)) & MASK
+
+
+def route_hash(key: bytes, table: int, prefix: Prefix, group_key: bytes) -> int:
+    """What one route adds to the digest."""
+    return siphash(key, struct.pack("<IB", table, prefix.length) + prefix.address + group_key)
+
+
+def digest(key: bytes, routes: Iterable[tuple[int, Prefix, bytes]]) -> int:
+    """The digest of a whole FIB, given as (table, prefix, group key)."""
+    return sum(route_hash(key, table, prefix, group_key) for table, prefix, group_key in routes) & MASK

@@ -1,0 +1,147 @@
+"""What the reference engine sends to one peer: the Adj-RIB-Out as a pure function of the table, and the UPDATEs that
+keep a peer at it.
+
+RFC 4271 5.1, 9.1.3 and 9.2; RFC 1997 (well-known communities); RFC 4456 8 (reflection attributes stay inside the AS).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Set
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from rib.attributes import NO_ADVERTISE, NO_EXPORT, NO_EXPORT_SUBCONFED, Origin, PathAttributes, prepended
+from rib.path import Path, Protocol
+from rib.prefix import AFI_IPV4, Prefix
+from rib.reference_update import announcements, end_of_rib, room, withdrawals
+from rib.selection import DEFAULT_LOCAL_PREF
+
+NON_TRANSITIVE: Final = 0x40  # RFC 4360 2: of an extended community's type
+
+
+@dataclass(frozen=True, slots=True)
+class ExportTerms:
+    """As the arguments of ``Engine.export_open``."""
+
+    peer_source: int
+    afi: int
+    safi: int
+    ebgp: bool
+    local_asn: int
+    peer_asn: int
+    next_hop_self: bool
+    local_address: bytes
+    local_link: bytes | None
+    four_octet_as: bool
+    max_message: int = 4096
+    extended_next_hop: bool = False
+
+
+def adj_rib_out(
+    best_paths: Iterable[tuple[Prefix, Path]], networks: Set[Prefix], terms: ExportTerms
+) -> dict[Prefix, PathAttributes]:
+    """Everything that this peer is to know."""
+    out = {}
+    for prefix, path in best_paths:
+        if prefix.afi == terms.afi:
+            attributes = exported(prefix, path, networks, terms)
+            if attributes is not None:
+                out[prefix] = attributes
+    return out
+
+
+def exported(prefix: Prefix, path: Path, networks: Set[Prefix], terms: ExportTerms) -> PathAttributes | None:
+    """The attributes under which this peer is told of a best path; None where it is not told."""
+    originated = path.protocol is not Protocol.BGP
+    if originated:
+        if prefix not in networks:
+            return None
+        attributes = PathAttributes(origin=Origin.IGP)
+    else:
+        attributes = path.attributes
+        if not may_be_told(path, attributes, terms):
+            return None
+    # RFC 2545 3: a link-local next hop is told only of ourselves, on the link that we share with the peer.
+    attributes = replace(attributes, link_local=None)
+    if terms.ebgp or originated or terms.next_hop_self:
+        link = terms.local_link if len(terms.local_address) == 16 else None
+        attributes = replace(attributes, next_hop=terms.local_address, link_local=link)
+    if terms.ebgp:
+        attributes = over_ebgp(attributes, terms, originated=originated)
+    elif attributes.local_pref is None:
+        attributes = replace(attributes, local_pref=DEFAULT_LOCAL_PREF)  # RFC 4271 5.1.5
+    if not next_hop_fits(attributes.next_hop, terms):
+        return None
+    largest = 1 + len(prefix.address)
+    if room(terms.afi, attributes, terms.max_message, four_octet_as=terms.four_octet_as) < largest:
+        return None  # RFC 4271 9.2: what does not fit into one message is not advertised
+    return attributes
+
+
+def may_be_told(path: Path, attributes: PathAttributes, terms: ExportTerms) -> bool:
+    if path.source.number == terms.peer_source:
+        return False
+    if not path.source.ebgp and not terms.ebgp:
+        return False  # RFC 4271 9.2: what an internal peer told is not told to another
+    if NO_ADVERTISE in attributes.communities:
+        return False
+    return not (terms.ebgp and {NO_EXPORT, NO_EXPORT_SUBCONFED} & set(attributes.communities))
+
+
+def over_ebgp(attributes: PathAttributes, terms: ExportTerms, *, originated: bool) -> PathAttributes:
+    return replace(
+        attributes,
+        as_path=prepended(attributes.as_path, terms.local_asn),  # RFC 4271 5.1.2 b
+        local_pref=None,  # 5.1.5
+        med=attributes.med if originated else None,  # 5.1.4
+        originator_id=None,  # RFC 4456 8: non-transitive
+        cluster_list=(),
+        extended_communities=tuple(value for value in attributes.extended_communities if not value[0] & NON_TRANSITIVE),
+    )
+
+
+def next_hop_fits(next_hop: bytes, terms: ExportTerms) -> bool:
+    """IPv4 over an IPv6 next hop needs the capability (RFC 8950 4); IPv6 over an IPv4 one is not expressible."""
+    if terms.afi == AFI_IPV4:
+        return len(next_hop) == 4 or terms.extended_next_hop
+    return len(next_hop) == 16
+
+
+@dataclass(slots=True)
+class ExportConsumer:
+    """What one peer was told."""
+
+    terms: ExportTerms
+    told: dict[Prefix, PathAttributes] = field(default_factory=dict)
+    end_of_rib_sent: bool = False
+
+    def pending(self, wanted: dict[Prefix, PathAttributes]) -> list[Prefix]:
+        changed = [prefix for prefix, attributes in wanted.items() if self.told.get(prefix) != attributes]
+        return [prefix for prefix in self.told if prefix not in wanted] + changed
+
+    def read(self, wanted: dict[Prefix, PathAttributes], max_routes: int) -> bytes | None:
+        """Whole UPDATEs for up to ``max_routes`` of the difference; the End-of-RIB marker after the initial table
+        (RFC 4724 2)."""
+        pending = self.pending(wanted)
+        part = pending[:max_routes]
+        if not pending and self.end_of_rib_sent:
+            return None
+        gone = [prefix for prefix in part if prefix not in wanted]
+        sets: dict[PathAttributes, list[Prefix]] = defaultdict(list)
+        for prefix in part:
+            if prefix in wanted:
+                sets[wanted[prefix]].append(prefix)
+        terms = self.terms
+        messages = list(withdrawals(terms.afi, gone, terms.max_message))
+        for attributes, prefixes in sets.items():
+            messages += announcements(
+                terms.afi, attributes, prefixes, terms.max_message, four_octet_as=terms.four_octet_as
+            )
+        for prefix in gone:
+            del self.told[prefix]
+        self.told.update((prefix, wanted[prefix]) for prefix in part if prefix in wanted)
+        if len(part) == len(pending) and not self.end_of_rib_sent:
+            messages.append(end_of_rib(terms.afi))
+            self.end_of_rib_sent = True
+        return b"".join(messages)

@@ -1,0 +1,1 @@
+"""The control socket: how `routingctl` (and any script) asks the running daemon. JSON lines over a unix socket."""

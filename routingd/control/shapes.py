@@ -1,0 +1,458 @@
+"""The JSON of every command: what the daemon builds and what `routingctl` prints. Types only, nothing runs here.
+
+A command is its words (`show bgp summary`) and a map of arguments; its answer is one of these shapes, or a stream of pages of one
+(a page is the same shape with a part of the rows; `Reply.more` says that another follows). Addresses and prefixes are text,
+durations are seconds, keys are snake_case. Keys are only ever added: readers ignore what they do not know.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, Literal, NotRequired, TypedDict
+
+FamilyName = Literal["ipv4-unicast", "ipv6-unicast"]
+ProtocolName = Literal["connected", "static", "bgp"]
+KernelState = Literal["installed", "pending", "failed", "unresolved", "stale", "absent", "unreachable"]
+"""Of one route at one NCP. The first five are the agent's words (`AgentFib.route`); absent: its model has no such route;
+unreachable: the agent did not answer."""
+
+# --- requests and replies ---------------------------------------------------------------------------------------------------
+
+
+class Request(TypedDict):
+    id: int
+    command: list[str]
+    args: dict[str, Any]
+
+
+class Failure(TypedDict):
+    code: Literal["not-found", "usage", "unknown-command", "not-supported", "busy", "protocol", "internal"]
+    message: str
+    hint: NotRequired[str]
+
+
+class Reply(TypedDict):
+    id: int
+    ok: bool
+    result: NotRequired[Any]
+    error: NotRequired[Failure]
+    more: bool
+
+
+# --- show bgp summary (no arguments) ------------------------------------------------------------------------------------------
+
+
+class BgpFamily(TypedDict):
+    agreed: bool
+    """Both OPENs offered it (RFC 4760 8); false while the session is down."""
+    received: int
+    """Paths in the Adj-RIB-In."""
+    advertised: int
+    accept_import: bool
+    accept_export: bool
+    """RFC 8212: false means nothing passes."""
+    end_of_rib_received: bool
+    end_of_rib_sent: bool
+
+
+class BgpSummaryRow(TypedDict):
+    address: str
+    description: str
+    asn: int
+    ncp: str | None
+    """The box whose socket carries it."""
+    state: str
+    """RFC 4271 8.2.2: Idle, Connect, Active, OpenSent, OpenConfirm, Established."""
+    uptime: float | None
+    """In Established."""
+    last_down: str | None
+    messages_received: int
+    messages_sent: int
+    families: dict[str, BgpFamily]
+    """By FamilyName."""
+
+
+class BgpSummary(TypedDict):
+    router: str
+    router_id: str
+    asn: int
+    routes: dict[str, int]
+    """Prefixes in the Loc-RIB, by FamilyName."""
+    neighbors: list[BgpSummaryRow]
+
+
+# --- show bgp neighbor (args: address, absent for all) ------------------------------------------------------------------------
+
+
+class BgpCapability(TypedDict):
+    name: str
+    value: str
+    sent: bool
+    received: bool
+
+
+class BgpNotification(TypedDict):
+    direction: Literal["sent", "received"]
+    code: int
+    subcode: int
+    text: str
+    """Decoded: "Cease: Administrative Shutdown (bye)"."""
+    ago: float
+
+
+class BgpEndpoint(TypedDict):
+    ncp: str
+    local: str
+    remote: str
+    inbound: bool
+
+
+class BgpFault(TypedDict):
+    """Malformed attributes seen in UPDATEs, by RFC 7606."""
+
+    attribute: int
+    disposition: str
+    rfc: str
+    count: int
+
+
+class BgpNeighbor(BgpSummaryRow):
+    group: str | None
+    local_asn: int
+    kind: Literal["ebgp", "ibgp"]
+    router_id: str | None
+    hold_time: int | None
+    """Agreed (RFC 4271 4.2); None while down."""
+    configured_hold_time: int
+    keepalive_interval: float | None
+    endpoint: BgpEndpoint | None
+    port: int
+    passive: bool
+    password: bool
+    """Whether one is set; the key itself is never told."""
+    ttl_security: bool
+    multihop: int | None
+    next_hop_self: bool
+    capabilities: list[BgpCapability]
+    established_count: int
+    last_notification: BgpNotification | None
+    faults: list[BgpFault]
+    counters: dict[str, int]
+    """Messages by kind and direction: "update_received", "keepalive_sent" …"""
+
+
+class BgpNeighbors(TypedDict):
+    neighbors: list[BgpNeighbor]
+
+
+# --- routes -------------------------------------------------------------------------------------------------------------------
+
+
+class Attributes(TypedDict):
+    origin: str
+    as_path: str
+    next_hop: str
+    link_local: str | None
+    med: int | None
+    local_pref: int | None
+    atomic_aggregate: bool
+    aggregator: str | None
+    communities: list[str]
+    originator_id: str | None
+    cluster_list: list[str]
+    extended_communities: list[str]
+    large_communities: list[str]
+    unknown: list[list[Any]]
+
+
+class Adjacency(TypedDict):
+    id: int
+    ncp: str
+    port: str
+    gateway: str | None
+    kind: int
+
+
+class NextHop(TypedDict):
+    address: str | None
+    ncp: str | None
+    port: str | None
+    weight: int
+    resolved: bool
+    via: str | None
+    """The prefix it was resolved by."""
+    metric: int
+    adjacencies: list[Adjacency]
+
+
+class GroupMember(TypedDict):
+    adjacency: int
+    ncp: str
+    port: str
+    gateway: str | None
+    kind: int
+    weight: int
+    role: int
+
+
+class Group(TypedDict):
+    id: int
+    key: str
+    kind: int
+    members: list[GroupMember]
+
+
+class Path(TypedDict):
+    source: int
+    protocol: str
+    path_id: int
+    distance: int
+    metric: int
+    tag: int
+    best: bool
+    usable: bool
+    reason: str
+    next_hops: list[NextHop]
+    attributes: Attributes | None
+
+
+class Lookup(TypedDict):
+    """`Engine.lookup` as it is."""
+
+    prefix: str
+    table: int
+    step: str
+    paths: list[Path]
+    group: Group | None
+
+
+class RowNextHop(TypedDict):
+    address: str | None
+    ncp: str | None
+    port: str | None
+    gateway: NotRequired[str | None]
+
+
+class RouteRow(TypedDict):
+    """A row of `Engine.page` or `Engine.subtree`, and where it came from in words."""
+
+    prefix: str
+    protocol: str
+    source: int
+    source_name: NotRequired[str]
+    """Peer address, or the protocol's name."""
+    distance: int
+    metric: int
+    step: str
+    next_hops: list[RowNextHop]
+    group: int | None
+    attributes: Attributes | None
+
+
+class SourceInfo(TypedDict):
+    source: int
+    protocol: str
+    name: str
+    """Peer address; "static"; "connected"."""
+    asn: int | None
+    kind: Literal["ebgp", "ibgp"] | None
+    ncp: str | None
+    router_id: str | None
+
+
+class RoutesPage(TypedDict):
+    """show route (args: family, protocol, limit; each may be absent) and show route PREFIX longer (args: prefix, longer true, …)."""
+
+    routes: list[RouteRow]
+    truncated: bool
+    """The limit was reached and there is more."""
+
+
+class RouteDetail(TypedDict):
+    """show route PREFIX|ADDRESS without longer (args: prefix). An address is looked up by longest match, a prefix exactly.
+    No route: the error "not-found"."""
+
+    asked: str
+    route: Lookup
+    sources: list[SourceInfo]
+    """Of every path in it."""
+
+
+# --- show fib (args: prefix, ncp, family, limit; each may be absent) ------------------------------------------------------------
+
+
+class KernelMember(TypedDict):
+    port: str
+    gateway: str | None
+    weight: int
+    fabric: NotRequired[str | None]
+    """The other NCP this goes to over the fabric."""
+
+
+class FibRow(TypedDict):
+    ncp: str
+    prefix: str
+    nhg: int | None
+    kernel_group: int | None
+    state: KernelState
+    errno: int
+    reason: NotRequired[str]
+    members: list[KernelMember]
+
+
+class FibPage(TypedDict):
+    routes: list[FibRow]
+    truncated: bool
+
+
+# --- show ncp (args: name, absent for all) --------------------------------------------------------------------------------------
+
+
+class FibFailure(TypedDict):
+    prefix: str
+    errno: int
+    text: str
+
+
+class NcpRow(TypedDict):
+    name: str
+    embedded: bool
+    state: str
+    """absent, connecting, snapshot, forwarding, stalled."""
+    reason: str
+    """Why it is not forwarding; "" when it is."""
+    hostname: str
+    address: str | None
+    """Where it dialled from; None for the unix socket."""
+    connected: float | None
+    """Seconds since its last connection came up."""
+    connections: dict[str, bool]
+    """control, streams, fib."""
+    fabric: str | None
+    """PORT ADDRESS."""
+    sequence_sent: int
+    sequence_received: int
+    sequence_installed: int
+    routes: int
+    """In the agent's model."""
+    installed: int
+    pending: int
+    failed: int
+    groups: int
+    streams: int
+    """BGP connections it carries."""
+    heartbeat: float | None
+    """Seconds since the last one."""
+    snapshot_agrees: bool | None
+    """The agent's verdict on the last snapshot: count and digest equal."""
+    failures: list[FibFailure]
+    """The latest, at most 16."""
+
+
+class Ncps(TypedDict):
+    ncps: list[NcpRow]
+
+
+# --- show interfaces (args: ncp, absent for all) -----------------------------------------------------------------------------------
+
+
+class InterfaceAddress(TypedDict):
+    address: str
+    """"a/len"."""
+    usable: bool
+    configured: bool
+
+
+class InterfaceRow(TypedDict):
+    ncp: str
+    name: str
+    ifindex: int
+    admin_up: bool
+    carrier: bool
+    mtu: int
+    mac: str
+    kind: str
+    description: str
+    fabric: bool
+    present: bool
+    """False: configured, but the box has no such link."""
+    addresses: list[InterfaceAddress]
+
+
+class Interfaces(TypedDict):
+    interfaces: list[InterfaceRow]
+
+
+# --- show version, shutdown (args: flush) ---------------------------------------------------------------------------------------------
+
+
+class Version(TypedDict):
+    version: str
+    router: str
+    router_id: str
+    asn: int
+    pid: int
+    uptime: float
+    python: str
+    config: str
+
+
+class Shutdown(TypedDict):
+    flush: bool
+    ncps: list[str]
+    """The agents that were told."""
+
+
+# --- explain (args: prefix) ---------------------------------------------------------------------------------------------------------
+
+
+class ExplainPeer(TypedDict):
+    """Every configured BGP neighbor, as far as it matters to this prefix's family."""
+
+    address: str
+    asn: int
+    state: str
+    configured: bool
+    """It has this family in its configuration."""
+    agreed: bool
+    accept_import: bool
+    received: int
+    """Paths of this family heard from it and kept."""
+
+
+class ExplainNcp(TypedDict):
+    ncp: str
+    state: KernelState
+    kernel_group: int | None
+    members: list[KernelMember]
+    errno: NotRequired[int]
+    reason: NotRequired[str]
+    installed_at: NotRequired[float]
+    """Seconds ago."""
+
+
+class Explain(TypedDict):
+    asked: str
+    family: FamilyName
+    match: Literal["exact", "longest", "none"]
+    """A prefix is looked up exactly, an address by longest match."""
+    route: Lookup | None
+    covering: str | None
+    """Where there is no route for the prefix asked: the longest one that covers it."""
+    sources: list[SourceInfo]
+    peers: list[ExplainPeer]
+    ncps: list[ExplainNcp]
+
+
+COMMANDS: Final[dict[tuple[str, ...], type]] = {
+    ("show", "bgp", "summary"): BgpSummary,
+    ("show", "bgp", "neighbor"): BgpNeighbors,
+    ("show", "route"): RoutesPage,
+    ("show", "route", "detail"): RouteDetail,
+    ("show", "fib"): FibPage,
+    ("show", "ncp"): Ncps,
+    ("show", "interfaces"): Interfaces,
+    ("show", "version"): Version,
+    ("explain",): Explain,
+    ("shutdown",): Shutdown,
+}
+"""Words on the wire and the shape of the answer. `show route PREFIX` is sent as `show route detail`; with --longer as `show route`."""

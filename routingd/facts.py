@@ -1,0 +1,186 @@
+"""What the boxes report of their ports and addresses, turned into connected routes and into each box's own configuration.
+
+Facts of a box that is away stay as they were: its kernel still forwards. When it returns it tells everything anew, and only at
+FactsComplete does the new picture replace the old one.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass, field, replace
+from typing import Final, Protocol
+
+import structlog
+
+from fibd.wire import Addresses, BoxConfig, FactsComplete, Ports
+from routingd.boxes import LOOPBACK, Box, Boxes, parse_address, show_prefix
+
+log = structlog.get_logger("routingd.facts")
+
+FULL_LENGTH: Final = {4: 32, 16: 128}
+PrefixBytes = tuple[bytes, int]
+
+
+@dataclass(frozen=True, slots=True)
+class PortFact:
+    name: str
+    ifindex: int
+    admin_up: bool
+    carrier: bool
+    mtu: int
+    mac: bytes
+    kind: str
+
+    @property
+    def up(self) -> bool:
+        # A loopback has no carrier to lose.
+        return self.admin_up and (self.carrier or self.name == LOOPBACK)
+
+
+@dataclass(frozen=True, slots=True)
+class Connected:
+    """One connected route of one box."""
+
+    port: str
+    local: bool
+
+
+@dataclass(slots=True)
+class Picture:
+    """One box as it reported itself."""
+
+    ports: dict[str, PortFact] = field(default_factory=dict)
+    addresses: dict[tuple[str, bytes, int], bool] = field(default_factory=dict)
+    """(port, address, length): usable."""
+
+    def apply(self, message: Ports | Addresses) -> None:
+        if isinstance(message, Ports):
+            for name in message.removed:
+                self.ports.pop(name, None)
+            for row in message.present:
+                self.ports[row[0]] = PortFact(*row)
+        else:
+            for port, address, length in message.removed:
+                self.addresses.pop((port, address, length), None)
+            for port, address, length, usable in message.present:
+                self.addresses[(port, address, length)] = usable
+
+    def link_local(self, port: str) -> bytes:
+        """The lowest usable IPv6 link-local address of a port that is up; b"" while there is none."""
+        fact = self.ports.get(port)
+        if fact is None or not fact.up:
+            return b""
+        found = (
+            address for (name, address, _), usable in self.addresses.items()
+            if usable and name == port and len(address) == 16 and ipaddress.IPv6Address(address).is_link_local
+        )  # fmt: skip
+        return min(found, default=b"")
+
+
+def connected_routes(box: Box, picture: Picture) -> dict[PrefixBytes, Connected]:
+    """Subnets of the configured ports that are up, and each own address as a host route. The lowest port name wins a tie."""
+    subnets: dict[PrefixBytes, Connected] = {}
+    own: dict[PrefixBytes, Connected] = {}
+    for (port, address, length), usable in sorted(picture.addresses.items(), reverse=True):
+        fact = picture.ports.get(port)
+        if not usable or fact is None or not fact.up or port not in box.ports or port == box.fabric_port:
+            continue
+        interface = ipaddress.ip_interface((address, length))
+        if interface.is_link_local or interface.is_loopback:
+            continue  # they mean something on one link only, so they are no routes of the router's
+        own[(address, FULL_LENGTH[len(address)])] = Connected(port, local=True)
+        if length < FULL_LENGTH[len(address)] and port != LOOPBACK:
+            subnets[(interface.network.network_address.packed, length)] = Connected(port, local=False)
+    return subnets | own
+
+
+class ConnectedSink(Protocol):
+    """The engine, seen from here; each call is one job of its thread."""
+
+    def put_connected(self, ncp: str, prefix: PrefixBytes, port: str, local: bool) -> None: ...
+    def delete_connected(self, ncp: str, prefix: PrefixBytes) -> None: ...
+    def box_config(self, ncp: str, config: BoxConfig) -> None:
+        """To be sent to that agent, if it is there."""
+    def facts_used(self, ncp: str, sequence: int) -> None:
+        """The RIB has been given everything up to this fact."""
+
+
+class FactBook:
+    """All boxes. One writer: the event loop."""
+
+    def __init__(self, boxes: Boxes, sink: ConnectedSink) -> None:
+        self._boxes = boxes
+        self._sink = sink
+        self.pictures = {name: Picture() for name in boxes.names}
+        self.complete: set[str] = set()
+        """Boxes that have told everything at least once."""
+        self._incoming: dict[str, Picture] = {}
+        self._given: dict[str, dict[PrefixBytes, Connected]] = {name: {} for name in boxes.names}
+        self._sent: dict[str, BoxConfig] = {}
+        self._generation = 0
+
+    def agent_up(self, ncp: str) -> None:
+        """Its control connection is new: it tells everything again, and must be told again what to be."""
+        self._incoming[ncp] = Picture()
+        self._sent.pop(ncp, None)
+        self._configure(ncp)
+
+    def apply(self, ncp: str, message: Ports | Addresses | FactsComplete) -> None:
+        incoming = self._incoming.get(ncp)
+        if isinstance(message, FactsComplete):
+            if incoming is not None:
+                self.pictures[ncp] = incoming
+                del self._incoming[ncp]
+            self.complete.add(ncp)
+        else:
+            (self.pictures[ncp] if incoming is None else incoming).apply(message)
+            if incoming is not None:
+                return
+        self._reconcile(ncp)
+        self._sink.facts_used(ncp, message.sequence)
+        for other in self._boxes.names:
+            # The IPv6 address of one box's fabric port is part of every other box's configuration.
+            if other != ncp and other in self._sent:
+                self._configure(other)
+
+    def _reconcile(self, ncp: str) -> None:
+        wanted = connected_routes(self._boxes.all[ncp], self.pictures[ncp])
+        given = self._given[ncp]
+        for prefix in given.keys() - wanted.keys():
+            self._sink.delete_connected(ncp, prefix)
+            log.info("connected.withdrawn", ncp=ncp, prefix=show_prefix(prefix), port=given[prefix].port)
+        for prefix, route in wanted.items():
+            if given.get(prefix) != route:
+                self._sink.put_connected(ncp, prefix, route.port, route.local)
+                log.info("connected.added", ncp=ncp, prefix=show_prefix(prefix), port=route.port, local=route.local)
+        self._given[ncp] = wanted
+
+    def _configure(self, ncp: str) -> None:
+        box = self._boxes.all[ncp]
+        peers: dict[str, list[bytes]] = {}
+        if box.fabric_port:
+            for other in self._boxes.all.values():
+                if other.name != ncp and other.fabric_port:
+                    ipv4 = _fabric_ipv4(other.fabric_address)
+                    peers[other.name] = [ipv4, self.pictures[other.name].link_local(other.fabric_port)]
+        config = BoxConfig(
+            generation=0,
+            interfaces={name: list(port.addresses) for name, port in box.ports.items()},
+            fabric_port=box.fabric_port,
+            fabric_address=box.fabric_address,
+            fabric_peers=peers,
+        )
+        if self._sent.get(ncp) == config:
+            return
+        self._sent[ncp] = config
+        self._generation += 1
+        self._sink.box_config(ncp, replace(config, generation=self._generation))
+
+
+def _fabric_ipv4(text: str) -> bytes:
+    address = parse_address(text.partition("/")[0]) if text else b""
+    return address if len(address) == 4 else b""
+
+
+def _show(prefix: PrefixBytes) -> str:
+    return f"{ipaddress.ip_address(prefix[0])}/{prefix[1]}"

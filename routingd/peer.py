@@ -1,0 +1,419 @@
+"""One BGP neighbor at work: its session, the streams its connections run on, its place in the RIB and its Adj-RIBs-Out.
+
+Performs the session's effects and decides nothing: what a session does about an event is the session's (``protocols.bgp``).
+Read credit goes back to the box only when the engine has dealt with the bytes, and UPDATEs are read from the engine only into
+a stream that may carry them, so pressure reaches TCP both ways and nothing piles up here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Final, Protocol, assert_never
+
+import msgpack
+import structlog
+
+from fibd.wire import MAX_CHUNK, Capsule, Lease, StreamClose, StreamConnect
+from native import Changes, Engine, Framer, SessionTerms, Updates
+from protocols import effects
+from protocols.bgp.config import ACCEPT, PeerConfig
+from protocols.bgp.errors import Cease, CeaseSubcode
+from protocols.bgp.messages import MAX_EXTENDED_MESSAGE, MessageType
+from protocols.bgp.negotiation import Agreed
+from protocols.bgp.session import Session
+from routingd.boxes import Place
+from routingd.engine_thread import Consumer, EngineThread
+from routingd.outbox import Outbox, pieces
+
+EXPORT_ROUTES: Final = 2048
+"""Read at once for one peer: some 100 KB of UPDATEs of an Internet table."""
+LEASE: Final = 30.0
+"""How long a box keeps a session's KEEPALIVEs going without hearing from us."""
+
+log = structlog.get_logger("routingd.bgp")
+Family = tuple[int, int]
+
+
+class Streams(Protocol):
+    """Where a peer's connections run (``peers``)."""
+
+    def outbox(self, ncp: str) -> Outbox | None:
+        """None while that box's agent is away."""
+    def new_stream(self, ncp: str, peer: Peer, conn: int) -> int: ...
+    def forget_stream(self, ncp: str, stream: int) -> None: ...
+
+
+@dataclass(slots=True)
+class Stream:
+    """One TCP connection at a box, asked for or up."""
+
+    ncp: str
+    number: int
+    credit: int = 0
+    """Bytes we may still send."""
+    window: int = 0
+    queue: deque[bytes] = field(default_factory=deque)
+    lease: Lease | None = None
+
+
+class Membership:
+    """An Established session's numbers in the engine; written and read on the engine's thread, closed over by its jobs."""
+
+    __slots__ = ("consumers", "source")
+
+    def __init__(self) -> None:
+        self.source = 0
+        self.consumers: dict[Family, int] = {}
+
+
+@dataclass(slots=True)
+class Up:
+    """An Established session."""
+
+    conn: int
+    agreed: Agreed
+    membership: Membership
+    terms: SessionTerms
+    open_export: Callable[[Engine, Family], None]
+    readers: dict[Family, Consumer[Engine]] = field(default_factory=dict)
+    end_of_rib_sent: set[Family] = field(default_factory=set)
+    counter: Framer = field(default_factory=lambda: Framer(MAX_EXTENDED_MESSAGE))
+    """Counts the UPDATEs that the engine hands out in bulk."""
+
+
+class Peer:
+    def __init__(
+        self, session: Session, place: Place, group: str, engine: EngineThread[Engine], streams: Streams, clock: Callable[[], float]
+    ) -> None:
+        self.session = session
+        self.place = place
+        self.group = group
+        self.up: Up | None = None
+        self._engine = engine
+        self._owner = streams
+        self._clock = clock
+        self._streams: dict[int, Stream] = {}
+        self._next_inbound = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self._loop = asyncio.get_running_loop()
+
+    @property
+    def name(self) -> str:
+        return self.session.config.name
+
+    @property
+    def stream(self) -> Stream | None:
+        """Of the Established session."""
+        return self._streams.get(self.up.conn) if self.up is not None else None
+
+    @property
+    def connections(self) -> list[Stream]:
+        return list(self._streams.values())
+
+    # --- what happens to it -------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        self._perform(self.session.start(self._clock()))
+
+    def stop(self, cease: Cease) -> None:
+        self._perform(self.session.stop(cease, self._clock()))
+
+    def accept(self, ncp: str, number: int, credit: int) -> int:
+        """A connection the peer opened; the number it has within the session."""
+        conn = self._next_inbound
+        self._next_inbound += 1
+        self._streams[conn] = Stream(ncp, number, credit, credit)
+        return conn
+
+    def accepted(self, conn: int, local: bytes, remote: bytes) -> None:
+        self._perform(self.session.connected(conn, local, remote, True, self._clock()))
+
+    def opened(self, conn: int, local: bytes, remote: bytes, credit: int) -> None:
+        stream = self._streams.get(conn)
+        if stream is not None:
+            stream.credit = stream.window = credit
+            self._perform(self.session.connected(conn, local, remote, False, self._clock()))
+
+    def closed(self, conn: int, reason: str) -> None:
+        """The stream ended at the box, or could not be opened, or the box is gone."""
+        stream = self._streams.pop(conn, None)
+        if stream is None:
+            return
+        self._owner.forget_stream(stream.ncp, stream.number)
+        self._perform(self.session.closed(conn, reason, self._clock()))
+
+    def credited(self, conn: int, count: int) -> None:
+        stream = self._streams.get(conn)
+        if stream is not None:
+            stream.credit += count
+            stream.window = max(stream.window, stream.credit)
+            self._write(stream)
+            self._read_exports()
+
+    def received(self, conn: int, data: bytes, age: float) -> None:
+        """Bytes of a stream that arrived at the box ``age`` seconds ago."""
+        out = self.session.receive(conn, data, self._clock() - age)
+        routes = [e for e in out if isinstance(e, effects.Routes)]
+        self._perform(out, owed=len(data) if routes else 0)
+        if not routes:
+            self._give_back(conn, len(data))
+
+    # --- effects ------------------------------------------------------------------------------------------------------------
+
+    def _perform(self, out: list[effects.Effect], owed: int = 0) -> None:
+        """``owed``: read credit that the last Routes among them gives back when the engine is done with it."""
+        last = max((at for at, e in enumerate(out) if isinstance(e, effects.Routes)), default=-1)
+        for at, effect in enumerate(out):
+            match effect:
+                case effects.Connect(conn):
+                    self._connect(conn)
+                case effects.Send(conn, data):
+                    self._send(conn, data)
+                case effects.Close(conn, reason, reset):
+                    self._close(conn, reason, reset)
+                case effects.Routes(conn, updates):
+                    self._routes(conn, updates, owed if at == last else 0)
+                case effects.Established():
+                    self._established(effect)
+                case effects.Down(_, reason):
+                    self._down(reason)
+                case effects.StateChanged(old, new, reason):
+                    log.info("bgp.state", peer=self.name, old=str(old), new=str(new), reason=reason)
+                case effects.Lease(conn, interval, packet):
+                    self._lease(conn, interval, packet)
+                case effects.RefreshRequested(_, afi, safi):
+                    self._refresh((afi, safi))
+                case _:
+                    assert_never(effect)
+        self._arm()
+
+    def _arm(self) -> None:
+        """One timer per neighbor. It is moved only when the deadline comes nearer: a later one is found when it fires."""
+        deadline = self.session.next_deadline()
+        if deadline is None:
+            return
+        if self._timer is not None:
+            if not self._timer.cancelled() and self._timer.when() <= deadline:
+                return
+            self._timer.cancel()
+        self._timer = self._loop.call_at(deadline, self._fire)
+
+    def _fire(self) -> None:
+        self._timer = None
+        self._perform(self.session.timer(self._clock()))
+
+    def _connect(self, conn: int) -> None:
+        config, place = self.session.config, self.place
+        outbox = self._owner.outbox(place.ncp)
+        if outbox is None:
+            reason = f"the agent of {place.ncp} is not connected"
+            self._loop.call_soon(lambda: self._perform(self.session.connect_failed(conn, reason, self._clock())))
+            return
+        number = self._owner.new_stream(place.ncp, self, conn)
+        self._streams[conn] = Stream(place.ncp, number)
+        outbox.message(
+            StreamConnect(
+                number, config.address, config.port, local=place.local, device=place.port if config.device else "",
+                ttl=config.send_ttl, minimum_ttl=config.minimum_ttl, md5=config.password,
+            )  # fmt: skip
+        )
+
+    def _send(self, conn: int, data: bytes) -> None:
+        stream = self._streams.get(conn)
+        if stream is not None:
+            stream.queue.extend(pieces(data, MAX_CHUNK))
+            self._write(stream)
+
+    def _write(self, stream: Stream) -> None:
+        """Hand over what credit allows. With nothing in flight a run larger than the whole window still goes."""
+        outbox = self._owner.outbox(stream.ncp)
+        while stream.queue and outbox is not None:
+            size = len(stream.queue[0])
+            if size > stream.credit and stream.credit < stream.window:
+                return
+            stream.credit -= size
+            outbox.data(stream.number, stream.queue.popleft())
+
+    def _close(self, conn: int, reason: str, reset: bool) -> None:
+        stream = self._streams.pop(conn, None)
+        if stream is None:
+            return
+        outbox = self._owner.outbox(stream.ncp)
+        if outbox is not None:
+            for data in stream.queue if not reset else ():
+                # A NOTIFICATION is the last thing said; the box flushes or drops it with the socket, whatever the credit.
+                outbox.data(stream.number, data)
+            outbox.forget(stream.number)
+            outbox.message(StreamClose(stream.number, reason, reset=reset))
+        self._owner.forget_stream(stream.ncp, stream.number)
+
+    # --- routes in ----------------------------------------------------------------------------------------------------------
+
+    def _routes(self, conn: int, updates: Updates, owed: int) -> None:
+        up = self.up
+        if up is None or up.conn != conn:
+            self._give_back(conn, owed)
+            return
+        membership, terms = up.membership, up.terms
+
+        def receive(engine: Engine) -> Changes:
+            return engine.receive(membership.source, updates, terms)
+
+        def done(changes: Changes) -> None:
+            self._give_back(conn, owed)
+            self._perform(self.session.routes_processed(conn, changes, self._clock()))
+
+        def failed(error: Exception) -> None:
+            log.error("bgp.update-failed", peer=self.name, error=str(error))
+            self.stop(Cease(CeaseSubcode.OUT_OF_RESOURCES))
+
+        self._engine.post(receive, done, failed)
+
+    def _give_back(self, conn: int, count: int) -> None:
+        stream = self._streams.get(conn)
+        outbox = self._owner.outbox(stream.ncp) if stream is not None else None
+        if stream is not None and outbox is not None and count:
+            outbox.credit(stream.number, count)
+
+    # --- up and down --------------------------------------------------------------------------------------------------------
+
+    def _established(self, event: effects.Established) -> None:
+        config, agreed = self.session.config, event.agreed
+        accepted = {f.family for f in config.families if f.import_policy == ACCEPT}
+        # RFC 8212 3: without an import policy nothing is used. A family left out here is skipped by the decoder.
+        terms = replace(agreed, families=tuple(f for f in agreed.families if f in accepted)).terms()
+        membership = Membership()
+        up = Up(event.conn, agreed, membership, terms, exporter(config, agreed, event.local, membership))
+        self.up = up
+        exported = [f.family for f in config.families if f.family in agreed.families and f.export_policy == ACCEPT]
+
+        def join(engine: Engine) -> None:
+            membership.source = engine.add_peer(
+                address=event.remote, asn=agreed.peer_asn, router_id=agreed.peer_router_id, ebgp=agreed.ebgp,
+                import_accept=bool(accepted),
+            )  # fmt: skip
+            for family in exported:
+                up.open_export(engine, family)
+
+        self._engine.post(join, lambda _: self._export_families(up, exported))
+        stream = self._streams[event.conn]
+        outbox = self._owner.outbox(stream.ncp)
+        if outbox is not None:
+            outbox.message(Capsule(stream.number, capsule(self.session, agreed)))
+
+    def _down(self, reason: str) -> None:
+        up, self.up = self.up, None
+        if up is None:
+            return
+        for reader in up.readers.values():
+            reader.close()
+        membership = up.membership
+
+        def leave(engine: Engine) -> None:
+            for consumer in membership.consumers.values():
+                engine.export_close(consumer)
+            engine.remove_source(membership.source)
+
+        self._engine.post(leave)
+        log.info("bgp.down", peer=self.name, reason=reason)
+
+    def _lease(self, conn: int, interval: float, packet: bytes) -> None:
+        stream = self._streams.get(conn)
+        if stream is not None:
+            stream.lease = Lease(stream.number, interval, LEASE, packet)
+            self.renew()
+
+    def renew(self) -> None:
+        """Called every few seconds: KEEPALIVEs go on for as long as we are here to say so."""
+        for stream in self._streams.values():
+            outbox = self._owner.outbox(stream.ncp)
+            if stream.lease is not None and outbox is not None:
+                outbox.message(stream.lease)
+
+    # --- routes out ---------------------------------------------------------------------------------------------------------
+
+    def _export_families(self, up: Up, families: Iterable[Family]) -> None:
+        if self.up is up:
+            for family in families:
+                up.readers[family] = self._engine.consumer(partial(self._export, up, family))
+            self._read_exports()
+
+    def _read_exports(self) -> None:
+        """One chunk at a time per family, and none while the stream has something to send or no credit."""
+        up, stream = self.up, self.stream
+        if up is None or stream is None or stream.queue or stream.credit <= 0:
+            return
+        for family, reader in up.readers.items():
+            if not reader.waiting:
+                reader.request(partial(read_export, up.membership, family))
+
+    def _export(self, up: Up, family: Family, read: tuple[bytes, int]) -> None:
+        if self.up is not up:
+            return
+        data, backlog = read
+        if not backlog:
+            up.end_of_rib_sent.add(family)
+        if data:
+            self.session.counters.sent(MessageType.UPDATE, len(data), up.counter.feed(data).updates)
+            self._send(up.conn, data)
+        self._read_exports()
+
+    def _refresh(self, family: Family) -> None:
+        """RFC 2918 4: the whole Adj-RIB-Out of one family again, from a fresh cursor."""
+        up = self.up
+        if up is None or family not in up.readers:
+            return
+        up.readers.pop(family).close()
+        up.end_of_rib_sent.discard(family)
+
+        def reopen(engine: Engine) -> None:
+            engine.export_close(up.membership.consumers[family])
+            up.open_export(engine, family)
+
+        self._engine.post(reopen, lambda _: self._export_families(up, [family]))
+
+
+def read_export(membership: Membership, family: Family, engine: Engine) -> tuple[bytes, int] | None:
+    """On the engine's thread: the next UPDATEs, and how much is left."""
+    consumer = membership.consumers[family]
+    data = engine.export_read(consumer, EXPORT_ROUTES)
+    return None if data is None else (data, engine.export_backlog(consumer))
+
+
+def exporter(config: PeerConfig, agreed: Agreed, local: bytes, membership: Membership) -> Callable[[Engine, Family], None]:
+    """Opens one family's Adj-RIB-Out, on the engine's thread."""
+
+    def open_export(engine: Engine, family: Family) -> None:
+        membership.consumers[family] = engine.export_open(
+            peer_source=membership.source, afi=family[0], safi=family[1], ebgp=agreed.ebgp, local_asn=agreed.local_asn,
+            peer_asn=agreed.peer_asn, next_hop_self=config.next_hop_self, local_address=local, local_link=None,
+            four_octet_as=agreed.four_octet_as, max_message=agreed.max_send,
+        )  # fmt: skip
+
+    return open_export
+
+
+def capsule(session: Session, agreed: Agreed) -> bytes:
+    """What another controller needs to take the session over, kept by the box with the stream."""
+    config = session.config
+    blob: bytes = msgpack.packb(
+        {
+            "version": 1,
+            "peer": config.address,
+            "local_asn": agreed.local_asn,
+            "peer_asn": agreed.peer_asn,
+            "local_router_id": agreed.local_router_id,
+            "peer_router_id": agreed.peer_router_id,
+            "hold_time": agreed.hold_time,
+            "four_octet_as": agreed.four_octet_as,
+            "families": [list(f) for f in agreed.families],
+            "route_refresh": agreed.route_refresh,
+            "max_receive": agreed.max_receive,
+            "max_send": agreed.max_send,
+        }
+    )
+    return blob

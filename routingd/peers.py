@@ -1,0 +1,183 @@
+"""All BGP neighbors of the router: which box each session runs on, listeners, and whose stream is whose.
+
+Streams asked for have even numbers, accepted ones odd (``fibd.messages``); both are unique per box and connection of its agent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Final
+
+import structlog
+
+from fibd.wire import (
+    Message,
+    StreamClose,
+    StreamCredit,
+    StreamData,
+    StreamListen,
+    StreamOpened,
+    Streams,
+    StreamUnlisten,
+    WireError,
+)
+from native import Engine
+from protocols.bgp.config import BGP_PORT
+from protocols.bgp.errors import Cease, CeaseSubcode
+from protocols.bgp.session import Session
+from routingd.boxes import Boxes
+from routingd.engine_thread import EngineThread
+from routingd.outbox import Outbox
+from routingd.peer import LEASE, Peer
+
+RENEW: Final = LEASE / 3
+
+log = structlog.get_logger("routingd.bgp")
+
+
+class Peers:
+    def __init__(
+        self, sessions: Iterable[tuple[Session, str]], boxes: Boxes, engine: EngineThread[Engine], clock: Callable[[], float]
+    ) -> None:
+        self._clock = clock
+        self._outboxes: dict[str, Outbox] = {}
+        self._streams: dict[tuple[str, int], tuple[Peer, int]] = {}
+        self._next_stream: dict[str, int] = {}
+        self._started: set[str] = set()
+        self._renewal: asyncio.TimerHandle | None = None
+        self.turned_away = 0
+        """Inbound connections that no neighbor stood for."""
+        self.all: list[Peer] = []
+        for session, group in sessions:
+            config = session.config
+            place = boxes.place(config.address, config.source, config.device)
+            self.all.append(Peer(session, place, group, engine, self, clock))
+        self._by_address = {(peer.place.ncp, peer.session.config.address): peer for peer in self.all}
+        self._listeners = {ncp: listeners(ncp, self.all) for ncp in boxes.names}
+
+    # --- boxes come and go --------------------------------------------------------------------------------------------------
+
+    def agent_up(self, ncp: str, send: Callable[[Sequence[bytes]], None]) -> None:
+        """A new streams connection: nothing of an earlier one exists any more."""
+        outbox = self._outboxes[ncp] = Outbox(asyncio.get_running_loop().call_soon, send)
+        for listener in self._listeners[ncp]:
+            outbox.message(listener)
+        self._renew()
+
+    def agent_ready(self, ncp: str) -> None:
+        """The box has its ports and addresses: sessions may begin."""
+        for peer in self.all:
+            if peer.place.ncp == ncp and peer.name not in self._started and ncp in self._outboxes:
+                self._started.add(peer.name)
+                peer.start()
+
+    def agent_down(self, ncp: str, reason: str) -> None:
+        """Its sockets are out of reach, so its sessions end."""
+        outbox = self._outboxes.pop(ncp, None)
+        if outbox is not None:
+            outbox.clear()
+        for (name, _), (peer, conn) in list(self._streams.items()):
+            if name == ncp:
+                peer.closed(conn, f"{ncp}: {reason}")
+
+    def stop(self) -> None:
+        """At SIGTERM. Without graceful restart on the session the peer drops our routes however the connection ends; a Cease
+        makes it do so at once and tells its operator why, as BIRD does (Administrative Shutdown; FRR says Peer De-configured).
+        Our own boxes keep forwarding: nothing is withdrawn from the FIB."""
+        if self._renewal is not None:
+            self._renewal.cancel()
+        for ncp, outbox in self._outboxes.items():
+            for listener in self._listeners[ncp]:
+                outbox.message(StreamUnlisten(listener.listener))
+        for peer in self.all:
+            peer.stop(Cease(CeaseSubcode.ADMINISTRATIVE_SHUTDOWN, "routingd stops"))
+
+    def _renew(self) -> None:
+        if self._renewal is not None:
+            self._renewal.cancel()
+        for peer in self.all:
+            peer.renew()
+        self._renewal = asyncio.get_running_loop().call_later(RENEW, self._renew)
+
+    # --- what a box tells ---------------------------------------------------------------------------------------------------
+
+    def message(self, ncp: str, message: Message) -> None:
+        match message:
+            case StreamData(rows, arrived):
+                for streams, data in rows:
+                    for number in streams:
+                        self._on(ncp, number, lambda peer, conn, data=data: peer.received(conn, data, max(0.0, arrived)))
+            case StreamCredit(rows):
+                for number, count in rows:
+                    self._on(ncp, number, lambda peer, conn, count=count: peer.credited(conn, count))
+            case StreamOpened():
+                self._opened(ncp, message)
+            case StreamClose(stream, reason):
+                self._on(ncp, stream, lambda peer, conn: peer.closed(conn, reason or "closed"))
+            case Streams(rows):
+                self._leftovers(ncp, rows)
+            case _:
+                raise WireError(f"{type(message).__name__} does not belong on the streams connection")
+
+    def _on(self, ncp: str, number: int, then: Callable[[Peer, int], None]) -> None:
+        """Of a stream we have closed a moment ago something may still arrive; it is of no interest."""
+        owner = self._streams.get((ncp, number))
+        if owner is not None:
+            then(*owner)
+
+    def _opened(self, ncp: str, opened: StreamOpened) -> None:
+        if not opened.listener:
+            self._on(ncp, opened.stream, lambda peer, conn: peer.opened(conn, opened.local, opened.remote, opened.credit))
+            return
+        peer = self._by_address.get((ncp, opened.remote))
+        outbox = self._outboxes[ncp]
+        if peer is None or opened.stream % 2 == 0 or (ncp, opened.stream) in self._streams:
+            self.turned_away += 1
+            outbox.message(StreamClose(opened.stream, "no neighbor is configured with this address", reset=True))
+            return
+        conn = peer.accept(ncp, opened.stream, opened.credit)
+        self._streams[(ncp, opened.stream)] = (peer, conn)
+        peer.accepted(conn, opened.local, opened.remote)
+
+    def _leftovers(self, ncp: str, rows: list[list[Any]]) -> None:
+        """Streams that outlived an earlier routingd or connection. Their sessions are unknown here, so they are closed without
+        a NOTIFICATION: where graceful restart was agreed the peer keeps our routes until the session is back (RFC 4724 4.1)."""
+        for number, *_ in rows:
+            if (ncp, number) not in self._streams:
+                self._outboxes[ncp].message(StreamClose(number, "this routingd does not know the session"))
+
+    # --- what peers need ----------------------------------------------------------------------------------------------------
+
+    def outbox(self, ncp: str) -> Outbox | None:
+        return self._outboxes.get(ncp)
+
+    def new_stream(self, ncp: str, peer: Peer, conn: int) -> int:
+        number = self._next_stream.get(ncp, 2)
+        self._next_stream[ncp] = number + 2 if number + 2 <= 0xFFFFFFFE else 2
+        self._streams[(ncp, number)] = (peer, conn)
+        return number
+
+    def forget_stream(self, ncp: str, stream: int) -> None:
+        self._streams.pop((ncp, stream), None)
+
+    def find(self, address: bytes) -> Peer | None:
+        return next((peer for peer in self.all if peer.session.config.address == address), None)
+
+
+def listeners(ncp: str, peers: Iterable[Peer]) -> list[StreamListen]:
+    """One per local address (and port, for link-local peers) of this box, for all neighbors that may connect there."""
+    allowed: dict[tuple[bytes, str], list[list[Any]]] = {}
+    for peer in peers:
+        config, place = peer.session.config, peer.place
+        if place.ncp != ncp:
+            continue
+        local = place.local or bytes(len(config.address))
+        device = place.port if config.device else ""
+        allowed.setdefault((local, device), []).append(
+            [config.address, config.password, config.send_ttl, config.minimum_ttl]
+        )
+    return [
+        StreamListen(number, local, BGP_PORT, device, allow)
+        for number, ((local, device), allow) in enumerate(sorted(allowed.items()), start=1)
+    ]

@@ -1,0 +1,1 @@
+"""Tests with other people's daemons in network namespaces."""

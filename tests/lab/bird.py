@@ -1,0 +1,136 @@
+"""BIRD 2: configuration, and its routes read with birdc."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from tests.lab.attributes import Attributes, Route, address, communities, family, large_communities, prefix
+from tests.lab.commands import LabError, run
+from tests.lab.peer import Announcement, Neighbor, Peer, PeerConfig
+from tests.lab.waiting import wait_for
+
+ROUTE = re.compile(r"^(\S+/\d+)\s+\S+ \[(\S+) ")
+PAIR = re.compile(r"\((\d+), ?(\d+)\)")
+TRIPLE = re.compile(r"\((\d+), ?(\d+), ?(\d+)\)")
+
+
+def configuration(config: PeerConfig, *, kernel: bool = False, kernel_metric: int = 60) -> str:
+    """``kernel``: also install what it selects into its own box."""
+    lines = [f"router id {config.router_id};", "protocol device {}"]
+    for of in (4, 6):
+        mine = [a for a in config.announce if family(a.prefix) == of]
+        body = "".join(f"  route {a.prefix} blackhole {{ {_filter(a)} }};\n" for a in mine)
+        lines.append(f"protocol static static{of} {{\n  ipv{of} {{ import all; }};\n{body}}}")
+        if kernel:
+            lines.append(
+                f"protocol kernel kernel{of} {{ metric {kernel_metric}; ipv{of} {{ import none; export where source = RTS_BGP; }}; }}"
+            )
+    lines += [_neighbor(config, n) for n in config.neighbors]
+    return "\n".join(lines) + "\n"
+
+
+def _filter(a: Announcement) -> str:
+    parts = [f"bgp_path.prepend({asn});" for asn in reversed(a.path)]
+    parts.append(f"bgp_origin = ORIGIN_{a.origin.upper()};")
+    parts += [f"bgp_community.add(({c.replace(':', ',')}));" for c in a.communities]
+    parts += [f"bgp_large_community.add(({c.replace(':', ',')}));" for c in a.large]
+    return " ".join(parts)
+
+
+def _export(config: PeerConfig, n: Neighbor, of: int) -> str:
+    # A MED set where the route is made does not survive eBGP export once the path is not empty: it is set on the way out.
+    meds = "".join(
+        f"if net = {a.prefix} then bgp_med = {a.med}; " for a in config.announce if a.med is not None and family(a.prefix) == of
+    )
+    sources = "[RTS_STATIC, RTS_BGP]" if n.transit else "[RTS_STATIC]"
+    return f"filter {{ {meds}if source ~ {sources} then accept; reject; }}"
+
+
+def _neighbor(config: PeerConfig, n: Neighbor) -> str:
+    reach = "multihop" if n.multihop else "direct"
+    channels = "".join(
+        f"  ipv{of} {{ import all; export {_export(config, n, of) if n.export else 'none'};{' next hop self;' if n.next_hop_self else ''} }};\n"
+        for of in n.families
+    )
+    return (
+        f"protocol bgp {n.name} {{\n  local {n.local} as {config.asn};\n  neighbor {n.address} as {n.asn};\n  {reach};\n"
+        f"  hold time {n.hold_time};\n  connect delay time 1;\n  connect retry time 2;\n  error wait time 1, 2;\n"
+        f"{'  passive;' if n.passive else ''}\n{channels}}}"
+    )
+
+
+class Bird(Peer):
+    kind = "bird"
+
+    def __init__(self, *args: object, kernel: bool = False, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)  # type: ignore[arg-type]
+        self._kernel = kernel
+        self.socket = self.directory / "bird.ctl"
+
+    def start(self) -> None:
+        file = self.directory / "bird.conf"
+        file.write_text(configuration(self.config, kernel=self._kernel))
+        argv = ["bird", "-f", "-c", str(file), "-s", str(self.socket), "-P", str(self.directory / "bird.pid")]
+        self.processes = [self.box.start("bird", argv)]
+        wait_for(f"bird in {self.box.name} to answer", lambda: self.ask("show status"), lambda text: "up and running" in text)
+
+    def ask(self, command: str) -> str:
+        if not self.processes or not self.processes[0].running():
+            raise LabError(f"bird in {self.box.name} is not running: {self.box.directory / 'bird.log'}")
+        return run(["birdc", "-r" if command.startswith("show") else "-v", "-s", str(self.socket), *command.split()])
+
+    def session(self, neighbor: str) -> str:
+        last = self.ask(f"show protocols {self.neighbor(neighbor).name}").strip().splitlines()[-1].split(maxsplit=5)
+        return (last[5] if len(last) > 5 else last[3]).strip().lower()
+
+    def routes(self, neighbor: str, of: int = 4) -> set[Route]:
+        name = self.neighbor(neighbor).name
+        return {(p, self.received(neighbor, a)) for p, a in parse(self.ask(f"show route all table master{of} protocol {name}"))}
+
+    def count(self, of: int = 4) -> int:
+        """Routes in its table, without listing them."""
+        found = re.search(r"(\d+) of \d+ routes for (\d+) networks", self.ask(f"show route table master{of} count"))
+        return int(found.group(2)) if found else 0
+
+    def restart_session(self, neighbor: str) -> None:
+        self.ask(f"restart {self.neighbor(neighbor).name}")
+
+
+def parse(text: str) -> Iterator[Route]:
+    """``show route all``: one route a paragraph; further routes of one prefix leave the prefix out."""
+    current = ""
+    fields: dict[str, str] | None = None
+    for line in text.splitlines():
+        if line.startswith(("BIRD", "Table", "Access")) or not line.strip():
+            continue
+        if not line.startswith("\t"):
+            if fields is not None:
+                yield current, _attributes(fields)
+            current = prefix(line.split()[0]) if not line.startswith(" ") else current
+            fields = {}
+        elif fields is not None:
+            key, _, value = line.strip().partition(": ")
+            if key.startswith("BGP."):
+                fields[key[4:]] = value
+    if fields is not None:
+        yield current, _attributes(fields)
+
+
+def _attributes(fields: dict[str, str]) -> Attributes:
+    aggregator = fields.get("aggregator")
+    if aggregator:
+        router, _, asn = aggregator.partition(" AS")
+        aggregator = f"{asn} {router}"
+    path = re.sub(r"\{([^}]*)\}", lambda m: "{" + ",".join(m.group(1).split()) + "}", fields.get("as_path", ""))
+    return Attributes(
+        origin=fields["origin"].lower(),
+        as_path=path.strip(),
+        next_hop=address(fields["next_hop"].split()[0]),
+        med=int(fields["med"]) if "med" in fields else None,
+        local_pref=int(fields["local_pref"]) if "local_pref" in fields else None,
+        atomic="atomic_aggr" in fields or "atomic_aggr:" in fields,
+        aggregator=aggregator or None,
+        communities=communities(f"{a}:{b}" for a, b in PAIR.findall(fields.get("community", ""))),
+        large=large_communities(":".join(t) for t in TRIPLE.findall(fields.get("large_community", ""))),
+    )

@@ -1,0 +1,147 @@
+"""FRR 8: bgpd and zebra run directly, in directories of the lab's own, and read with vtysh."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+from tests.lab.attributes import Attributes, Route, address, communities, family, large_communities, prefix
+from tests.lab.commands import LabError, run
+from tests.lab.peer import Announcement, Neighbor, Peer, PeerConfig
+from tests.lab.waiting import wait_for
+
+DAEMONS = Path("/usr/lib/frr")
+WELL_KNOWN = {
+    "noExport": "65535:65281", "noAdvertise": "65535:65282", "localAs": "65535:65283", "noPeer": "65535:65284",
+    "blackhole": "65535:666", "gracefulShutdown": "65535:0", "internet": "0:0",
+}  # fmt: skip
+
+
+def configuration(config: PeerConfig) -> str:
+    """bgpd.conf: no policy (RFC 8212 off), networks announced whether the box has them or not."""
+    lines = [
+        f"router bgp {config.asn}", f" bgp router-id {config.router_id}", " no bgp ebgp-requires-policy", " no bgp default ipv4-unicast",
+        " no bgp network import-check", " bgp bestpath as-path multipath-relax",
+    ]  # fmt: skip
+    for n in config.neighbors:
+        lines += [
+            f" neighbor {n.address} remote-as {n.asn}", f" neighbor {n.address} timers {max(1, n.hold_time // 3)} {n.hold_time}",
+            f" neighbor {n.address} timers connect 1", f" neighbor {n.address} advertisement-interval 0",
+            f" neighbor {n.address} update-source {n.local}",
+        ]  # fmt: skip
+        lines += [f" neighbor {n.address} passive"] if n.passive else []
+        lines += [f" neighbor {n.address} ebgp-multihop"] if n.multihop and n.asn != config.asn else []
+    for of in (4, 6):
+        lines.append(f" address-family ipv{of} unicast")
+        lines += [line for n in config.neighbors if of in n.families for line in _activate(n, of)]
+        lines += [f"  network {a.prefix} route-map {_map(index)}" for index, a in enumerate(config.announce) if family(a.prefix) == of]
+        lines.append(" exit-address-family")
+    lines += ["exit", "route-map NOTHING deny 1", "exit"]
+    for of, ip in ((4, "ip"), (6, "ipv6")):
+        mine = [a.prefix for a in config.announce if family(a.prefix) == of]
+        lines += [f"{ip} prefix-list OWN{of} permit {p}" for p in mine] or [f"{ip} prefix-list OWN{of} deny any"]
+    for index, a in enumerate(config.announce):
+        lines += _route_map(_map(index), a)
+    return "\n".join(lines) + "\n"
+
+
+def _activate(n: Neighbor, of: int) -> list[str]:
+    lines = [f"  neighbor {n.address} activate"]
+    lines += [f"  neighbor {n.address} next-hop-self"] if n.next_hop_self else []
+    if not n.export:
+        lines.append(f"  neighbor {n.address} route-map NOTHING out")
+    elif not n.transit:  # otherwise FRR sends a neighbour's own routes back to it
+        lines.append(f"  neighbor {n.address} prefix-list OWN{of} out")
+    return lines
+
+
+def _map(index: int) -> str:
+    return f"ANNOUNCE-{index}"
+
+
+def _route_map(name: str, a: Announcement) -> list[str]:
+    lines = [f"route-map {name} permit 1", f" set origin {a.origin}"]
+    lines += [f" set metric {a.med}"] if a.med is not None else []
+    lines += [f" set as-path prepend {' '.join(map(str, a.path))}"] if a.path else []
+    lines += [f" set community {' '.join(a.communities)}"] if a.communities else []
+    lines += [f" set large-community {' '.join(a.large)}"] if a.large else []
+    return [*lines, "exit"]
+
+
+class Frr(Peer):
+    kind = "frr"
+
+    def __init__(self, *args: object, kernel: bool = False, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)  # type: ignore[arg-type]
+        self._kernel = kernel
+
+    def start(self) -> None:
+        (self.directory / "bgpd.conf").write_text(configuration(self.config))
+        keep_out = "" if self._kernel else "route-map NONE deny 1\nexit\nip protocol bgp route-map NONE\nipv6 protocol bgp route-map NONE\n"
+        (self.directory / "zebra.conf").write_text(f"hostname {self.box.name}\n{keep_out}")
+        for path in (self.directory, *self.directory.iterdir()):
+            shutil.chown(path, "frr", "frr")
+        zebra = self.box.start("zebra", self._daemon("zebra"))
+        self.processes = [zebra]
+        wait_for(f"zebra in {self.box.name} to answer", lambda: self._ask("show version"), timeout=20)
+        self.processes.append(self.box.start("bgpd", self._daemon("bgpd")))
+        wait_for(f"bgpd in {self.box.name} to answer", lambda: self._json("show bgp summary json"), timeout=20)
+
+    def _daemon(self, name: str) -> list[str]:
+        here = self.directory
+        return [
+            str(DAEMONS / name), "-u", "frr", "-g", "frr", "-z", str(here / "zserv.api"), "-i", str(here / f"{name}.pid"),
+            "--vty_socket", str(here), "-f", str(here / f"{name}.conf"), "-A", "127.0.0.1", "-P", "0", "--log", "stdout",
+        ]  # fmt: skip
+
+    def _ask(self, command: str) -> str:
+        if not all(process.running() for process in self.processes):
+            raise LabError(f"FRR in {self.box.name} is not running: {self.box.directory}/bgpd.log and zebra.log")
+        return run(["vtysh", "--vty_socket", str(self.directory), "-c", command])
+
+    def _json(self, command: str) -> dict[str, Any]:
+        return dict(json.loads(self._ask(command)))
+
+    def session(self, neighbor: str) -> str:
+        return str(self._json(f"show bgp neighbors {neighbor} json")[neighbor]["bgpState"]).lower()
+
+    def routes(self, neighbor: str, of: int = 4) -> set[Route]:
+        found = set()
+        for net, (_, *paths) in self._json(f"show bgp ipv{of} unicast json detail")["routes"].items():
+            found.update(
+                (prefix(net), self.received(neighbor, _attributes(path))) for path in paths if path["peer"]["peerId"] == neighbor
+            )
+        return found
+
+    def count(self, of: int = 4) -> int:
+        """Prefixes accepted from all neighbours, without listing them."""
+        peers = self._json(f"show bgp ipv{of} unicast summary json").get("peers", {})
+        return sum(peer["pfxRcd"] for peer in peers.values())
+
+    def announced(self, neighbor: str, of: int = 4, *, next_hop: str) -> set[Route]:
+        """FRR gives every route it originates a MED: its IGP metric, 0."""
+        return {(p, a._replace(med=a.med or 0)) for p, a in super().announced(neighbor, of, next_hop=next_hop)}
+
+    def restart_session(self, neighbor: str) -> None:
+        self._ask(f"clear bgp {neighbor}")
+
+
+def _attributes(path: dict[str, Any]) -> Attributes:
+    words = []
+    for segment in path["aspath"]["segments"]:
+        numbers = [str(number) for number in segment["list"]]
+        words += ["{" + ",".join(numbers) + "}"] if segment["type"] == "as-set" else numbers
+    hops = [hop["ip"] for hop in path["nexthops"] if hop.get("scope") != "link-local"]
+    return Attributes(
+        origin=path["origin"].lower(),
+        as_path=" ".join(words),
+        next_hop=address(hops[0]),
+        med=path.get("metric"),
+        local_pref=path.get("locPrf"),
+        atomic=bool(path.get("atomicAggregate")),
+        aggregator=f"{path['aggregatorAs']} {path['aggregatorId']}" if "aggregatorAs" in path else None,
+        communities=communities(WELL_KNOWN.get(c, c) for c in path.get("community", {}).get("list", [])),
+        large=large_communities(path.get("largeCommunity", {}).get("list", [])),
+    )

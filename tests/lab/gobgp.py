@@ -1,0 +1,98 @@
+"""GoBGP 3: configuration, and its routes read with gobgp."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from tests.lab.attributes import ORIGINS, Attributes, Route, address, communities, family, large_communities, prefix
+from tests.lab.commands import LabError
+from tests.lab.peer import Neighbor, Peer, PeerConfig
+from tests.lab.waiting import wait_for
+
+ORIGIN, AS_PATH, NEXT_HOP, MED, LOCAL_PREF, ATOMIC, AGGREGATOR, COMMUNITIES, MP_REACH, LARGE = 1, 2, 3, 4, 5, 6, 7, 8, 14, 32
+
+
+def configuration(config: PeerConfig) -> str:
+    lines = ["[global.config]", f"  as = {config.asn}", f'  router-id = "{config.router_id}"', "  port = 179"]
+    for n in config.neighbors:
+        lines += _neighbor(n)
+    return "\n".join(lines) + "\n"
+
+
+def _neighbor(n: Neighbor) -> list[str]:
+    lines = ["[[neighbors]]", "  [neighbors.config]", f'    neighbor-address = "{n.address}"', f"    peer-as = {n.asn}"]
+    lines += ["  [neighbors.transport.config]", f'    local-address = "{n.local}"', f"    passive-mode = {str(n.passive).lower()}"]
+    lines += ["  [neighbors.timers.config]", "    connect-retry = 1", f"    hold-time = {n.hold_time}", "    idle-hold-time-after-reset = 1"]
+    lines += [f"    keepalive-interval = {max(1, n.hold_time // 3)}"]
+    lines += ["  [neighbors.ebgp-multihop.config]", "    enabled = true", "    multihop-ttl = 64"] if n.multihop else []
+    for of in n.families:
+        lines += ["  [[neighbors.afi-safis]]", "    [neighbors.afi-safis.config]", f'      afi-safi-name = "ipv{of}-unicast"']
+    return lines
+
+
+class GoBgp(Peer):
+    kind = "gobgp"
+
+    def start(self) -> None:
+        file = self.directory / "gobgpd.toml"
+        file.write_text(configuration(self.config))
+        argv = ["gobgpd", "-t", "toml", "-f", str(file), "--api-hosts", "127.0.0.1:50051", "--pprof-disable"]
+        self.processes = [self.box.start("gobgpd", argv)]
+        wait_for(f"gobgpd in {self.box.name} to answer", lambda: self._ask("global"))
+        for a in self.config.announce:
+            of = family(a.prefix)
+            words = ["global", "rib", "add", "-a", f"ipv{of}", a.prefix, "origin", a.origin]
+            words += ["aspath", " ".join(map(str, a.path))] if a.path else []
+            words += ["med", str(a.med)] if a.med is not None else []
+            words += ["community", ",".join(a.communities)] if a.communities else []
+            words += ["large-community", ",".join(a.large)] if a.large else []
+            words += [] if of == 4 else ["nexthop", "::"]
+            self._ask(*words)
+
+    def _ask(self, *words: str) -> str:
+        if not self.processes or not self.processes[0].running():
+            raise LabError(f"gobgpd in {self.box.name} is not running: {self.box.directory / 'gobgpd.log'}")
+        return self.box.run("gobgp", *words)
+
+    def session(self, neighbor: str) -> str:
+        state = json.loads(self._ask("-j", "neighbor", neighbor))["state"].get("session_state", "idle")
+        return {6: "established"}.get(state, str(state)).lower()
+
+    def routes(self, neighbor: str, of: int = 4) -> set[Route]:
+        if self.session(neighbor) != "established":
+            return set()  # the tool refuses the question then
+        text = self._ask("-j", "neighbor", neighbor, "adj-in", "-a", f"ipv{of}")
+        if not text.startswith(("[", "{")):
+            return set()  # "Network not in table"
+        found = set()
+        for paths in json.loads(text).values():
+            for path in paths:
+                found.add((prefix(path["nlri"]["prefix"]), self.received(neighbor, _attributes(path["attrs"]))))
+        return found
+
+    def restart_session(self, neighbor: str) -> None:
+        self._ask("neighbor", neighbor, "reset")
+
+
+def _attributes(attrs: list[dict[str, Any]]) -> Attributes:
+    said = {attr["type"]: attr for attr in attrs}
+    words: list[str] = []
+    for segment in said.get(AS_PATH, {}).get("as_paths", []):
+        numbers = [str(number) for number in segment["asns"]]
+        words += ["{" + ",".join(numbers) + "}"] if segment["segment_type"] == 1 else numbers
+    aggregator = said.get(AGGREGATOR)
+    next_hop = said[NEXT_HOP]["nexthop"] if NEXT_HOP in said else said[MP_REACH]["nexthop"]
+    return Attributes(
+        origin=ORIGINS[said[ORIGIN].get("value", 0)],
+        as_path=" ".join(words),
+        next_hop=address(next_hop),
+        med=said[MED].get("metric", 0) if MED in said else None,
+        local_pref=said[LOCAL_PREF].get("value", 0) if LOCAL_PREF in said else None,
+        atomic=ATOMIC in said,
+        aggregator=f"{aggregator['as']} {aggregator['address']}" if aggregator else None,
+        communities=communities(f"{c >> 16}:{c & 0xFFFF}" for c in said.get(COMMUNITIES, {}).get("communities", [])),
+        large=large_communities(
+            f"{c['ASN']}:{c['LocalData1']}:{c['LocalData2']}" for c in said.get(LARGE, {}).get("value", [])
+        ),
+    )

@@ -1,0 +1,87 @@
+"""OpenBGPD 7: configuration, and its routes read with bgpctl."""
+
+from __future__ import annotations
+
+import json
+import pwd
+from pathlib import Path
+from typing import Any
+
+from tests.lab.attributes import Attributes, Route, address, communities, family, large_communities, prefix
+from tests.lab.commands import LabError
+from tests.lab.peer import Announcement, Neighbor, Peer, PeerConfig
+from tests.lab.waiting import wait_for
+
+
+def configuration(config: PeerConfig, socket: str) -> str:
+    lines = [f"AS {config.asn}", f"router-id {config.router_id}", "fib-update no", f'socket "{socket}"', "nexthop qualify via default", "connect-retry 1"]
+    lines += sorted({f"listen on {n.local}" for n in config.neighbors})
+    lines += [_network(config, a) for a in config.announce]
+    lines += [_neighbor(n) for n in config.neighbors]
+    lines += ["allow from any"]
+    lines += [f"allow to {n.address}" if n.export else f"deny to {n.address}" for n in config.neighbors]
+    lines += [f"match to {n.address} set nexthop self" for n in config.neighbors if n.next_hop_self and n.asn == config.asn]
+    return "\n".join(lines) + "\n"
+
+
+def _network(config: PeerConfig, a: Announcement) -> str:
+    if any(asn != config.asn for asn in a.path):
+        raise LabError(f"OpenBGPD cannot originate {a.prefix} with AS numbers that are not its own")
+    settings = [f"origin {a.origin}"]
+    settings += [f"prepend-self {len(a.path)}"] if a.path else []
+    settings += [f"med {a.med}"] if a.med is not None else []
+    settings += [f"community {c}" for c in a.communities] + [f"large-community {c}" for c in a.large]
+    return f"network {a.prefix} set {{ {' '.join(settings)} }}"
+
+
+def _neighbor(n: Neighbor) -> str:
+    lines = [f"neighbor {n.address} {{", f"  remote-as {n.asn}", f"  local-address {n.local}", f"  holdtime {n.hold_time}"]
+    lines += ["  passive"] if n.passive else []
+    lines += ["  multihop 64"] if n.multihop else []
+    lines += [f"  announce IPv{of} {'unicast' if of in n.families else 'none'}" for of in (4, 6)]
+    return "\n".join([*lines, "}"])
+
+
+class OpenBgpd(Peer):
+    kind = "openbgpd"
+
+    def start(self) -> None:
+        self.socket = self.directory / "bgpd.sock"
+        file = self.directory / "bgpd.conf"
+        file.write_text(configuration(self.config, str(self.socket)))
+        file.chmod(0o600)  # it refuses a configuration that others can read
+        Path(pwd.getpwnam("_openbgpd").pw_dir).mkdir(exist_ok=True)  # where it chroots to; its service unit would make it
+        self.processes = [self.box.start("bgpd", ["bgpd", "-d", "-f", str(file)])]
+        wait_for(f"openbgpd in {self.box.name} to answer", lambda: self._json("show", "summary"))
+
+    def _json(self, *words: str) -> dict[str, Any]:
+        if not self.processes or not self.processes[0].running():
+            raise LabError(f"openbgpd in {self.box.name} is not running: {self.box.directory / 'bgpd.log'}")
+        return dict(json.loads(self.box.run("bgpctl", "-s", str(self.socket), "-j", *words) or "{}"))
+
+    def session(self, neighbor: str) -> str:
+        neighbors = self._json("show", "neighbor", neighbor)["neighbors"]
+        return str(neighbors[0]["state"]).lower()
+
+    def routes(self, neighbor: str, of: int = 4) -> set[Route]:
+        entries = self._json("show", "rib", f"ipv{of}", "neighbor", neighbor, "in", "detail").get("rib", [])
+        return {(prefix(e["prefix"]), self.received(neighbor, _attributes(e))) for e in entries}
+
+    def restart_session(self, neighbor: str) -> None:
+        self.box.run("bgpctl", "-s", str(self.socket), "neighbor", neighbor, "clear")
+
+
+def _attributes(entry: dict[str, Any]) -> Attributes:
+    said = {a["type"]: a for a in entry.get("attributes", [])}
+    aggregator = said.get("AGGREGATOR")
+    return Attributes(
+        origin=entry["origin"].lower(),
+        as_path=entry["aspath"].replace("{ ", "{").replace(" }", "}"),
+        next_hop=address(entry["exit_nexthop"]),
+        med=entry.get("metric"),
+        local_pref=entry.get("localpref"),
+        atomic="ATOMIC_AGGREGATE" in said,
+        aggregator=f"{aggregator['AS']} {aggregator['router_id']}" if aggregator else None,
+        communities=communities(entry.get("communities", [])),
+        large=large_communities(entry.get("large_communities", [])),
+    )

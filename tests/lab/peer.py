@@ -1,0 +1,150 @@
+"""What every real peer offers, whichever daemon it is: start, stop, kill, sessions, and its routes in the canonical form."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.lab.attributes import Attributes, Route, family
+from tests.lab.lab import Namespace
+from tests.lab.process import Process
+from tests.lab.waiting import wait_for
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbor:
+    """The other end of one session, seen from the peer."""
+
+    address: str
+    asn: int
+    local: str
+    families: tuple[int, ...] = (4, 6)
+    """IPv4 and IPv6 unicast."""
+    passive: bool = False
+    next_hop_self: bool = True
+    hold_time: int = 30
+    export: bool = True
+    """Announce to this neighbour what the configuration originates."""
+    transit: bool = False
+    """Announce to it what was learned from others too (BIRD and FRR can leave it out; GoBGP and OpenBGPD always do it)."""
+    multihop: bool = False
+    other_local: str | None = None
+    """The peer's address of the other family on this link: where it must be written into the configuration as a next hop."""
+
+    @property
+    def name(self) -> str:
+        return "n" + self.address.replace(".", "_").replace(":", "x")
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """A route the peer originates from its configuration. Attributes beyond these are the session's business."""
+
+    prefix: str
+    path: tuple[int, ...] = ()
+    """AS numbers behind the peer's own."""
+    med: int | None = None
+    communities: tuple[str, ...] = ()
+    large: tuple[str, ...] = ()
+    origin: str = "igp"
+
+    def as_sent(self, *, asn: int, ebgp: bool, next_hop: str) -> Route:
+        """What a session with the announcing peer must carry."""
+        path = (asn, *self.path) if ebgp else self.path
+        return self.prefix, Attributes(
+            origin=self.origin,
+            as_path=" ".join(map(str, path)),
+            next_hop=next_hop,
+            med=self.med,
+            local_pref=None if ebgp else 100,
+            communities=self.communities,
+            large=self.large,
+        )
+
+
+@dataclass(slots=True)
+class PeerConfig:
+    """What all configuration builders read."""
+
+    asn: int
+    router_id: str
+    neighbors: list[Neighbor]
+    announce: Sequence[Announcement] = field(default_factory=tuple)
+
+
+class Peer(abc.ABC):
+    """A routing daemon of somebody else's, alone in its box."""
+
+    kind = "peer"
+
+    def __init__(self, box: Namespace, config: PeerConfig) -> None:
+        self.box = box
+        self.config = config
+        self.directory: Path = box.directory / self.kind
+        self.directory.mkdir(exist_ok=True)
+        self.processes: list[Process] = []
+
+    @abc.abstractmethod
+    def start(self) -> None:
+        """Start it and wait until it answers its own tool."""
+
+    @abc.abstractmethod
+    def session(self, neighbor: str) -> str:
+        """``established``, or the daemon's own word for what is in the way, in lower case."""
+
+    @abc.abstractmethod
+    def routes(self, neighbor: str, of: int = 4) -> set[Route]:
+        """What it has received from ``neighbor`` (IPv4 or IPv6 unicast), read with the daemon's own tool."""
+
+    def neighbor(self, address: str) -> Neighbor:
+        return next(n for n in self.config.neighbors if n.address == address)
+
+    def is_ebgp(self, address: str) -> bool:
+        return self.neighbor(address).asn != self.config.asn
+
+    def received(self, neighbor: str, attributes: Attributes) -> Attributes:
+        """LOCAL_PREF is not carried over eBGP (RFC 4271 5.1.5): the 100 a tool shows there is the daemon's own default."""
+        return attributes._replace(local_pref=None) if self.is_ebgp(neighbor) else attributes
+
+    def announced(self, neighbor: str, of: int = 4, *, next_hop: str) -> set[Route]:
+        """What the configuration makes it announce to ``neighbor``."""
+        return {
+            a.as_sent(asn=self.config.asn, ebgp=self.is_ebgp(neighbor), next_hop=next_hop)
+            for a in self.config.announce
+            if family(a.prefix) == of
+        }
+
+    def wait_established(self, *neighbors: str, timeout: float = 40.0) -> None:
+        for address in neighbors or [n.address for n in self.config.neighbors]:
+            wait_for(
+                f"{self.kind} in {self.box.name}: session with {address}",
+                lambda address=address: self.session(address),  # type: ignore[misc]
+                lambda state: state == "established",
+                timeout=timeout,
+            )
+
+    def wait_routes(self, neighbor: str, of: int, expected: set[Route], timeout: float = 30.0) -> None:
+        """Until it holds exactly ``expected`` from ``neighbor``; the first ten differences otherwise."""
+        from tests.lab.attributes import assert_same
+        from tests.lab.waiting import LabTimeout
+
+        try:
+            wait_for("routes", lambda: self.routes(neighbor, of), lambda found: found == expected, timeout=timeout, every=0.2)
+        except LabTimeout:
+            assert_same(expected, self.routes(neighbor, of), f"{self.kind} in {self.box.name}: IPv{of} routes from {neighbor}")
+
+    def stop(self) -> None:
+        for process in self.processes:
+            process.stop()
+        self.processes.clear()
+
+    def kill(self) -> None:
+        """kill -9: no NOTIFICATION, the kernel closes its sockets."""
+        for process in self.processes:
+            process.kill()
+        self.processes.clear()
+
+    def peak_memory(self) -> int:
+        return sum(process.peak_memory() for process in self.processes)

@@ -1,0 +1,1 @@
+"""Properties: the native engine held to the reference, the UPDATE decoder held to an independent codec."""

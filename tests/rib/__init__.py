@@ -1,0 +1,1 @@
+"""The reference engine alone: each step of selection, recursion, groups, feeds, export."""

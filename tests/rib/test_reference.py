@@ -1,0 +1,179 @@
+"""The reference engine as a whole: order does not matter, its streams lead to its state, its questions have answers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.props.folding import FoldedExport, FoldedFib
+from tests.rib.building import announce, engine, ip, peer, prefix, withdraw
+
+PREFIXES = ("0.0.0.0/0", "10.0.0.0/8", "10.0.0.0/24", "203.0.113.0/24", "192.0.2.0/24")
+NEXT_HOPS = ("10.0.0.1", "10.0.1.1", "192.0.2.1", "203.0.113.1", "172.16.0.1")
+ANNOUNCEMENTS = st.lists(
+    st.tuples(
+        st.integers(0, 2),
+        st.builds(
+            announce,
+            st.sampled_from(PREFIXES),
+            st.sampled_from(NEXT_HOPS),
+            st.sampled_from(("65001", "65002", "65001 65002", "{7}")),
+            med=st.sampled_from((None, 1, 2)),
+        ),
+    ),
+    max_size=8,
+    unique_by=lambda change: (change[0], change[1]["prefix"]),
+)
+
+
+def table(announcements: list[tuple[int, dict[str, Any]]]) -> list[Any]:
+    rib = engine()
+    connected = rib.add_connected_source()
+    peers = [
+        peer(rib, "10.0.0.1", asn=65001, router_id="1.1.1.3"),
+        peer(rib, "10.0.0.2", asn=65002, router_id="1.1.1.2"),
+        peer(rib, "10.0.0.3", asn=65000, router_id="1.1.1.1", ebgp=False),
+    ]
+    rib.put_connected(connected, prefix("10.0.1.0/24"), "ncp1", "eth0", metric=3)
+    rib.put_connected(connected, prefix("172.16.0.0/16"), "ncp2", "eth0", metric=2)
+    for index, row in announcements:
+        rib.apply(peers[index], [row])
+    routes = []
+    for where in PREFIXES:
+        found = rib.lookup(prefix(where))
+        if found is not None:
+            members = [] if found["group"] is None else found["group"]["members"]
+            ends = [(member["gateway"], member["ncp"], member["port"], member["weight"]) for member in members]
+            paths = sorted((path["source"], path["best"], path["reason"]) for path in found["paths"])
+            routes.append((where, found["step"], paths, ends))
+    return routes
+
+
+@settings(deadline=None)
+@given(announcements=ANNOUNCEMENTS, order=st.randoms(use_true_random=False))
+def test_the_same_announcements_in_any_order_give_the_same_table(
+    announcements: list[tuple[int, dict[str, Any]]], order: Any
+) -> None:
+    shuffled = list(announcements)
+    order.shuffle(shuffled)
+    assert table(announcements) == table(shuffled)
+
+
+def test_a_lost_peer_takes_all_its_paths_along() -> None:
+    rib = engine()
+    connected, first, second = rib.add_connected_source(), peer(rib, "10.0.0.1"), peer(rib, "10.0.0.2")
+    rib.put_connected(connected, prefix("10.0.0.0/24"), "ncp1", "eth0")
+    rib.apply(first, [announce("203.0.113.0/24", "10.0.0.1"), announce("203.0.114.0/24", "10.0.0.1")])
+    rib.apply(second, [announce("203.0.113.0/24", "10.0.0.2", "65002 65003")])
+    assert rib.source_counts(first) == {"ipv4": 2, "ipv6": 0}
+    rib.remove_source(first)
+    while rib.step():
+        pass
+    row = rib.lookup(prefix("203.0.113.0/24"))
+    assert row is not None
+    assert [path["source"] for path in row["paths"]] == [second]
+    assert rib.lookup(prefix("203.0.114.0/24")) is None
+
+
+def test_a_withdrawn_path_id_leaves_the_other_path_ids() -> None:
+    rib = engine()
+    source = peer(rib, "10.0.0.1")
+    rib.apply(source, [announce("203.0.113.0/24", "10.0.0.1", path_id=i) for i in (1, 2)])
+    rib.apply(source, [withdraw("203.0.113.0/24", path_id=1)])
+    row = rib.lookup(prefix("203.0.113.0/24"))
+    assert row is not None
+    assert [path["path_id"] for path in row["paths"]] == [2]
+
+
+def test_a_peer_without_an_import_policy_gives_nothing() -> None:
+    rib = engine()
+    source = peer(rib, "10.0.0.1", import_accept=False)
+    rib.apply(source, [announce("203.0.113.0/24", "10.0.0.1")])
+    assert rib.lookup(prefix("203.0.113.0/24")) is None
+
+
+@pytest.mark.parametrize("max_routes", [1, 3, 100])
+def test_the_fib_stream_leads_a_consumer_from_nothing_to_the_fib_and_through_changes(max_routes: int) -> None:
+    rib = engine()
+    consumer = rib.fib_open()
+    folded = FoldedFib()
+    connected, static = rib.add_connected_source(), rib.add_static_source()
+    rib.put_connected(connected, prefix("10.0.0.0/24"), "ncp1", "eth0")
+    for third in range(7):
+        rib.put_static(static, prefix(f"10.1.{third}.0/24"), [{"address": ip("10.0.0.9")}])
+    folded.read_all(rib, consumer, max_routes)
+    assert len(folded.routes) == 8
+    complete, count, digest = rib.fib_snapshot_state(consumer)
+    assert (complete, count, digest) == (True, 8, folded.digest(bytes(range(16))))
+
+    before = dict(folded.routes)
+    rib.put_connected(connected, prefix("10.0.0.0/24"), "ncp1", "eth7")
+    delta = rib.fib_read(consumer)
+    assert delta is not None
+    folded.apply(delta)
+    assert delta.urgent
+    assert delta.count == 1  # the connected route has another group; the static ones keep theirs, which has new content
+    assert {folded.routes[key] for key in before if key[1] != prefix("10.0.0.0/24")} == {
+        before[1, prefix("10.1.0.0/24")]
+    }
+    rib.remove_source(static)
+    rib.delete(connected, prefix("10.0.0.0/24"))
+    folded.read_all(rib, consumer, max_routes)
+    assert (folded.routes, folded.groups, folded.adjacencies) == ({}, {}, {})
+
+
+def test_the_export_stream_leads_a_peer_to_its_adj_rib_out_and_ends_the_initial_table_once() -> None:
+    rib = engine()
+    connected, first, second = rib.add_connected_source(), peer(rib, "10.0.0.1"), peer(rib, "10.0.0.2")
+    rib.put_connected(connected, prefix("10.0.0.0/24"), "ncp1", "eth0")
+    rib.apply(first, [announce("203.0.113.0/24", "10.0.0.1", med=5, local_pref=7)])
+    rib.apply(second, [announce("203.0.114.0/24", "10.0.0.2")])
+    rib.set_networks(1, [prefix("10.0.0.0/24")])
+    consumer = rib.export_open(
+        peer_source=second,
+        afi=1,
+        safi=1,
+        ebgp=True,
+        local_asn=65000,
+        peer_asn=65002,
+        next_hop_self=False,
+        local_address=ip("10.0.0.254"),
+        local_link=None,
+        four_octet_as=True,
+    )
+    told = FoldedExport()
+    told.read_all(rib, consumer, 1)
+    assert told.end_of_rib == 1
+    assert {where: row["as_path"] for where, row in told.routes.items()} == {
+        "203.0.113.0/24": "65000 65001",
+        "10.0.0.0/24": "65000",
+    }
+    assert told.routes["203.0.113.0/24"]["next_hop"] == "10.0.0.254"
+    assert (told.routes["203.0.113.0/24"]["med"], told.routes["203.0.113.0/24"]["local_pref"]) == (None, None)
+    assert told.routes == {row["prefix"]: row["attributes"] for row in rib.adj_rib_out(consumer, 10)}
+    rib.apply(first, [withdraw("203.0.113.0/24")])
+    told.read_all(rib, consumer, 1)
+    assert set(told.routes) == {"10.0.0.0/24"}
+    assert told.end_of_rib == 1
+
+
+def test_pages_hold_every_route_once_even_when_the_last_one_shown_goes_away() -> None:
+    rib = engine()
+    connected = rib.add_connected_source()
+    wanted = [f"10.{second}.0.0/16" for second in range(10)]
+    for where in wanted:
+        rib.put_connected(connected, prefix(where), "ncp1", "eth0")
+    seen: list[str] = []
+    cursor: int | None = 0
+    while cursor is not None:
+        rows, cursor = rib.page(1, cursor, 3)
+        seen += [row["prefix"] for row in rows]
+        if seen[-1] == "10.2.0.0/16":
+            rib.delete(connected, prefix("10.2.0.0/16"))
+    assert seen == wanted
+    assert [row["prefix"] for row in rib.subtree(prefix("10.4.0.0/15"), 9)] == ["10.4.0.0/16", "10.5.0.0/16"]
+    assert rib.longest_match(ip("10.5.1.1")) == prefix("10.5.0.0/16")
+    assert rib.longest_match(ip("11.5.1.1")) is None
