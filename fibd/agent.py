@@ -77,7 +77,7 @@ class Agent:
     def __init__(self, model: Model, election_id: int = 0) -> None:
         self.election_id = election_id
         """The highest ever accepted."""
-        self.applied = 0
+        self.applied: int = 0
         """Sequence of what the model holds: the writer reads it from its own thread before it asks the model for
         work."""
         self.snapshots = 0
@@ -121,6 +121,7 @@ class Agent:
 
     def _reset(self) -> None:
         self._connected = self._streaming = self.complete = False
+        self._base = self.position
         self.applied = self._installed = 0
         self._acknowledged = (0, 0)
         self._failures.clear()
@@ -161,13 +162,13 @@ class Agent:
         self._streaming = True
         self.complete = False
         self.snapshots += 1
-        self.applied = message.sequence
+        self._advance(message.sequence)
         return [Kick()]
 
     def _end(self, message: SnapshotEnd) -> list[Effect]:
         agree, count, digest = self._model.snapshot_end(message.count, message.digest)
         self.complete = agree
-        self.applied = message.sequence
+        self._advance(message.sequence)
         return [Send(SnapshotVerdict(agree, count, digest)), Kick()]
 
     def _apply(self, message: Transaction) -> list[Effect]:
@@ -187,8 +188,12 @@ class Agent:
             model.drop_groups(message.dead_groups)
         if message.dead_adjacencies:
             model.drop_adjacencies(message.dead_adjacencies)
-        self.applied = message.sequence
+        self._advance(message.sequence)
         return [Kick()]
+
+    def _advance(self, sequence: int) -> None:
+        self.applied = sequence
+        self.position = self._base + sequence
 
     def _fail(self, row: list[Any]) -> None:
         self.failed += 1
@@ -199,23 +204,24 @@ class Agent:
     def written(
         self, position: int, drained: bool, failures: Sequence[tuple[int, bytes, int, int, str]]
     ) -> list[Effect]:
-        """What the writer did. ``drained``: all that was applied when ``applied`` read ``position`` has its verdict."""
-        if not self._connected or position > self.applied:
-            return []  # a report about an earlier connection's stream
+        """What the writer did. ``drained``: all that was applied when it read ``position`` has the kernel's verdict."""
+        sequence = position - self._base
+        if not self._connected or sequence <= 0:
+            return []  # of an earlier connection's stream
         for table, address, length, errno, text in failures:
-            self._fail([position, -1, table, address, length, errno, text])
+            self._fail([sequence, -1, table, address, length, errno, text])
         if drained:
-            self._installed = max(self._installed, position)
+            self._installed = max(self._installed, sequence)
         return self._acknowledge()
 
     def _acknowledge(self) -> list[Effect]:
         effects: list[Effect] = []
-        state = (self.applied, self._installed)
-        while self._failures or state != self._acknowledged:
+        before = self._acknowledged
+        self._acknowledged = (self.applied, self._installed)
+        while self._failures or (not effects and before != self._acknowledged):
             rows = [self._failures.popleft() for _ in range(min(len(self._failures), _FAILURES_PER_ACK))]
-            self._acknowledged = state
             # Failures go ahead of the position that covers them: nothing counts as installed before its verdict is
-            # known.
-            installed = self._installed if not self._failures else 0
+            # told.
+            installed = before[1] if self._failures else self._installed
             effects.append(Send(Ack(self.applied, self.applied, installed, WINDOW, rows)))
         return effects

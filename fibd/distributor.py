@@ -1,9 +1,10 @@
 """What one NCP is sent of the FIB and what it said about it: snapshot, live deltas, credits, failures. No I/O.
 
-The engine holds one list of all routes in order of their last change and each NCP is a cursor into it, so a feed queues no
-routes: it asks for the next stretch (``wants``) only while the agent's credits have room, and what it was given (``chunk``)
-leaves as transactions of at most 256 KiB. Group changes overtake routes inside the engine's cursor, not here. Columns are
-copied into a frame once per NCP: that costs what copying the shared frame into the socket would, so frames are not shared.
+The engine holds one list of all routes in order of their last change and each NCP is a cursor into it, so a feed queues
+no routes: it asks for the next stretch (``wants``) only while the agent's credits have room, and what it was given
+(``chunk``) leaves as transactions of at most 256 KiB. Group changes overtake routes inside the engine's cursor, not
+here. Columns are copied into a frame once per NCP: that costs what copying the shared frame into the socket would, so
+frames are not shared.
 """
 
 from __future__ import annotations
@@ -15,7 +16,18 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from fibd.transactions import Part, cut
-from fibd.wire import BEGIN, COMMIT, MAX_CHUNK, Ack, SnapshotBegin, SnapshotEnd, SnapshotVerdict, Transaction, WireError, encode
+from fibd.wire import (
+    BEGIN,
+    COMMIT,
+    MAX_CHUNK,
+    Ack,
+    SnapshotBegin,
+    SnapshotEnd,
+    SnapshotVerdict,
+    Transaction,
+    WireError,
+    encode,
+)
 
 if TYPE_CHECKING:
     from native import FibDelta
@@ -128,7 +140,7 @@ class Feed:
         self._restart_at: float | None = None
         self._restart_backoff = FIRST_BACKOFF
 
-    # --- the connection -----------------------------------------------------------------------------------------------------
+    # --- the connection -----------------------------------------------------------------------------------------------
 
     def begin(self, now: float) -> list[bytes]:
         """A fresh cursor was opened: everything is sent again, and the agent sweeps what was not."""
@@ -156,7 +168,7 @@ class Feed:
         self._outstanding_bytes = 0
         self._restart_at = None
 
-    # --- out ----------------------------------------------------------------------------------------------------------------
+    # --- out ----------------------------------------------------------------------------------------------------------
 
     def wants(self, now: float) -> Want | None:
         """What to read, or None while the agent has no room for more. Nothing is read ahead of credits."""
@@ -223,17 +235,15 @@ class Feed:
         self._outstanding_bytes += len(frame)
         return [frame]
 
-    # --- in -----------------------------------------------------------------------------------------------------------------
+    # --- in -----------------------------------------------------------------------------------------------------------
 
     def ack(self, ack: Ack, now: float) -> list[bytes]:
         """Cumulative. Raises WireError where the agent answers what it was never sent."""
         sent = self._sequence - len(self._ready)
-        last = self._last_ack
-        if not (ack.installed <= ack.applied <= ack.received <= sent) or ack.installed < last.installed:
-            raise WireError(
-                f"acknowledged {ack.received}/{ack.applied}/{ack.installed}; {sent} sent, {last.installed} installed before"
-            )
-        self._last_ack = ack
+        if not ack.installed <= ack.applied <= ack.received <= sent:
+            raise WireError(f"acknowledged {ack.received}/{ack.applied}/{ack.installed} of {sent} transactions sent")
+        # Failures may come in several acknowledgements, of which only the last names the position that covers them.
+        self._last_ack = replace(ack, installed=max(ack.installed, self._last_ack.installed), failures=[])
         if ack.credit_bytes:
             self._window = ack.credit_bytes
         while self._outstanding and self._outstanding[0].sequence <= ack.installed:
@@ -271,7 +281,7 @@ class Feed:
         if self._restart_at is None:
             self._restart_at = now + pause
 
-    # --- time ---------------------------------------------------------------------------------------------------------------
+    # --- time ---------------------------------------------------------------------------------------------------------
 
     def _due(self, now: float) -> tuple[FailureKey, ...]:
         due = [key for key, failure in self.failures.items() if not failure.retried_in and failure.due <= now]
@@ -290,12 +300,16 @@ class Feed:
         """Whether to open a fresh cursor and ``begin`` again."""
         return self._restart_at is not None and now >= self._restart_at
 
-    # --- asking -------------------------------------------------------------------------------------------------------------
+    # --- asking -------------------------------------------------------------------------------------------------------
 
     @property
     def caught_up(self) -> bool:
         """The agent has installed everything up to the end of the list, as far as we have read it."""
         return self.state is FeedState.LIVE and self._at_tail and not self._outstanding and not self._ready
+
+    def lag(self, now: float) -> float:
+        """Age of the oldest transaction that is sent and not installed."""
+        return now - self._outstanding[0].sent_at if self._outstanding else 0.0
 
     def describe(self, now: float) -> dict[str, Any]:
         return {
@@ -308,7 +322,7 @@ class Feed:
             "outstanding_transactions": len(self._outstanding),
             "outstanding_bytes": self._outstanding_bytes,
             "credit_bytes": self._window,
-            "lag": now - self._outstanding[0].sent_at if self._outstanding else 0.0,
+            "lag": self.lag(now),
             "installed_in": self.installed_in,
             "snapshots": self.snapshots,
             "disagreements": self.disagreements,

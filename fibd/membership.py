@@ -1,7 +1,7 @@
 """Which agents may speak to this controller: names, versions, elections, one agent per name. No I/O.
 
-An agent dials three connections that share its boot id. A second agent under a name in use is refused, never preferred: the
-first one may be the box that forwards.
+An agent dials three connections that share its boot id. A second agent under a name in use is refused, never preferred:
+the first one may be the box that forwards.
 """
 
 from __future__ import annotations
@@ -47,7 +47,8 @@ class Membership:
             return Error("name", f"no NCP named {hello.ncp!r} under ncps in the configuration (there are: {known})")
         if allowed is not None and hello.ncp not in allowed:
             return Error(
-                "name", f"this certificate does not stand for {hello.ncp!r}: set ncps.{hello.ncp}.certificate to its name"
+                "name",
+                f"this certificate does not stand for {hello.ncp!r}: set ncps.{hello.ncp}.certificate to its name",
             )
         if hello.election_id > self._welcome.election_id:
             return Error(

@@ -1,4 +1,5 @@
-"""Cuts a stretch of the FIB stream into parts that each fit one frame, in the order an agent must apply them. No I/O."""
+"""Cuts a stretch of the FIB stream into parts that each fit one frame, in the order an agent must apply them. No
+I/O."""
 
 from __future__ import annotations
 
@@ -47,7 +48,11 @@ def cut(delta: Delta, limit: int) -> Iterator[Part]:
 
 def _pieces(delta: Delta, limit: int) -> Iterator[tuple[str, Any, int]]:
     for adjacency in delta.adjacencies:
-        yield "adjacencies", list(adjacency), _ROW + len(adjacency[1].encode()) + len(adjacency[2].encode()) + len(adjacency[3])
+        yield (
+            "adjacencies",
+            list(adjacency),
+            _ROW + len(adjacency[1].encode()) + len(adjacency[2].encode()) + len(adjacency[3]),
+        )
     for group in delta.groups:
         yield "groups", list(group), _ROW + len(group[1]) + len(group[3])
     for row in delta.routes:

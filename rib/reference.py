@@ -154,16 +154,12 @@ class ReferenceEngine:
         metric: int = 0,
         tag: int = 0,
     ) -> None:
-        hops = tuple(
-            NextHop(hop["address"], hop.get("ncp") or "", hop.get("port") or "", hop.get("weight", 1))
-            for hop in next_hops
-        )
-        if any(not hop.address and not hop.port for hop in hops):
-            raise ValueError("a next hop needs an address or a port")
-        self._put(
-            Prefix.of(*prefix),
-            Path(self._source(source), 0, distance, STATIC_KINDS[kind], hops, metric=metric, tag=tag),
-        )
+        """``next_hops`` for "via" only: "blackhole" and "unreachable" have one end and no choice."""
+        if (kind == "via") != bool(next_hops):
+            raise ValueError('"via" has next hops, the other kinds have none')
+        hops = tuple(static_next_hop(**hop) for hop in next_hops) or (NextHop(b""),)
+        path = Path(self._source(source), 0, distance, STATIC_KINDS[kind], hops, metric=metric, tag=tag)
+        self._put(Prefix.of(*prefix), path)
 
     def delete(self, source: int, prefix: tuple[bytes, int]) -> None:
         self._remove(Prefix.of(*prefix), (source, 0))
@@ -281,13 +277,14 @@ class ReferenceEngine:
 
     def counts(self) -> dict[str, Any]:
         outcome = self._outcome()
-        return {
-            "prefixes": len(outcome.selections),
-            "paths": sum(1 for _ in self._all_paths()),
-            "routes": len(outcome.fib.routes),
-            "groups": len(outcome.fib.groups),
-            "sources": len(self._sources),
-        }
+        families: dict[str, Any] = {}
+        for afi, name in ((AFI_IPV4, "ipv4"), (AFI_IPV6, "ipv6")):
+            families[name] = {
+                "prefixes": len(self._tables[afi]),
+                "paths": sum(len(paths) for paths in self._tables[afi].values()),
+                "fib": sum(1 for prefix in outcome.fib.routes if prefix.afi == afi),
+            }
+        return {**families, "groups": len(outcome.fib.groups), "tracked_next_hops": len(outcome.resolutions)}
 
     def source_counts(self, source: int) -> dict[str, int]:
         of_source = [prefix.afi for prefix, path in self._all_paths() if path.source.number == source]
@@ -329,10 +326,19 @@ class ReferenceEngine:
     def _page_row(self, prefix: Prefix) -> dict[str, Any]:
         outcome = self._outcome()
         group = outcome.fib.groups[outcome.fib.routes[prefix]]
-        return page_row(prefix, outcome.selections[prefix], group, self._group_ids[group.key])
+        number = self._adjacency_ids.__getitem__
+        return page_row(prefix, outcome.selections[prefix], group, self._group_ids[group.key], number)
 
     def _group_row(self, group: Group) -> dict[str, Any]:
-        return group_row(group, self._group_ids[group.key], self._adjacency_ids.__getitem__)
+        routes = list(self._outcome().fib.routes.values()).count(group.key)
+        return group_row(group, self._group_ids[group.key], routes, self._adjacency_ids.__getitem__)
+
+
+def static_next_hop(address: bytes = b"", ncp: str | None = None, port: str | None = None, weight: int = 1) -> NextHop:
+    """An NCP without a port says nothing: such a next hop is looked up like any other."""
+    if not address and not port:
+        raise ValueError("a next hop has an address or a port")
+    return NextHop(address, (ncp or "") if port else "", port or "", weight)
 
 
 def make_fib(selections: dict[Prefix, Selection], known: Resolutions) -> Fib:

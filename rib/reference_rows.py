@@ -6,15 +6,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from rib.group import Group
+from rib.group import Group, group_members
 from rib.path import Forward, NextHop, Path, Protocol
 from rib.prefix import Prefix, address_text
 from rib.reference_fib import table_of
-from rib.resolution import Adjacency, Resolutions, resolve_next_hop
+from rib.resolution import Adjacency, Resolution, Resolutions, resolve_next_hop
 from rib.selection import Selection
 
 AdjacencyNumber = Callable[[Adjacency], int]
-GroupNumber = Callable[[bytes], int]
 
 
 def lookup_row(
@@ -63,8 +62,10 @@ def reason(path: Path, selection: Selection, known: Resolutions) -> str:
 
 
 def next_hop_row(hop: NextHop, path: Path, known: Resolutions, number: AdjacencyNumber) -> dict[str, Any]:
-    resolution = resolve_next_hop(hop, known)
-    adjacencies = resolution.adjacencies if path.forward is Forward.VIA else ()
+    if path.forward is Forward.VIA:
+        resolution = resolve_next_hop(hop, known)
+    else:
+        resolution = Resolution(tuple(member.adjacency for member in group_members(path, known)))
     return {
         "address": address_text(hop.address) if hop.address else None,
         "ncp": hop.ncp or None,
@@ -73,20 +74,21 @@ def next_hop_row(hop: NextHop, path: Path, known: Resolutions, number: Adjacency
         "resolved": bool(resolution),
         "via": str(resolution.via) if resolution.via else None,
         "metric": resolution.metric,
-        "adjacencies": [{"id": number(adjacency), **adjacency_row(adjacency)} for adjacency in adjacencies],
+        "adjacencies": [{"id": number(adjacency), **adjacency_row(adjacency)} for adjacency in resolution.adjacencies],
     }
 
 
 def adjacency_row(adjacency: Adjacency) -> dict[str, Any]:
     return {
-        "ncp": adjacency.ncp,
-        "port": adjacency.port,
+        "ncp": adjacency.ncp or None,
+        "port": adjacency.port or None,
         "gateway": address_text(adjacency.gateway) if adjacency.gateway else None,
-        "kind": int(adjacency.kind),
+        "kind": adjacency.kind.name.lower(),
     }
 
 
-def group_row(group: Group, group_id: int, number: AdjacencyNumber) -> dict[str, Any]:
+def group_row(group: Group, group_id: int, routes: int, number: AdjacencyNumber) -> dict[str, Any]:
+    """A group that ``routes`` routes use."""
     return {
         "id": group_id,
         "key": group.key.hex(),
@@ -100,10 +102,14 @@ def group_row(group: Group, group_id: int, number: AdjacencyNumber) -> dict[str,
             }
             for member in group.members
         ],
+        "routes": routes,
+        "resolved": True,
     }
 
 
-def page_row(prefix: Prefix, selection: Selection, group: Group, group_id: int) -> dict[str, Any]:
+def page_row(
+    prefix: Prefix, selection: Selection, group: Group, group_id: int, number: AdjacencyNumber
+) -> dict[str, Any]:
     """One line of ``show route``: the best path and where it leads."""
     best = selection.best
     assert best is not None
@@ -113,8 +119,9 @@ def page_row(prefix: Prefix, selection: Selection, group: Group, group_id: int) 
         "source": best.source.number,
         "distance": best.distance,
         "metric": best.metric,
+        "tag": best.tag,
         "step": selection.step.label,
-        "next_hops": [adjacency_row(member.adjacency) for member in group.members],
+        "next_hops": [{"id": number(member.adjacency), **adjacency_row(member.adjacency)} for member in group.members],
         "group": group_id,
         "attributes": best.attributes.to_row() if best.protocol is Protocol.BGP else None,
     }

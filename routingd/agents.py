@@ -1,7 +1,7 @@
 """The server that agents dial: a unix socket on this host, mutual TLS 1.3 between hosts; three connections per agent.
 
-Owns connections, their greeting and heartbeats; what messages mean is the handler's. Garbage, silence or a broken frame ends
-the connection that carried it and no other, except that an agent whose control connection ends has lost all three.
+Owns connections, their greeting and heartbeats; what messages mean is the handler's. Garbage, silence or a broken frame
+ends the connection that carried it and no other, except that an agent whose control connection ends has lost all three.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ class AgentServer:
     def of(self, ncp: str) -> list[AgentConnection]:
         return [c for (name, _), c in self._connections.items() if name == ncp]
 
-    # --- listening ----------------------------------------------------------------------------------------------------------
+    # --- listening ----------------------------------------------------------------------------------------------------
 
     async def listen_unix(self, path: Path) -> None:
         path.unlink(missing_ok=True)
@@ -143,7 +143,9 @@ class AgentServer:
     async def _accept_unix(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         uid = peer_uid(writer.get_extra_info("socket"))
         if uid not in (0, os.getuid()):
-            log.warning("agent.refused", reason=f"user {uid} may not be an agent; run ncpd as root or as the user of routingd")
+            log.warning(
+                "agent.refused", reason=f"user {uid} may not be an agent; run ncpd as root or as the user of routingd"
+            )
             writer.close()
             return
         await self._serve_connection(reader, writer, None, None)
@@ -154,10 +156,14 @@ class AgentServer:
         host, port = writer.get_extra_info("peername")[:2]
         await self._serve_connection(reader, writer, f"[{host}]:{port}" if ":" in host else f"{host}:{port}", allowed)
 
-    # --- one connection -----------------------------------------------------------------------------------------------------
+    # --- one connection -----------------------------------------------------------------------------------------------
 
     async def _serve_connection(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, origin: str | None, allowed: Collection[str] | None
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        origin: str | None,
+        allowed: Collection[str] | None,
     ) -> None:
         task = asyncio.current_task()
         assert task is not None
@@ -295,5 +301,3 @@ def certificate_names(certificate: Mapping[str, Any] | None) -> frozenset[str]:
 def peer_uid(sock: socket.socket) -> int:
     _pid, uid, _gid = struct.unpack("3i", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
     return int(uid)
-
-

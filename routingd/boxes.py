@@ -67,7 +67,8 @@ class Boxes:
         return next(holders, next(iter(self.all)))
 
     def place(self, peer: bytes, source: bytes = b"", device: str = "") -> Place:
-        """The box a session with ``peer`` runs on: the one of its port, of its source address, or whose subnet covers it."""
+        """The box a session with ``peer`` runs on: the one of its port, of its source address, or whose subnet covers
+        it."""
         if device:
             ncp, _, port = device.rpartition("/")
             return Place(ncp or self.home, port, source)

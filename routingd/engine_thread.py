@@ -1,8 +1,9 @@
-"""The one thread that calls the engine: jobs in through a bounded queue, stretches of output out to consumers that have room.
+"""The one thread that calls the engine: jobs in through a bounded queue, stretches of output out to consumers that have
+room.
 
-The event loop hands over closures and gets results back as callbacks on the loop. After each round of input the thread lets
-the engine do a bounded piece of deferred work and then reads one chunk for each consumer that asked; a consumer asks again
-only when it has dealt with its chunk, so nothing here grows with the size of the RIB or with a slow reader.
+The event loop hands over closures and gets results back as callbacks on the loop. After each round of input the thread
+lets the engine do a bounded piece of deferred work and then reads one chunk for each consumer that asked; a consumer
+asks again only when it has dealt with its chunk, so nothing here grows with the size of the RIB or with a slow reader.
 """
 
 from __future__ import annotations
@@ -46,7 +47,8 @@ class Consumer(Generic[E]):
         self.closed = False
 
     def request(self, read: Callable[[E], Any]) -> None:
-        """Run ``read`` now and again after each change of the engine, until it returns something; that is delivered once."""
+        """Run ``read`` now and again after each change of the engine, until it returns something; that is delivered
+        once."""
         self._thread._request(self, read)
 
     @property
@@ -83,7 +85,7 @@ class EngineThread(Generic[E]):
         self.jobs_done = 0
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
 
-    # --- on the loop --------------------------------------------------------------------------------------------------------
+    # --- on the loop --------------------------------------------------------------------------------------------------
 
     def start(self) -> None:
         self._thread.start()
@@ -100,9 +102,13 @@ class EngineThread(Generic[E]):
         return len(self._jobs)
 
     def post(
-        self, work: Callable[[E], T], done: Callable[[T], None] | None = None, failed: Callable[[Exception], None] | None = None
+        self,
+        work: Callable[[E], T],
+        done: Callable[[T], None] | None = None,
+        failed: Callable[[Exception], None] | None = None,
     ) -> None:
-        """Run ``work`` on the engine's thread, in order. Never waits: who posts is bounded by credits or awaits ``room``."""
+        """Run ``work`` on the engine's thread, in order. Never waits: who posts is bounded by credits or awaits
+        ``room``."""
 
         def job() -> None:
             try:
@@ -166,14 +172,15 @@ class EngineThread(Generic[E]):
         else:
             log.error("engine.job-failed", error=str(error), kind=type(error).__name__)
 
-    # --- on the thread ------------------------------------------------------------------------------------------------------
+    # --- on the thread ------------------------------------------------------------------------------------------------
 
     def _run(self) -> None:
         try:
             more = False
             while (batch := self._next(more)) is not None:
                 self._work(batch)
-                # A slice of deferred work each round, so that a flood of UPDATEs cannot starve re-selection or a peer's loss.
+                # A slice of deferred work each round, so that a flood of UPDATEs cannot starve re-selection or a peer's
+                # loss.
                 changed = bool(batch) or more
                 more = self._engine.step(STEP_BUDGET)
                 if changed or more:

@@ -1,7 +1,8 @@
-"""What the boxes report of their ports and addresses, turned into connected routes and into each box's own configuration.
+"""What the boxes report of their ports and addresses, turned into connected routes and into each box's own
+configuration.
 
-Facts of a box that is away stay as they were: its kernel still forwards. When it returns it tells everything anew, and only at
-FactsComplete does the new picture replace the old one.
+Facts of a box that is away stay as they were: its kernel still forwards. When it returns it tells everything anew, and
+only at FactsComplete does the new picture replace the old one.
 """
 
 from __future__ import annotations
@@ -78,7 +79,8 @@ class Picture:
 
 
 def connected_routes(box: Box, picture: Picture) -> dict[PrefixBytes, Connected]:
-    """Subnets of the configured ports that are up, and each own address as a host route. The lowest port name wins a tie."""
+    """Subnets of the configured ports that are up, and each own address as a host route. The lowest port name wins a
+    tie."""
     subnets: dict[PrefixBytes, Connected] = {}
     own: dict[PrefixBytes, Connected] = {}
     for (port, address, length), usable in sorted(picture.addresses.items(), reverse=True):
@@ -101,6 +103,7 @@ class ConnectedSink(Protocol):
     def delete_connected(self, ncp: str, prefix: PrefixBytes) -> None: ...
     def box_config(self, ncp: str, config: BoxConfig) -> None:
         """To be sent to that agent, if it is there."""
+
     def facts_used(self, ncp: str, sequence: int) -> None:
         """The RIB has been given everything up to this fact."""
 

@@ -1,7 +1,7 @@
 """What goes out on one box's streams connection within one turn of the event loop: few frames, shared bytes only once.
 
-Order per stream is kept. Peers of one export group are handed equal bytes in the same turn; such bytes cross to the box once,
-in a row that names all their streams.
+Order per stream is kept. Peers of one export group are handed equal bytes in the same turn; such bytes cross to the box
+once, in a row that names all their streams.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ _LENGTH_AT: Final = 16
 
 
 class Outbox:
-    def __init__(self, schedule: Callable[[Callable[[], None]], object], send: Callable[[Sequence[bytes]], None]) -> None:
+    def __init__(
+        self, schedule: Callable[[Callable[[], None]], object], send: Callable[[Sequence[bytes]], None]
+    ) -> None:
         self._schedule = schedule
         self._send = send
         self._frames: list[bytes] = []
@@ -87,8 +89,8 @@ class Outbox:
 
 
 def pieces(data: bytes, limit: int) -> list[bytes]:
-    """Cut whole BGP messages into runs of at most ``limit`` bytes, at message boundaries (RFC 4271 4.1). What fits is not looked
-    at: walking headers is for the rare long run only."""
+    """Cut whole BGP messages into runs of at most ``limit`` bytes, at message boundaries (RFC 4271 4.1). What fits is
+    not looked at: walking headers is for the rare long run only."""
     if len(data) <= limit:
         return [data]
     out: list[bytes] = []

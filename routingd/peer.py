@@ -1,8 +1,9 @@
 """One BGP neighbor at work: its session, the streams its connections run on, its place in the RIB and its Adj-RIBs-Out.
 
-Performs the session's effects and decides nothing: what a session does about an event is the session's (``protocols.bgp``).
-Read credit goes back to the box only when the engine has dealt with the bytes, and UPDATEs are read from the engine only into
-a stream that may carry them, so pressure reaches TCP both ways and nothing piles up here.
+Performs the session's effects and decides nothing: what a session does about an event is the session's
+(``protocols.bgp``). Read credit goes back to the box only when the engine has dealt with the bytes, and UPDATEs are
+read from the engine only into a stream that may carry them, so pressure reaches TCP both ways and nothing piles up
+here.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import structlog
 from fibd.wire import MAX_CHUNK, Capsule, Lease, StreamClose, StreamConnect
 from native import Changes, Engine, Framer, SessionTerms, Updates
 from protocols import effects
-from protocols.bgp.config import ACCEPT, PeerConfig
+from protocols.bgp.config import PeerConfig
 from protocols.bgp.errors import Cease, CeaseSubcode
 from protocols.bgp.messages import MAX_EXTENDED_MESSAGE, MessageType
 from protocols.bgp.negotiation import Agreed
@@ -34,6 +35,9 @@ EXPORT_ROUTES: Final = 2048
 LEASE: Final = 30.0
 """How long a box keeps a session's KEEPALIVEs going without hearing from us."""
 
+ACCEPT: Final = "accept"
+"""The one policy there is so far: everything passes. Without a policy nothing does (RFC 8212)."""
+
 log = structlog.get_logger("routingd.bgp")
 Family = tuple[int, int]
 
@@ -43,6 +47,7 @@ class Streams(Protocol):
 
     def outbox(self, ncp: str) -> Outbox | None:
         """None while that box's agent is away."""
+
     def new_stream(self, ncp: str, peer: Peer, conn: int) -> int: ...
     def forget_stream(self, ncp: str, stream: int) -> None: ...
 
@@ -61,7 +66,8 @@ class Stream:
 
 
 class Membership:
-    """An Established session's numbers in the engine; written and read on the engine's thread, closed over by its jobs."""
+    """An Established session's numbers in the engine; written and read on the engine's thread, closed over by its
+    jobs."""
 
     __slots__ = ("consumers", "source")
 
@@ -87,7 +93,13 @@ class Up:
 
 class Peer:
     def __init__(
-        self, session: Session, place: Place, group: str, engine: EngineThread[Engine], streams: Streams, clock: Callable[[], float]
+        self,
+        session: Session,
+        place: Place,
+        group: str,
+        engine: EngineThread[Engine],
+        streams: Streams,
+        clock: Callable[[], float],
     ) -> None:
         self.session = session
         self.place = place
@@ -114,7 +126,7 @@ class Peer:
     def connections(self) -> list[Stream]:
         return list(self._streams.values())
 
-    # --- what happens to it -------------------------------------------------------------------------------------------------
+    # --- what happens to it -------------------------------------------------------------------------------------------
 
     def start(self) -> None:
         self._perform(self.session.start(self._clock()))
@@ -162,7 +174,7 @@ class Peer:
         if not routes:
             self._give_back(conn, len(data))
 
-    # --- effects ------------------------------------------------------------------------------------------------------------
+    # --- effects ------------------------------------------------------------------------------------------------------
 
     def _perform(self, out: list[effects.Effect], owed: int = 0) -> None:
         """``owed``: read credit that the last Routes among them gives back when the engine is done with it."""
@@ -192,7 +204,8 @@ class Peer:
         self._arm()
 
     def _arm(self) -> None:
-        """One timer per neighbor. It is moved only when the deadline comes nearer: a later one is found when it fires."""
+        """One timer per neighbor. It is moved only when the deadline comes nearer: a later one is found when it
+        fires."""
         deadline = self.session.next_deadline()
         if deadline is None:
             return
@@ -219,8 +232,8 @@ class Peer:
             StreamConnect(
                 number, config.address, config.port, local=place.local, device=place.port if config.device else "",
                 ttl=config.send_ttl, minimum_ttl=config.minimum_ttl, md5=config.password,
-            )  # fmt: skip
-        )
+            )
+        )  # fmt: skip
 
     def _send(self, conn: int, data: bytes) -> None:
         stream = self._streams.get(conn)
@@ -245,13 +258,14 @@ class Peer:
         outbox = self._owner.outbox(stream.ncp)
         if outbox is not None:
             for data in stream.queue if not reset else ():
-                # A NOTIFICATION is the last thing said; the box flushes or drops it with the socket, whatever the credit.
+                # A NOTIFICATION is the last thing said; the box flushes or drops it with the socket, whatever the
+                # credit.
                 outbox.data(stream.number, data)
             outbox.forget(stream.number)
             outbox.message(StreamClose(stream.number, reason, reset=reset))
         self._owner.forget_stream(stream.ncp, stream.number)
 
-    # --- routes in ----------------------------------------------------------------------------------------------------------
+    # --- routes in ----------------------------------------------------------------------------------------------------
 
     def _routes(self, conn: int, updates: Updates, owed: int) -> None:
         up = self.up
@@ -279,7 +293,7 @@ class Peer:
         if stream is not None and outbox is not None and count:
             outbox.credit(stream.number, count)
 
-    # --- up and down --------------------------------------------------------------------------------------------------------
+    # --- up and down --------------------------------------------------------------------------------------------------
 
     def _established(self, event: effects.Established) -> None:
         config, agreed = self.session.config, event.agreed
@@ -334,7 +348,7 @@ class Peer:
             if stream.lease is not None and outbox is not None:
                 outbox.message(stream.lease)
 
-    # --- routes out ---------------------------------------------------------------------------------------------------------
+    # --- routes out ---------------------------------------------------------------------------------------------------
 
     def _export_families(self, up: Up, families: Iterable[Family]) -> None:
         if self.up is up:
@@ -384,7 +398,9 @@ def read_export(membership: Membership, family: Family, engine: Engine) -> tuple
     return None if data is None else (data, engine.export_backlog(consumer))
 
 
-def exporter(config: PeerConfig, agreed: Agreed, local: bytes, membership: Membership) -> Callable[[Engine, Family], None]:
+def exporter(
+    config: PeerConfig, agreed: Agreed, local: bytes, membership: Membership
+) -> Callable[[Engine, Family], None]:
     """Opens one family's Adj-RIB-Out, on the engine's thread."""
 
     def open_export(engine: Engine, family: Family) -> None:

@@ -1,6 +1,7 @@
 """All BGP neighbors of the router: which box each session runs on, listeners, and whose stream is whose.
 
-Streams asked for have even numbers, accepted ones odd (``fibd.messages``); both are unique per box and connection of its agent.
+Streams asked for have even numbers, accepted ones odd (``fibd.messages``); both are unique per box and connection of
+its agent.
 """
 
 from __future__ import annotations
@@ -38,12 +39,18 @@ log = structlog.get_logger("routingd.bgp")
 
 class Peers:
     def __init__(
-        self, sessions: Iterable[tuple[Session, str]], boxes: Boxes, engine: EngineThread[Engine], clock: Callable[[], float]
+        self,
+        sessions: Iterable[tuple[Session, str]],
+        boxes: Boxes,
+        engine: EngineThread[Engine],
+        clock: Callable[[], float],
     ) -> None:
         self._clock = clock
         self._outboxes: dict[str, Outbox] = {}
         self._streams: dict[tuple[str, int], tuple[Peer, int]] = {}
         self._next_stream: dict[str, int] = {}
+        self._with_facts: set[str] = set()
+        self._with_streams: set[str] = set()
         self._started: set[str] = set()
         self._renewal: asyncio.TimerHandle | None = None
         self.turned_away = 0
@@ -56,7 +63,7 @@ class Peers:
         self._by_address = {(peer.place.ncp, peer.session.config.address): peer for peer in self.all}
         self._listeners = {ncp: listeners(ncp, self.all) for ncp in boxes.names}
 
-    # --- boxes come and go --------------------------------------------------------------------------------------------------
+    # --- boxes come and go --------------------------------------------------------------------------------------------
 
     def agent_up(self, ncp: str, send: Callable[[Sequence[bytes]], None]) -> None:
         """A new streams connection: nothing of an earlier one exists any more."""
@@ -65,10 +72,17 @@ class Peers:
             outbox.message(listener)
         self._renew()
 
-    def agent_ready(self, ncp: str) -> None:
-        """The box has its ports and addresses: sessions may begin."""
+    def facts_complete(self, ncp: str) -> None:
+        """The box has its ports and addresses."""
+        self._with_facts.add(ncp)
+        self._start(ncp)
+
+    def _start(self, ncp: str) -> None:
+        """Sessions begin once their box has addresses to connect from and has told which stream numbers it still uses."""
+        if ncp not in self._with_facts or ncp not in self._with_streams:
+            return
         for peer in self.all:
-            if peer.place.ncp == ncp and peer.name not in self._started and ncp in self._outboxes:
+            if peer.place.ncp == ncp and peer.name not in self._started:
                 self._started.add(peer.name)
                 peer.start()
 
@@ -82,9 +96,9 @@ class Peers:
                 peer.closed(conn, f"{ncp}: {reason}")
 
     def stop(self) -> None:
-        """At SIGTERM. Without graceful restart on the session the peer drops our routes however the connection ends; a Cease
-        makes it do so at once and tells its operator why, as BIRD does (Administrative Shutdown; FRR says Peer De-configured).
-        Our own boxes keep forwarding: nothing is withdrawn from the FIB."""
+        """At SIGTERM. Without graceful restart on the session the peer drops our routes however the connection ends; a
+        Cease makes it do so at once and tells its operator why, as BIRD does (Administrative Shutdown; FRR says Peer
+        De-configured). Our own boxes keep forwarding: nothing is withdrawn from the FIB."""
         if self._renewal is not None:
             self._renewal.cancel()
         for ncp, outbox in self._outboxes.items():
@@ -100,35 +114,34 @@ class Peers:
             peer.renew()
         self._renewal = asyncio.get_running_loop().call_later(RENEW, self._renew)
 
-    # --- what a box tells ---------------------------------------------------------------------------------------------------
+    # --- what a box tells ---------------------------------------------------------------------------------------------
 
     def message(self, ncp: str, message: Message) -> None:
+        """Of a stream that we closed a moment ago something may still arrive; it is of no interest."""
         match message:
-            case StreamData(rows, arrived):
-                for streams, data in rows:
+            case StreamData():
+                for streams, data in message.rows:
                     for number in streams:
-                        self._on(ncp, number, lambda peer, conn, data=data: peer.received(conn, data, max(0.0, arrived)))
-            case StreamCredit(rows):
-                for number, count in rows:
-                    self._on(ncp, number, lambda peer, conn, count=count: peer.credited(conn, count))
+                        if owner := self._streams.get((ncp, number)):
+                            owner[0].received(owner[1], data, max(0.0, message.arrived))
+            case StreamCredit():
+                for number, count in message.rows:
+                    if owner := self._streams.get((ncp, number)):
+                        owner[0].credited(owner[1], count)
             case StreamOpened():
                 self._opened(ncp, message)
-            case StreamClose(stream, reason):
-                self._on(ncp, stream, lambda peer, conn: peer.closed(conn, reason or "closed"))
-            case Streams(rows):
-                self._leftovers(ncp, rows)
+            case StreamClose():
+                if owner := self._streams.get((ncp, message.stream)):
+                    owner[0].closed(owner[1], message.reason or "closed")
+            case Streams():
+                self._leftovers(ncp, message.rows)
             case _:
                 raise WireError(f"{type(message).__name__} does not belong on the streams connection")
 
-    def _on(self, ncp: str, number: int, then: Callable[[Peer, int], None]) -> None:
-        """Of a stream we have closed a moment ago something may still arrive; it is of no interest."""
-        owner = self._streams.get((ncp, number))
-        if owner is not None:
-            then(*owner)
-
     def _opened(self, ncp: str, opened: StreamOpened) -> None:
         if not opened.listener:
-            self._on(ncp, opened.stream, lambda peer, conn: peer.opened(conn, opened.local, opened.remote, opened.credit))
+            if owner := self._streams.get((ncp, opened.stream)):
+                owner[0].opened(owner[1], opened.local, opened.remote, opened.credit)
             return
         peer = self._by_address.get((ncp, opened.remote))
         outbox = self._outboxes[ncp]
@@ -141,13 +154,17 @@ class Peers:
         peer.accepted(conn, opened.local, opened.remote)
 
     def _leftovers(self, ncp: str, rows: list[list[Any]]) -> None:
-        """Streams that outlived an earlier routingd or connection. Their sessions are unknown here, so they are closed without
-        a NOTIFICATION: where graceful restart was agreed the peer keeps our routes until the session is back (RFC 4724 4.1)."""
+        """Streams that outlived an earlier routingd or connection. Their sessions are unknown here, so they are closed
+        without a NOTIFICATION: where graceful restart was agreed the peer keeps our routes until the session is back
+        (RFC 4724 4.1)."""
         for number, *_ in rows:
             if (ncp, number) not in self._streams:
                 self._outboxes[ncp].message(StreamClose(number, "this routingd does not know the session"))
+                self._next_stream[ncp] = max(self._next_stream.get(ncp, 2), number + 2 & ~1)
+        self._with_streams.add(ncp)
+        self._start(ncp)
 
-    # --- what peers need ----------------------------------------------------------------------------------------------------
+    # --- what peers need ----------------------------------------------------------------------------------------------
 
     def outbox(self, ncp: str) -> Outbox | None:
         return self._outboxes.get(ncp)

@@ -134,9 +134,7 @@ class Session:
             return []
         reason = f"TCP connection closed: {reason}"
         # RFC 4271 8.2.2: from OpenSent a lost connection leads to Active, from the states after it to Idle.
-        out = self._lost(connection, now, reason, gone=True, damp=connection.state is not State.OPEN_SENT)
-        self._moved(out, reason)
-        return out
+        return self._lost(connection, now, reason, gone=True, damp=connection.state is not State.OPEN_SENT)
 
     # --- messages ---------------------------------------------------------------------------------------------
 
@@ -153,7 +151,7 @@ class Session:
                 if connection.closed:
                     break
         except SessionError as error:
-            self._fail(connection, error, now, out)
+            out += self._fail(connection, error, now)
         return out
 
     def routes_processed(self, conn: int, changes: Changes, now: float) -> list[Effect]:
@@ -163,11 +161,10 @@ class Session:
             return []
         self.counters.processed(changes)
         connection.end_of_rib.update(changes.end_of_rib)
-        out: list[Effect] = []
-        if changes.error is not None:
-            notification = Notification(*changes.error)
-            self._fail(connection, SessionError(notification, f"the peer sent a bad UPDATE: {notification}"), now, out)
-        return out
+        if changes.error is None:
+            return []
+        notification = Notification(*changes.error)
+        return self._lost(connection, now, f"the peer sent a bad UPDATE: {notification}", sent=notification)
 
     def _message(self, connection: Connection, kind: MessageType, body: bytes | Updates, now: float) -> list[Effect]:
         if kind is MessageType.NOTIFICATION and isinstance(body, bytes):
@@ -227,7 +224,7 @@ class Session:
             try:
                 out += connection.timer(now)
             except SessionError as error:
-                self._fail(connection, error, now, out)
+                out += self._fail(connection, error, now)
         if self._pending is not None and self._connect_deadline is not None and now >= self._connect_deadline:
             out.append(Close(self._pending, "no answer to the attempt to connect", reset=True))
             out += self.connect_failed(self._pending, f"no answer within {CONNECT_TIMEOUT:.0f} s", now)
@@ -294,9 +291,8 @@ class Session:
         self._forget(connection)
         return [connection.notify(_COLLISION), Close(connection.number, reason)]
 
-    def _fail(self, connection: Connection, error: SessionError, now: float, out: list[Effect]) -> None:
-        out += self._lost(connection, now, error.reason, sent=error.notification)
-        self._moved(out, error.reason)
+    def _fail(self, connection: Connection, error: SessionError, now: float) -> list[Effect]:
+        return self._lost(connection, now, error.reason, sent=error.notification)
 
     def _lost(
         self, connection: Connection, now: float, reason: str, *, sent: Notification | None = None,
@@ -309,7 +305,11 @@ class Session:
             out.append(connection.notify(sent))
         if not gone:
             out.append(Close(connection.number, reason))
-        self.last_down = LastDown(reason, now, str(connection.state), sent, received)
+        if gone and connection.state is State.OPEN_SENT:
+            # Not worth the place of an error that was told: a peer that holds us down closes like this.
+            self.last_connect_error = reason
+        else:
+            self.last_down = LastDown(reason, now, connection.state.value, sent, received)
         # RFC 5492 3: a peer that refuses our optional parameters is tried once without.
         refused = received is not None and (received.code, received.subcode) == _OPTIONAL_PARAMETER_REFUSED
         self._bare_open = refused and not self._bare_open
@@ -326,6 +326,7 @@ class Session:
                 self._idle_until = now + pause(self._failures, IDLE_HOLD_MAX, self._rng)
             elif self._pending is None:
                 self._schedule_retry(now)
+        self._moved(out, reason)
         return out
 
     def _moved(self, out: list[Effect], reason: str) -> None:
@@ -333,8 +334,8 @@ class Session:
         old, new = self.state, self._furthest()
         if new is not old:
             self.state = new
-            self.counters.transitions[(old, new)] += 1
-            out.append(StateChanged(old, new, reason))
+            self.counters.transitions[(old.value, new.value)] += 1
+            out.append(StateChanged(old.value, new.value, reason))
 
     def _furthest(self) -> State:
         if self._connections:

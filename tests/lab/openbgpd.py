@@ -72,15 +72,15 @@ class OpenBgpd(Peer):
 
 
 def _attributes(entry: dict[str, Any]) -> Attributes:
-    said = {a["type"]: a for a in entry.get("attributes", [])}
-    aggregator = said.get("AGGREGATOR")
+    said = {a["type"].lower().replace("_", " "): a for a in entry.get("attributes", [])}
+    aggregator = said.get("aggregator")
     return Attributes(
         origin=entry["origin"].lower(),
         as_path=entry["aspath"].replace("{ ", "{").replace(" }", "}"),
         next_hop=address(entry["exit_nexthop"]),
         med=entry.get("metric"),
         local_pref=entry.get("localpref"),
-        atomic="ATOMIC_AGGREGATE" in said,
+        atomic="atomic aggregate" in said,
         aggregator=f"{aggregator['AS']} {aggregator['router_id']}" if aggregator else None,
         communities=communities(entry.get("communities", [])),
         large=large_communities(entry.get("large_communities", [])),

@@ -19,7 +19,7 @@ def next_hop(rib: ReferenceEngine, where: str) -> dict[str, Any]:
     return found
 
 
-def leads_to(rib: ReferenceEngine, where: str) -> list[tuple[str | None, str, str]]:
+def leads_to(rib: ReferenceEngine, where: str) -> list[tuple[str | None, str | None, str | None]]:
     """(gateway, NCP, port) of each member of the prefix's group; empty where it has none."""
     row = rib.lookup(prefix(where))
     if row is None or row["group"] is None:
@@ -59,7 +59,7 @@ def test_one_of_our_own_addresses_is_no_next_hop_even_where_a_shorter_prefix_wou
     rib.put_connected(connected, prefix("10.0.0.1/32"), "ncp1", "", local=True)
     rib.apply(bgp, [announce("203.0.113.0/24", "10.0.0.1")])
     assert leads_to(rib, "203.0.113.0/24") == []
-    assert leads_to(rib, "10.0.0.1/32") == [(None, "ncp1", "")]
+    assert leads_to(rib, "10.0.0.1/32") == [(None, "ncp1", None)]
     assert look_up(rib, "10.0.0.1/32")["group"]["kind"] == 2
 
 

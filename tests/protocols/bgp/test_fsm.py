@@ -15,7 +15,7 @@ from protocols.bgp.fsm import State
 from protocols.bgp.messages import KEEPALIVE, MessageType, Open, encode_message, encode_notification
 from protocols.bgp.session import Session
 from protocols.effects import Close, Connect, Down, Effect, Established, Send
-from tests.protocols.bgp.conftest import A, B, Verdict
+from tests.protocols.bgp.peers import A, B, Verdict
 
 OPEN = Open(65002, 90, B.router_id).encode()
 CONN = -1

@@ -17,7 +17,7 @@ from protocols.bgp.config import FamilyConfig, PeerConfig
 from protocols.bgp.errors import SessionError
 from protocols.bgp.messages import Open
 from protocols.bgp.negotiation import Agreed, negotiate, offer
-from tests.protocols.bgp.conftest import A
+from tests.protocols.bgp.peers import A
 
 PEER_ID = bytes([10, 0, 0, 2])
 USUAL: tuple[Capability, ...] = (

@@ -11,12 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import native
 from protocols.bgp.config import FamilyConfig, PeerConfig
 from protocols.bgp.errors import Cease, CeaseSubcode, Notification
 from protocols.bgp.fsm import State
 from protocols.bgp.messages import KEEPALIVE, MessageType, Open, encode_message, encode_notification
-from protocols.effects import Close, Connect, Down, Established, Lease, RefreshRequested, Send, StateChanged
-from tests.protocols.bgp.conftest import A, B, Verdict
+from protocols.effects import Close, Connect, Down, Established, Lease, RefreshRequested, Routes, Send, StateChanged
+from tests.protocols.bgp.peers import A, B, Verdict
 from tests.protocols.bgp.wire_pair import Side, World
 
 PASSIVE_B = replace(B, passive=True)
@@ -196,7 +197,7 @@ def test_wrong_message_version_is_answered_with_ours() -> None:
     out = session.receive(-1, encode_message(MessageType.OPEN, bytes.fromhex("03fdea005a0a00000200")), 0)
     assert out[0] == Send(-1, encode_notification(Notification(2, 1, b"\x00\x04")))
     assert isinstance(out[-1], StateChanged)
-    assert out[-1].new == "Idle"
+    assert (out[-1].new, out[-1].reason) == ("Idle", "the peer speaks BGP version 3, not 4")
 
 
 def test_a_peer_that_refuses_optional_parameters_is_tried_without_them() -> None:
@@ -370,6 +371,54 @@ def test_the_engines_verdict_ends_the_session_with_its_notification() -> None:
     assert isinstance(out[2], Down)
     assert session.counters.announced == 3
     assert session.routes_processed(conn, Verdict(announced=5), 3) == []
+
+
+def test_what_the_engine_finds_in_an_update_reaches_the_peer() -> None:
+    session, conn = established()
+    # RFC 7606 4: an UPDATE whose attribute lengths do not add up cannot be treated as a withdrawal.
+    broken = encode_message(MessageType.UPDATE, bytes.fromhex("0000 00ff 400101"))
+    (routes,) = session.receive(conn, broken, 2)
+    assert isinstance(routes, Routes)
+    (connection,) = session.connections
+    out = session.routes_processed(conn, native.decode(routes.updates, connection.agreed.terms()), 2)
+    assert isinstance(out[0], Send)
+    assert out[0].data[18:21] == bytes([3, 3, 1])
+    assert session.state is State.IDLE
+
+
+def test_an_end_of_rib_from_the_engine_is_noted() -> None:
+    session, conn = established()
+    (routes,) = session.receive(conn, encode_message(MessageType.UPDATE, bytes(4)), 2)
+    (connection,) = session.connections
+    assert session.routes_processed(conn, native.decode(routes.updates, connection.agreed.terms()), 2) == []
+    assert connection.end_of_rib == {(1, 1)}
+
+
+@pytest.mark.parametrize("piece", [19, 10_000])
+def test_a_long_update_is_taken_right_after_the_keepalive_where_we_offered_that(piece: int) -> None:
+    long = encode_message(MessageType.UPDATE, bytes(5000))
+    for offered in (True, False):
+        session = World(replace(A, extended_message=offered), B).a.session
+        session.start(0)
+        session.connected(-1, B.address, A.address, False, 0)
+        data = Open(65002, 90, B.router_id).encode() + KEEPALIVE + long
+        out = [e for at in range(0, len(data), piece) for e in session.receive(-1, data[at : at + piece], 0)]
+        assert any(isinstance(e, Routes) for e in out) is offered
+        bad_length = Send(-1, encode_notification(Notification(1, 2, (5019).to_bytes(2, "big"))))
+        assert (bad_length in out) is not offered
+
+
+def test_a_peer_that_holds_us_down_does_not_hide_what_it_told_before() -> None:
+    session = World(A, B).a.session
+    session.start(0)
+    session.connected(-1, B.address, A.address, False, 0)
+    session.receive(-1, encode_notification(Notification(2, 2)), 0)
+    session.timer(5)
+    session.connected(-2, B.address, A.address, False, 5)
+    session.closed(-2, "reset", 5)
+    shown = session.describe(5)
+    assert shown["last_down"]["reason"] == "the peer sent open message error: bad peer as (2/2)"
+    assert shown["last_connect_error"] == "TCP connection closed: reset"
 
 
 def test_the_engines_verdict_is_counted_and_shown() -> None:

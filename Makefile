@@ -1,0 +1,65 @@
+# routingd. Every target makes the machine ready by itself (tools/setup); `make help` lists them.
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-long lint bench clean lock
+MAKEFLAGS += --no-print-directory
+SHELL := /bin/bash
+
+VENV := .venv/bin
+CARGO := PATH="$$PATH:$$HOME/.cargo/bin" PYO3_PYTHON="$(CURDIR)/$(VENV)/python" cargo
+# Some machines have no locale at all; progress lines and tables are UTF-8.
+export PYTHONUTF8 := 1
+
+help: ## this list
+	@echo "routingd: one router made of many Linux boxes. Targets:"
+	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name what; do printf '  make %-10s %s\n' "$$name" "$$what"; done
+	@echo
+	@echo "demo, test, test-long, bench and setup need root (network namespaces) and install the Debian packages that are missing."
+	@echo "  make demo PREFIXES=1000000     a table of that many prefixes (default 200000)"
+	@echo "  make demo MRT=file             a real table, an MRT dump (RFC 6396), .gz or plain"
+	@echo "  make demo KEEP=1               leave the laboratory up and say how to look around"
+	@echo "  make test ARGS='-k bird -x'    arguments for pytest"
+
+setup: ## install what is missing on this machine and build; the other targets do it by themselves
+	@tools/setup test
+
+demo: ## two boxes, one router: an Internet-like table from BIRD through the controller into two kernels
+	@tools/setup demo
+	@$(VENV)/python -m tests.lab.demo
+
+lint: ## ruff, mypy --strict, import rules, cargo fmt, clippy
+	@tools/setup lint
+	@$(MAKE) lint-only
+
+.PHONY: lint-only
+lint-only:
+	@echo "lint: ruff";         $(VENV)/ruff check --quiet .
+	@echo "lint: mypy";         $(VENV)/mypy --no-error-summary
+	@echo "lint: import rules"; $(VENV)/python -m pytest -q --no-header --no-summary tests/test_import_rules.py
+	@echo "lint: cargo fmt";    cd native && $(CARGO) fmt --all --check
+	@echo "lint: clippy";       cd native && $(CARGO) clippy --quiet --locked --workspace --all-targets -- -D warnings
+
+test: ## lint, the tests of the core, and every test that is not marked long (needs root)
+	@tools/setup test
+	@$(MAKE) lint-only
+	@echo "test: the Rust core"
+	@cd native && $(CARGO) test --quiet --locked -p routing-core
+	@echo "test: Python, the extension, real peers in namespaces"
+	@$(VENV)/python -m pytest -m "not long" --strict-skips $(ARGS)
+
+test-long: ## the tests that take minutes: full tables, long random runs (needs root)
+	@tools/setup test
+	@$(VENV)/python -m pytest -m long --strict-skips --timeout 3600 $(ARGS)
+
+bench: ## measure: time, memory, and BIRD on the same work (needs root)
+	@tools/setup demo
+	@$(VENV)/python -m bench
+
+lock: ## renew requirements.lock: newest versions, in a clean virtual environment
+	@rm -rf build/lock && python3 -m venv build/lock
+	@build/lock/bin/pip install -q $$(python3 -c 'import tomllib; p = tomllib.load(open("pyproject.toml", "rb"))["project"]; print(*(d.replace(" ", "") for d in p["dependencies"] + p["optional-dependencies"]["dev"]))')
+	@{ sed -n '/^#/p' requirements.lock; build/lock/bin/pip freeze; } >build/lock/requirements.lock
+	@mv build/lock/requirements.lock requirements.lock && rm -rf build/lock
+
+clean: ## remove everything that was built here: the virtual environment, the extension, caches
+	@rm -rf .venv build dist native/target native/_native*.so .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

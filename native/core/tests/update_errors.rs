@@ -1,0 +1,279 @@
+//! UPDATE error handling: one row per kind of fault, with the verdict of RFC 7606 (or RFC 4271 where that still holds).
+
+use routing_core::prefix::{Ip, Prefix};
+use routing_core::wire::attributes::{Disposition, Terms};
+use routing_core::wire::update::{decode, Changes, WITHDRAW};
+
+fn terms(ebgp: bool, four: bool) -> Terms {
+    Terms {
+        peer_asn: if ebgp { 65002 } else { 65001 },
+        local_asn: 65001,
+        local_router_id: 0x0a00_0001,
+        four_octet_as: four,
+        families: vec![(1, 1, false), (2, 1, false)],
+    }
+}
+
+fn attribute(flags: u8, code: u8, value: &[u8]) -> Vec<u8> {
+    let mut a = vec![flags, code, value.len() as u8];
+    a.extend_from_slice(value);
+    a
+}
+
+fn update(attributes: &[Vec<u8>], nlri: &[u8]) -> Vec<u8> {
+    raw(&[], &attributes.concat(), nlri)
+}
+
+fn raw(withdrawn: &[u8], attributes: &[u8], nlri: &[u8]) -> Vec<u8> {
+    let mut body = (withdrawn.len() as u16).to_be_bytes().to_vec();
+    body.extend_from_slice(withdrawn);
+    body.extend_from_slice(&(attributes.len() as u16).to_be_bytes());
+    body.extend_from_slice(attributes);
+    body.extend_from_slice(nlri);
+    let mut m = vec![0xff; 16];
+    m.extend_from_slice(&(19 + body.len() as u16).to_be_bytes());
+    m.push(2);
+    m.extend_from_slice(&body);
+    m
+}
+
+const NLRI: [u8; 4] = [24, 192, 0, 2];
+
+fn origin() -> Vec<u8> {
+    attribute(0x40, 1, &[0])
+}
+fn path() -> Vec<u8> {
+    attribute(0x40, 2, &[2, 1, 0, 0, 0xfd, 0xea])
+}
+fn next_hop() -> Vec<u8> {
+    attribute(0x40, 3, &[10, 0, 0, 2])
+}
+
+/// The mandatory attributes and one more.
+fn with(extra: Vec<u8>) -> Changes {
+    decode(
+        &update(&[origin(), path(), next_hop(), extra], &NLRI),
+        &terms(true, true),
+    )
+}
+
+fn announced(c: &Changes) -> bool {
+    c.error.is_none() && c.v4.len() == 1 && c.v4[0].attrs != WITHDRAW
+}
+
+fn withdrawn(c: &Changes) -> bool {
+    c.error.is_none() && c.v4.len() == 1 && c.v4[0].attrs == WITHDRAW
+}
+
+#[test]
+fn a_well_formed_update_is_announced_with_canonical_attributes() {
+    let c = decode(
+        &update(&[next_hop(), path(), origin()], &NLRI),
+        &terms(true, true),
+    );
+    assert!(announced(&c) && c.faults.is_empty());
+    let b = &c.blocks[0];
+    assert_eq!(b.next_hop.ip, Ip::V4(0x0a00_0002));
+    let expected = [origin(), path()].concat();
+    assert_eq!(&c.arena[b.start as usize..b.end as usize], &expected[..]);
+    assert_eq!(c.v4[0].prefix, Prefix::new(0xc000_0200, 24));
+}
+
+#[test]
+fn malformed_attributes_get_the_verdict_of_their_rfc() {
+    let four = [0, 0, 0, 1];
+    let rows: Vec<(&str, Vec<u8>, Disposition)> = vec![
+        (
+            "7606 7.4",
+            attribute(0x80, 4, &[1, 2, 3]),
+            Disposition::TreatAsWithdraw,
+        ),
+        (
+            "7606 7.6",
+            attribute(0x40, 6, &[1]),
+            Disposition::DiscardAttribute,
+        ),
+        (
+            "7606 7.7",
+            attribute(0xc0, 7, &[1, 2, 3]),
+            Disposition::DiscardAttribute,
+        ),
+        (
+            "7606 7.8",
+            attribute(0xc0, 8, &[1, 2, 3]),
+            Disposition::TreatAsWithdraw,
+        ),
+        (
+            "7606 7.8",
+            attribute(0xc0, 8, &[]),
+            Disposition::TreatAsWithdraw,
+        ),
+        (
+            "7606 7.14",
+            attribute(0xc0, 16, &[1, 2, 3, 4]),
+            Disposition::TreatAsWithdraw,
+        ),
+        (
+            "8092 6",
+            attribute(0xc0, 32, &four),
+            Disposition::TreatAsWithdraw,
+        ),
+        (
+            "7606 3 c",
+            attribute(0x40, 4, &four),
+            Disposition::TreatAsWithdraw,
+        ),
+        ("7606 3 g", origin(), Disposition::DiscardAttribute),
+    ];
+    for (rfc, extra, disposition) in rows {
+        let c = with(extra.clone());
+        assert_eq!(c.faults.len(), 1, "{rfc} {extra:?}");
+        assert_eq!(c.faults[0].0.rfc, rfc, "{extra:?}");
+        assert_eq!(c.faults[0].0.disposition, disposition, "{extra:?}");
+        let expected = if disposition == Disposition::DiscardAttribute {
+            announced(&c)
+        } else {
+            withdrawn(&c)
+        };
+        assert!(expected, "{rfc} {extra:?}");
+    }
+}
+
+#[test]
+fn malformed_mandatory_attributes_withdraw_the_route() {
+    let cases = [
+        vec![attribute(0x40, 1, &[3]), path(), next_hop()],
+        vec![attribute(0x40, 1, &[0, 0]), path(), next_hop()],
+        vec![
+            origin(),
+            attribute(0x40, 2, &[2, 2, 0, 0, 0, 1]),
+            next_hop(),
+        ],
+        vec![
+            origin(),
+            attribute(0x40, 2, &[9, 1, 0, 0, 0, 1]),
+            next_hop(),
+        ],
+        vec![origin(), attribute(0x40, 2, &[2, 0]), next_hop()],
+        vec![origin(), path(), attribute(0x40, 3, &[10, 0, 0])],
+        vec![origin(), path(), attribute(0x40, 3, &[224, 0, 0, 1])],
+        vec![path(), next_hop()],
+        vec![origin(), next_hop()],
+        vec![origin(), path()],
+    ];
+    for case in cases {
+        let c = decode(&update(&case, &NLRI), &terms(true, true));
+        assert!(withdrawn(&c), "{case:?}: {:?}", c.faults);
+        assert!(!c.faults.is_empty(), "{case:?}");
+    }
+}
+
+#[test]
+fn an_attribute_that_overruns_the_list_withdraws_and_loses_no_prefix() {
+    let mut attributes = [origin(), path(), next_hop()].concat();
+    attributes.extend_from_slice(&[0x80, 4, 200, 1]);
+    let c = decode(&raw(&[], &attributes, &NLRI), &terms(true, true));
+    assert!(withdrawn(&c));
+    assert_eq!(c.faults[0].0.rfc, "7606 4");
+}
+
+#[test]
+fn what_cannot_be_located_resets_the_session() {
+    let t = terms(true, true);
+    let subcode = |m: &[u8]| decode(m, &t).error.map(|n| (n.code, n.subcode));
+    // NLRI with a length over 32, and one that ends early: RFC 7606 3 j, 5.3
+    assert_eq!(
+        subcode(&update(&[origin(), path(), next_hop()], &[33, 1, 2, 3, 4])),
+        Some((3, 10))
+    );
+    assert_eq!(
+        subcode(&update(&[origin(), path(), next_hop()], &[24, 192])),
+        Some((3, 10))
+    );
+    // lengths that lie: RFC 4271 6.3
+    let mut m = raw(&[], &[], &[]);
+    m[19] = 9;
+    assert_eq!(subcode(&m), Some((3, 1)));
+    // an unknown well-known attribute
+    assert_eq!(
+        subcode(&update(&[attribute(0x40, 99, &[1])], &NLRI)),
+        Some((3, 2))
+    );
+    // two MP_REACH_NLRI: RFC 7606 3 g; a next hop of impossible length: 7.11
+    let reach = attribute(0x80, 14, &[0, 2, 1, 5, 1, 2, 3, 4, 5, 0]);
+    assert_eq!(subcode(&update(&[reach.clone()], &[])), Some((3, 9)));
+    assert_eq!(subcode(&update(&[reach.clone(), reach], &[])), Some((3, 1)));
+}
+
+#[test]
+fn internal_attributes_from_an_external_peer_are_dropped_in_silence() {
+    let extra = attribute(0x40, 5, &[0, 0, 0, 200]);
+    let c = with(extra.clone());
+    assert!(announced(&c) && c.faults.is_empty());
+    assert_eq!(c.blocks[0].summary.local_pref, None);
+    let all = [origin(), path(), next_hop(), extra];
+    let c = decode(&update(&all, &NLRI), &terms(false, true));
+    assert_eq!(c.blocks[0].summary.local_pref, Some(200));
+}
+
+#[test]
+fn our_own_as_in_the_path_turns_the_route_into_a_withdrawal() {
+    let looped = attribute(0x40, 2, &[2, 2, 0, 0, 0xfd, 0xea, 0, 0, 0xfd, 0xe9]);
+    let c = decode(
+        &update(&[origin(), looped, next_hop()], &NLRI),
+        &terms(true, true),
+    );
+    assert!(withdrawn(&c));
+    assert_eq!((c.looped, c.faults.len()), (1, 0));
+}
+
+#[test]
+fn unknown_transitive_attributes_go_on_with_partial_and_others_do_not() {
+    let c = with(attribute(0xc0, 200, &[7]));
+    let b = &c.blocks[0];
+    let bytes = &c.arena[b.start as usize..b.end as usize];
+    assert!(bytes.ends_with(&[0xe0, 200, 1, 7]), "{bytes:?}");
+    let c = with(attribute(0x80, 201, &[7]));
+    assert!(announced(&c));
+    assert!(!c.arena.windows(2).any(|w| w == [0x80, 201]));
+}
+
+#[test]
+fn two_octet_peers_are_widened_and_merged() {
+    let narrow_path = attribute(0x40, 2, &[2, 2, 0xfd, 0xea, 0x5b, 0xa0]);
+    let as4 = attribute(0xc0, 17, &[2, 1, 0, 1, 0, 1]);
+    let c = decode(
+        &update(&[origin(), narrow_path, next_hop(), as4], &NLRI),
+        &terms(true, false),
+    );
+    assert!(announced(&c));
+    assert_eq!(c.blocks[0].summary.path_len, 2);
+    assert!(c.arena.ends_with(&[2, 2, 0, 0, 0xfd, 0xea, 0, 1, 0, 1]));
+}
+
+#[test]
+fn end_of_rib_is_seen_for_both_families() {
+    let mut stream = raw(&[], &[], &[]);
+    stream.extend(update(&[attribute(0x80, 15, &[0, 2, 1])], &[]));
+    let c = decode(&stream, &terms(true, true));
+    assert_eq!(c.end_of_rib, vec![(1, 1), (2, 1)]);
+    assert_eq!((c.v4.len(), c.v6.len()), (0, 0));
+}
+
+#[test]
+fn ipv6_travels_in_mp_attributes() {
+    let mut reach = vec![0, 2, 1, 32];
+    reach.extend_from_slice(&[0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
+    reach.extend_from_slice(&[0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
+    reach.extend_from_slice(&[0, 32, 0x20, 1, 0xd, 0xb8]);
+    let c = decode(
+        &update(&[attribute(0x80, 14, &reach), origin(), path()], &[]),
+        &terms(true, true),
+    );
+    assert_eq!(c.v6.len(), 1);
+    assert_eq!(c.v6[0].prefix.text(), "2001:db8::/32");
+    assert_eq!(c.blocks[0].next_hop.ip.text(), "2001:db8::1");
+    let unreach = attribute(0x80, 15, &[0, 2, 1, 32, 0x20, 1, 0xd, 0xb8]);
+    let c = decode(&update(&[unreach], &[]), &terms(true, true));
+    assert_eq!((c.v6.len(), c.v6[0].attrs), (1, WITHDRAW));
+}

@@ -1,0 +1,1 @@
+"""The ncpd process: one box's agent. ``routingd.agent_main`` is its entry; here are its parts."""

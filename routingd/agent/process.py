@@ -1,0 +1,340 @@
+"""The running agent: composition of box, model, netlink writer, edge sockets and the three connections to the controller.
+
+Owns the order of things at start and at the end. Whatever happens to the controller, kernel routes stay, unless it says flush.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import random
+import socket
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from fibd.agent import Agent, Close, Effect, Kick, Remember, Send
+from fibd.wire import Answer, BoxConfig, Bye, Error, Heartbeat, Hello, Message, Query, Role, Welcome, WireError
+from kernel.routes import Report, RouteWriter, adopt, drain
+from native import AgentFib
+from routingd.agent.box import Box
+from routingd.agent.connection import Connection, Controller
+from routingd.agent.questions import Questions
+from routingd.agent.relay import Relay
+from routingd.agent.state import Store
+
+log = structlog.get_logger("ncpd")
+
+_FIRST_BACKOFF: Final = 0.1
+_LAST_BACKOFF: Final = 2.0
+_WELCOME_PATIENCE: Final = 5.0
+_MISSED: Final = 3
+_DEFAULT_BOX: Final = BoxConfig(0, {})
+_BYE_GRACE: Final = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    name: str
+    controller: Controller
+    state_directory: Path
+
+
+class AgentProcess:
+    """``run`` returns when the process shall end."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._loop = asyncio.get_running_loop()
+        self._rng = random.Random()
+        self._boot_id = os.urandom(16)
+        self._store = Store(settings.state_directory)
+        config = self._store.box() or _DEFAULT_BOX
+        self._kernel = _kernel_of(config)
+        self.model = self._new_model()
+        self.agent = Agent(self.model, self._store.election_id())
+        self.relay = Relay(self._rng)
+        self.box = Box(self._store, self.model, self._tell_facts, self._kick)
+        self._questions = Questions(self)
+        self._writer: RouteWriter | None = None
+        self._connections: dict[Role, Connection] = {}
+        self._control_up = asyncio.Event()
+        self._beats: asyncio.Task[None] | None = None
+        self._stopping = asyncio.Event()
+        self._flush = False
+        self._stream_id = b""
+        self.batches = 0
+        self.messages = 0
+
+    def _new_model(self) -> AgentFib:
+        table, protocol, metric = self._kernel
+        return AgentFib(ncp=self._settings.name, table=table, protocol=protocol, metric=metric)
+
+    # --- life ---------------------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        await self.box.start()
+        self._adopt()
+        tasks = [self._loop.create_task(self._keep_connected(role)) for role in Role]
+        try:
+            await self._stopping.wait()
+        finally:
+            if control := self._connections.get(Role.CONTROL):
+                control.send(Bye("the agent ends", _BYE_GRACE, self._flush))
+            for connection in list(self._connections.values()):
+                await connection.close()
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            self.relay.table.close_all()
+            await self._end_writer()
+            await self.box.stop()
+
+    async def _end_writer(self) -> None:
+        if self._writer is not None:
+            await asyncio.to_thread(self._writer.stop)
+        if self._flush:
+            await asyncio.to_thread(self._empty_kernel)
+
+    def _empty_kernel(self) -> None:
+        """An empty snapshot that agrees: everything of ours is swept."""
+        self.model.snapshot_begin()
+        self.model.snapshot_end(0, 0)
+        failures = drain(self.model)
+        log.info("flushed", failures=len(failures))
+
+    def stop(self) -> None:
+        self._stopping.set()
+
+    def _adopt(self) -> None:
+        table, protocol, _ = self._kernel
+        nexthops, routes = adopt(self.model, table, protocol)
+        log.info("adopted", nexthops=nexthops, routes=routes, table=table, protocol=protocol)
+        self._writer = RouteWriter(self.model, lambda: self.agent.position, self._report)
+        self._writer.start()
+        self._kick()
+
+    async def _begin_again(self, reason: str, *, flush: bool = False) -> None:
+        """The model and the kernel have parted, or the model must be another: make it anew from what the kernel holds. The
+        controller then sends its snapshot again."""
+        log.warning("model.rebuilt", reason=reason)
+        self._close(Role.FIB)
+        if self._writer is not None:
+            await asyncio.to_thread(self._writer.stop)
+        if flush:
+            await asyncio.to_thread(self._empty_kernel)
+        if self.box.config is not None:
+            self._kernel = _kernel_of(self.box.config)
+        self.model = self._new_model()
+        self.agent.replace(self.model)
+        self.box.adopt_model(self.model)
+        self._adopt()
+
+    # --- the writer ---------------------------------------------------------------------------------------------------
+
+    def _kick(self) -> None:
+        if self._writer is not None:
+            self._writer.kick()
+
+    def _report(self, report: Report) -> None:
+        """On the writer's thread."""
+        self._loop.call_soon_threadsafe(self._reported, report, self._writer)
+
+    def _reported(self, report: Report, writer: RouteWriter | None) -> None:
+        if writer is not self._writer or self._stopping.is_set():
+            return
+        if report.error:
+            self._loop.create_task(self._begin_again(report.error))
+            return
+        if report.messages:
+            self.batches += 1
+            self.messages += report.messages
+        for table, address, length, code, text in report.failures[:10]:
+            prefix = f"{address.hex()}/{length}" if address else "nexthop"
+            log.warning("route.refused", prefix=prefix, table=table, errno=code, reason=text)
+        self._perform(self.agent.written(report.position, report.drained, report.failures))
+
+    def _perform(self, effects: Iterable[Effect]) -> None:
+        for effect in effects:
+            match effect:
+                case Send(message):
+                    if (fib := self._connections.get(Role.FIB)) is not None:
+                        fib.send(message)
+                case Kick():
+                    self._kick()
+                case Remember(election_id):
+                    self._store.save_election_id(election_id)
+                case Close(reason):
+                    log.warning("fib.closed", reason=reason)
+                    self._close(Role.FIB)
+
+    # --- connections --------------------------------------------------------------------------------------------------
+
+    def _close(self, role: Role) -> None:
+        if (connection := self._connections.get(role)) is not None:
+            connection.end()
+
+    def _tell_facts(self, messages: Iterable[Message]) -> None:
+        if (control := self._connections.get(Role.CONTROL)) is not None:
+            for message in messages:
+                control.send(message)
+
+    async def _keep_connected(self, role: Role) -> None:
+        backoff = _FIRST_BACKOFF
+        last = ""
+        while True:
+            if role is not Role.CONTROL:
+                await self._control_up.wait()
+            try:
+                welcomed, reason = await self._serve(role)
+            except (OSError, TimeoutError, ValueError) as error:
+                welcomed, reason = False, str(error) or type(error).__name__
+            if welcomed:
+                backoff = _FIRST_BACKOFF
+            if welcomed or reason != last:
+                log.warning("controller.away", role=role.name.lower(), reason=reason)
+                last = reason
+            await asyncio.sleep(backoff * self._rng.uniform(0.75, 1.0))
+            backoff = min(_LAST_BACKOFF, backoff * 2)
+
+    async def _serve(self, role: Role) -> tuple[bool, str]:
+        """One connection from dialling to its end: (was welcomed, why it ended)."""
+        connection = Connection(role, *await self._settings.controller.dial())
+        try:
+            welcome, rest = await self._greet(connection)
+            if isinstance(welcome, str):
+                return False, welcome
+            try:
+                self._up(connection, welcome)
+                for message in rest:
+                    self._receive(connection, message)
+                return True, await connection.run(lambda message: self._receive(connection, message))
+            except WireError as error:
+                connection.send(Error("protocol", str(error)))
+                return True, f"protocol error: {error}"
+            finally:
+                self._down(connection)
+        finally:
+            await connection.close()
+
+    async def _greet(self, connection: Connection) -> tuple[Welcome | str, list[Message]]:
+        connection.send(
+            Hello(
+                connection.role, self._settings.name, self._boot_id, capabilities=["columns"], stream_id=self._stream_id,
+                last_sequence=self.agent.applied, election_id=self.agent.election_id, hostname=socket.gethostname(),
+            )
+        )  # fmt: skip
+        messages: list[Message] = []
+        try:
+            async with asyncio.timeout(_WELCOME_PATIENCE):
+                while not messages:
+                    messages = await connection.receive()
+                    if not messages and connection.at_end:
+                        return "closed before Welcome", []
+        except TimeoutError:
+            return f"no Welcome within {_WELCOME_PATIENCE:g} s", []
+        except WireError as error:
+            return f"protocol error: {error}", []
+        first = messages[0]
+        if isinstance(first, Error):
+            return f"refused ({first.code}): {first.text}", []
+        if not isinstance(first, Welcome):
+            return f"{type(first).__name__} where Welcome is due", []
+        effects, error = self.agent.elect(first)
+        self._perform(effects)
+        if error is not None:
+            connection.send(error)
+            return error.text, []
+        return first, messages[1:]
+
+    def _up(self, connection: Connection, welcome: Welcome) -> None:
+        self._connections[connection.role] = connection
+        log.info("controller.connected", role=connection.role.name.lower(), router=welcome.router or None)
+        match connection.role:
+            case Role.CONTROL:
+                self._stream_id = welcome.stream_id
+                for message in self.box.facts.everything():
+                    connection.send(message)
+                self._beats = self._loop.create_task(self._beat(connection, max(0.05, welcome.heartbeat)))
+                self._control_up.set()
+            case Role.STREAMS:
+                self.relay.attach(connection.send)
+            case Role.FIB:
+                self.agent.connected(welcome)
+
+    def _down(self, connection: Connection) -> None:
+        if self._connections.get(connection.role) is connection:
+            del self._connections[connection.role]
+        match connection.role:
+            case Role.CONTROL:
+                self._control_up.clear()
+                if self._beats is not None:
+                    self._beats.cancel()
+                self._close(Role.STREAMS)
+                self._close(Role.FIB)
+            case Role.STREAMS:
+                self.relay.detach()
+            case Role.FIB:
+                self.agent.lost()
+
+    def _receive(self, connection: Connection, message: Message) -> None:
+        if isinstance(message, Error):
+            log.warning("controller.error", role=connection.role.name.lower(), code=message.code, text=message.text)
+            connection.end()
+        elif isinstance(message, Bye):
+            self._bye(connection, message)
+        elif connection.role is Role.STREAMS:
+            self.relay.receive(message)
+        elif connection.role is Role.FIB:
+            self._perform(self.agent.receive(message))
+        else:
+            self._control(connection, message)
+
+    def _bye(self, connection: Connection, bye: Bye) -> None:
+        if bye.flush:
+            log.info("flush", reason=bye.reason)
+            self._flush = True
+            self.stop()
+        else:
+            connection.end()
+
+    def _control(self, connection: Connection, message: Message) -> None:
+        match message:
+            case Heartbeat():
+                pass  # that it was heard is all there is to it
+            case BoxConfig():
+                self.box.configure(message)
+                if _kernel_of(message) != self._kernel:
+                    self._loop.create_task(self._begin_again("the kernel table, protocol or metric changed", flush=True))
+            case Query():
+                answer: Answer = self._questions.answer(message)
+                connection.send(answer)
+            case _:
+                raise WireError(f"{type(message).__name__} does not belong on the control connection")
+
+    async def _beat(self, connection: Connection, interval: float) -> None:
+        sequence, lag = 0, 0.0
+        while True:
+            sequence += 1
+            connection.send(Heartbeat(sequence, queue_depth=self.model.pending, lag=lag))
+            due = self._loop.time() + interval
+            await asyncio.sleep(interval)
+            lag = self._loop.time() - due
+            # Where this loop itself stood still, what the controller sent meanwhile may only not have been read yet.
+            if lag < interval and self._loop.time() - connection.last_heard > _MISSED * interval:
+                log.warning("controller.silent", seconds=round(self._loop.time() - connection.last_heard, 1))
+                connection.end()
+                return
+
+    def connected_roles(self) -> list[str]:
+        with contextlib.suppress(KeyError):
+            return sorted(role.name.lower() for role in self._connections)
+        return []
+
+
+def _kernel_of(config: BoxConfig) -> tuple[int, int, int]:
+    return config.kernel_table, config.kernel_protocol, config.kernel_metric

@@ -1,0 +1,122 @@
+"""What an agent keeps on disk: which controller it serves, what its box shall be, and that it is the only one of its
+name.
+
+Every file is replaced atomically: after a power loss it is the old one or the new one.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import ipaddress
+import os
+from pathlib import Path
+from typing import Final
+
+import msgpack
+
+from fibd.wire import BoxConfig, Decoder, WireError, encode
+
+_ELECTION: Final = "election"
+_BOX: Final = "box.frame"
+_ADDED: Final = "addresses"
+
+
+class AlreadyRunningError(Exception):
+    """Another ncpd of this name holds the lock."""
+
+
+class Store:
+    """Files of one NCP below the state directory."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        directory.mkdir(parents=True, exist_ok=True)
+
+    def election_id(self) -> int:
+        try:
+            return int(self._read(_ELECTION) or b"0")
+        except ValueError:
+            return 0
+
+    def save_election_id(self, election_id: int) -> None:
+        self._write(_ELECTION, str(election_id).encode())
+
+    def box(self) -> BoxConfig | None:
+        try:
+            for message, _, _ in Decoder().feed(self._read(_BOX)):
+                if isinstance(message, BoxConfig):
+                    return message
+        except WireError:
+            pass  # of another release: the controller will say it again
+        return None
+
+    def save_box(self, config: BoxConfig) -> None:
+        self._write(_BOX, encode(config))
+
+    def added(self) -> set[tuple[str, str]]:
+        """(port, "a/len") which are on this box because an earlier run put them there."""
+        try:
+            rows = msgpack.unpackb(self._read(_ADDED))
+            return {(str(port), str(ipaddress.ip_interface(text))) for port, text in rows}
+        except (ValueError, TypeError):
+            return set()
+
+    def save_added(self, added: set[tuple[str, str]]) -> None:
+        self._write(_ADDED, msgpack.packb(sorted(added)))
+
+    def _read(self, name: str) -> bytes:
+        try:
+            return (self._directory / name).read_bytes()
+        except FileNotFoundError:
+            return b""
+
+    def _write(self, name: str, data: bytes) -> None:
+        path = self._directory / name
+        if self._read(name) == data:
+            return
+        temporary = path.with_suffix(".new")
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+        directory = os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(directory)
+        finally:
+            os.close(directory)
+
+
+class Lock:
+    """One ncpd of a name per run directory: two would fight over the same kernel tables. Held until the process
+    ends."""
+
+    def __init__(self, run_directory: Path, name: str) -> None:
+        run_directory.mkdir(parents=True, exist_ok=True)
+        self.pid_file = run_directory / f"ncpd-{name}.pid"
+        self._path = run_directory / f"ncpd-{name}.lock"
+        self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(self._descriptor)
+            raise AlreadyRunningError(
+                f"ncpd {name} is already running (pid {_pid(self.pid_file)}, lock {self._path}): "
+                "stop it first, or use another --run-dir"
+            ) from None
+
+    def write_pid(self) -> None:
+        temporary = self.pid_file.with_suffix(".pid.new")
+        temporary.write_text(f"{os.getpid()}\n")
+        temporary.replace(self.pid_file)
+
+    def release(self) -> None:
+        self.pid_file.unlink(missing_ok=True)
+        os.close(self._descriptor)
+
+
+def _pid(path: Path) -> str:
+    try:
+        return path.read_text().strip() or "unknown"
+    except OSError:
+        return "unknown"

@@ -1,0 +1,193 @@
+"""The router as one object: engine thread, boxes, FIB feeds, facts, peers and static routes, wired together.
+
+It owns no protocol and no table. The event loop is its only caller; what must happen to the RIB becomes a job of the
+engine's thread, in the order in which it was decided here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import structlog
+
+from fibd.membership import Membership
+from fibd.wire import (
+    Addresses,
+    Answer,
+    BoxConfig,
+    Bye,
+    FactsComplete,
+    Hello,
+    Message,
+    Neighbours,
+    Ports,
+    Role,
+    Welcome,
+    WireError,
+)
+from native import Engine
+from protocols.bgp.session import Session
+from routingd.agents import AgentConnection, AgentServer, TlsListen
+from routingd.boxes import Boxes
+from routingd.engine_thread import EngineThread
+from routingd.facts import FactBook
+from routingd.feeds import BoxFeed
+from routingd.peers import Peers
+from routingd.queries import Queries
+from routingd.statics import StaticRoute, originate, put_statics
+
+GRACE: Final = 600.0
+"""How long boxes forward without us."""
+SOCKET_NAME: Final = "ncc.sock"
+PrefixBytes = tuple[bytes, int]
+
+log = structlog.get_logger("routingd")
+
+
+@dataclass(frozen=True, slots=True)
+class RouterPlan:
+    """What the configuration asks for, in our own types."""
+
+    name: str
+    router_id: bytes
+    asn: int
+    boxes: Boxes
+    sessions: tuple[tuple[Session, str], ...] = ()
+    """With the name of the group each neighbor is in."""
+    statics: tuple[StaticRoute, ...] = ()
+    networks: tuple[PrefixBytes, ...] = ()
+    listen: TlsListen | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """Chosen anew at each start."""
+
+    election_id: int
+    stream_id: bytes
+    digest_key: bytes
+
+
+class Controller:
+    def __init__(
+        self, plan: RouterPlan, engine: Engine, secrets: Secrets, fatal: Callable[[BaseException], None]
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        self.plan = plan
+        self.clock: Callable[[], float] = loop.time
+        self.engine: EngineThread[Engine] = EngineThread(engine, loop, fatal)
+        welcome = Welcome(
+            1, secrets.election_id, secrets.stream_id, secrets.digest_key, heartbeat=1.0, grace=GRACE, router=plan.name
+        )
+        self.membership = Membership(plan.boxes.names, welcome)
+        certificates = {box.name: box.certificate for box in plan.boxes.all.values() if box.certificate}
+        self.agents = AgentServer(self.membership, certificates, self)
+        self.queries = Queries(lambda ncp: self.agents.connection(ncp, Role.CONTROL))
+        self.facts = FactBook(plan.boxes, self)
+        self.feeds = {name: BoxFeed(name, secrets.election_id, self.engine, self.clock) for name in plan.boxes.names}
+        self.peers = Peers(plan.sessions, plan.boxes, self.engine, self.clock)
+        self.connected_sources: dict[str, int] = {}
+        self.static_source = 0
+
+    async def start(self, run_dir: Path) -> None:
+        self.engine.start()
+        await self.engine.call(self._sources)
+        await self.agents.listen_unix(run_dir / SOCKET_NAME)
+        if self.plan.listen is not None:
+            await self.agents.listen_tls(self.plan.listen)
+
+    def _sources(self, engine: Engine) -> None:
+        """On the engine's thread. One connected source per box, so that boxes on one subnet never overwrite each
+        other."""
+        for name in self.plan.boxes.names:
+            self.connected_sources[name] = engine.add_connected_source()
+        self.static_source = engine.add_static_source()
+        put_statics(engine, self.static_source, self.plan.statics)
+        originate(engine, self.plan.networks)
+
+    async def stop(self, reason: str) -> None:
+        """On purpose: peers are told, boxes keep forwarding."""
+        self.peers.stop()
+        await asyncio.sleep(0)  # outboxes flush in the turn after the one that filled them
+        await self.agents.stop(Bye(reason, GRACE))
+        await self.engine.stop()
+
+    async def flush(self, reason: str) -> list[str]:
+        """Tell every agent to empty its kernel and end; the names of those told."""
+        told = []
+        for name in self.plan.boxes.names:
+            control = self.agents.connection(name, Role.CONTROL)
+            if control is not None:
+                control.send(Bye(reason, 0.0, flush=True))
+                told.append(name)
+        return told
+
+    # --- agents (AgentHandler) ----------------------------------------------------------------------------------------
+
+    def agent_up(self, connection: AgentConnection, hello: Hello, now: float) -> None:
+        match connection.role:
+            case Role.CONTROL:
+                self.facts.agent_up(connection.ncp)
+            case Role.STREAMS:
+                self.peers.agent_up(connection.ncp, connection.send_frames)
+            case Role.FIB:
+                self.feeds[connection.ncp].up(connection)
+
+    def agent_message(self, connection: AgentConnection, message: Message, now: float) -> None:
+        match connection.role:
+            case Role.CONTROL:
+                self._control(connection.ncp, message)
+            case Role.STREAMS:
+                self.peers.message(connection.ncp, message)
+            case Role.FIB:
+                self.feeds[connection.ncp].message(message)
+
+    def agent_down(self, connection: AgentConnection, reason: str, now: float) -> None:
+        match connection.role:
+            case Role.CONTROL:
+                self.queries.agent_down(connection.ncp)
+            case Role.STREAMS:
+                self.peers.agent_down(connection.ncp, reason)
+            case Role.FIB:
+                self.feeds[connection.ncp].down()
+
+    async def agent_room(self) -> None:
+        await self.engine.room()
+
+    def _control(self, ncp: str, message: Message) -> None:
+        match message:
+            case Ports() | Addresses() | FactsComplete():
+                self.facts.apply(ncp, message)
+                if isinstance(message, FactsComplete):
+                    self.peers.facts_complete(ncp)
+            case Neighbours():
+                pass  # a resolved neighbour changes no route: the kernel forwards by its own table
+            case Answer():
+                self.queries.answered(ncp, message)
+            case _:
+                raise WireError(f"{type(message).__name__} does not belong on the control connection")
+
+    # --- facts (ConnectedSink) ----------------------------------------------------------------------------------------
+
+    def put_connected(self, ncp: str, prefix: PrefixBytes, port: str, local: bool) -> None:
+        self.engine.post(
+            lambda engine: engine.put_connected(self.connected_sources[ncp], prefix, ncp, port, local=local)
+        )
+
+    def delete_connected(self, ncp: str, prefix: PrefixBytes) -> None:
+        self.engine.post(lambda engine: engine.delete(self.connected_sources[ncp], prefix))
+
+    def box_config(self, ncp: str, config: BoxConfig) -> None:
+        control = self.agents.connection(ncp, Role.CONTROL)
+        if control is not None:
+            control.send(config)
+
+    def facts_used(self, ncp: str, sequence: int) -> None:
+        def used(_: Any) -> None:
+            self.feeds[ncp].feed.fact_sequence = sequence
+
+        self.engine.post(lambda engine: None, used)
