@@ -78,8 +78,11 @@ class Agent:
         self.election_id = election_id
         """The highest ever accepted."""
         self.applied: int = 0
-        """Sequence of what the model holds: the writer reads it from its own thread before it asks the model for
-        work."""
+        """Sequence of what the model holds."""
+        self.position: int = 0
+        """The same, but never falling back while this process lives, whatever connections come and go: the writer reads
+        it, on a thread of its own, before it asks the model for work."""
+        self._base: int = 0
         self.snapshots = 0
         self.complete = False
         """A snapshot has ended in agreement since the fib connection came up."""

@@ -111,3 +111,15 @@ def adopt(model: Adopter, table: int, protocol: int) -> tuple[int, int]:
         return nexthops, routes
     finally:
         source.close()
+
+
+def drain(model: BatchSource) -> list[Failure]:
+    """Write all that is pending, on the calling thread. Only while no writer runs."""
+    failures: list[Failure] = []
+    target = RouteSocket()
+    try:
+        while (batch := model.next_batch(BATCH)) is not None:
+            failures += model.batch_done(target.exchange(batch[0], batch[2]))
+    finally:
+        target.close()
+    return failures

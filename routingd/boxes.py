@@ -26,7 +26,9 @@ class Box:
     """Name its certificate must carry; empty: it may not dial in over TLS."""
     ports: dict[str, Port] = field(default_factory=dict)
     fabric_port: str = ""
-    fabric_address: str = ""
+    fabric_ipv4: str = ""
+    fabric_ipv6: str = ""
+    """Empty: the other boxes use the link-local address of its fabric port."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,34 +54,31 @@ def show_prefix(prefix: tuple[bytes, int]) -> str:
     return f"{ipaddress.ip_address(prefix[0])}/{prefix[1]}"
 
 
+@dataclass(frozen=True, slots=True)
+class Kernel:
+    """Where every box puts its routes."""
+
+    table: int = 254
+    protocol: int = 201
+    metric: int = 50
+
+
 class Boxes:
-    def __init__(self, boxes: list[Box]) -> None:
+    def __init__(self, boxes: list[Box], kernel: Kernel = Kernel()) -> None:
         self.all = {box.name: box for box in boxes}
+        self.kernel = kernel
 
     @property
     def names(self) -> tuple[str, ...]:
         return tuple(self.all)
 
-    @property
-    def home(self) -> str:
-        """The box of what names no other: the one that holds the loopback, else the first."""
-        holders = (box.name for box in self.all.values() if LOOPBACK in box.ports)
-        return next(holders, next(iter(self.all)))
-
-    def place(self, peer: bytes, source: bytes = b"", device: str = "") -> Place:
-        """The box a session with ``peer`` runs on: the one of its port, of its source address, or whose subnet covers
-        it."""
-        if device:
-            ncp, _, port = device.rpartition("/")
-            return Place(ncp or self.home, port, source)
+    def place(self, ncp: str, peer: bytes, source: bytes = b"") -> Place:
+        """Where on this box a session with ``peer`` runs: from ``source``, else from our address in the peer's
+        subnet."""
         address = ipaddress.ip_address(peer)
-        wanted = ipaddress.ip_address(source) if source else None
-        for box in self.all.values():
-            for name, port_config in box.ports.items():
-                for text in port_config.addresses:
-                    interface = ipaddress.ip_interface(text)
-                    if wanted is not None and interface.ip == wanted:
-                        return Place(box.name, name, source)
-                    if wanted is None and address in interface.network and interface.ip != address:
-                        return Place(box.name, name, interface.ip.packed)
-        return Place(self.home, "", source)
+        for name, port in self.all[ncp].ports.items():
+            for text in port.addresses:
+                interface = ipaddress.ip_interface(text)
+                if interface.ip.packed == source or (not source and name != LOOPBACK and address in interface.network):
+                    return Place(ncp, name, interface.ip.packed)
+        return Place(ncp, "", source)

@@ -30,13 +30,12 @@ from fibd.wire import (
     WireError,
 )
 from native import Engine
-from protocols.bgp.session import Session
 from routingd.agents import AgentConnection, AgentServer, TlsListen
 from routingd.boxes import Boxes
 from routingd.engine_thread import EngineThread
 from routingd.facts import FactBook
 from routingd.feeds import BoxFeed
-from routingd.peers import Peers
+from routingd.peers import Neighbor, Peers
 from routingd.queries import Queries
 from routingd.statics import StaticRoute, originate, put_statics
 
@@ -56,8 +55,7 @@ class RouterPlan:
     router_id: bytes
     asn: int
     boxes: Boxes
-    sessions: tuple[tuple[Session, str], ...] = ()
-    """With the name of the group each neighbor is in."""
+    neighbors: tuple[Neighbor, ...] = ()
     statics: tuple[StaticRoute, ...] = ()
     networks: tuple[PrefixBytes, ...] = ()
     listen: TlsListen | None = None
@@ -89,7 +87,7 @@ class Controller:
         self.queries = Queries(lambda ncp: self.agents.connection(ncp, Role.CONTROL))
         self.facts = FactBook(plan.boxes, self)
         self.feeds = {name: BoxFeed(name, secrets.election_id, self.engine, self.clock) for name in plan.boxes.names}
-        self.peers = Peers(plan.sessions, plan.boxes, self.engine, self.clock)
+        self.peers = Peers(plan.neighbors, plan.boxes, self.engine, self.clock)
         self.connected_sources: dict[str, int] = {}
         self.static_source = 0
 

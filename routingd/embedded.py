@@ -1,7 +1,7 @@
 """The agent of this host: a detached ncpd process that outlives a crash of routingd, and ends when routingd is stopped.
 
-Its lock file says whether one is alive; such a one is adopted, never replaced. Agents that nobody here started (the other
-boxes') are none of this module's business.
+Its lock file says whether one is alive; such a one is adopted, never replaced. Agents that nobody here started (the
+other boxes') are none of this module's business.
 """
 
 from __future__ import annotations

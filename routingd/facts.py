@@ -161,29 +161,28 @@ class FactBook:
     def _configure(self, ncp: str) -> None:
         box = self._boxes.all[ncp]
         peers: dict[str, list[bytes]] = {}
+        interfaces = {name: list(port.addresses) for name, port in box.ports.items()}
         if box.fabric_port:
             for other in self._boxes.all.values():
                 if other.name != ncp and other.fabric_port:
-                    ipv4 = _fabric_ipv4(other.fabric_address)
-                    peers[other.name] = [ipv4, self.pictures[other.name].link_local(other.fabric_port)]
+                    ipv6 = parse_address(other.fabric_ipv6) if other.fabric_ipv6 else b""
+                    ipv4 = parse_address(other.fabric_ipv4) if other.fabric_ipv4 else b""
+                    peers[other.name] = [ipv4, ipv6 or self.pictures[other.name].link_local(other.fabric_port)]
+            if box.fabric_ipv6:
+                interfaces.setdefault(box.fabric_port, []).append(f"{box.fabric_ipv6}/128")
+        kernel = self._boxes.kernel
         config = BoxConfig(
             generation=0,
-            interfaces={name: list(port.addresses) for name, port in box.ports.items()},
+            interfaces=interfaces,
             fabric_port=box.fabric_port,
-            fabric_address=box.fabric_address,
+            fabric_address=f"{box.fabric_ipv4}/32" if box.fabric_ipv4 else "",
             fabric_peers=peers,
+            kernel_table=kernel.table,
+            kernel_protocol=kernel.protocol,
+            kernel_metric=kernel.metric,
         )
         if self._sent.get(ncp) == config:
             return
         self._sent[ncp] = config
         self._generation += 1
         self._sink.box_config(ncp, replace(config, generation=self._generation))
-
-
-def _fabric_ipv4(text: str) -> bytes:
-    address = parse_address(text.partition("/")[0]) if text else b""
-    return address if len(address) == 4 else b""
-
-
-def _show(prefix: PrefixBytes) -> str:
-    return f"{ipaddress.ip_address(prefix[0])}/{prefix[1]}"

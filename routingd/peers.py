@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import structlog
@@ -24,7 +25,6 @@ from fibd.wire import (
     WireError,
 )
 from native import Engine
-from protocols.bgp.config import BGP_PORT
 from protocols.bgp.errors import Cease, CeaseSubcode
 from protocols.bgp.session import Session
 from routingd.boxes import Boxes
@@ -37,10 +37,19 @@ RENEW: Final = LEASE / 3
 log = structlog.get_logger("routingd.bgp")
 
 
+@dataclass(frozen=True, slots=True)
+class Neighbor:
+    """A configured session, the group it is in ("" for none) and the box that opens its sockets."""
+
+    session: Session
+    group: str
+    ncp: str
+
+
 class Peers:
     def __init__(
         self,
-        sessions: Iterable[tuple[Session, str]],
+        neighbors: Iterable[Neighbor],
         boxes: Boxes,
         engine: EngineThread[Engine],
         clock: Callable[[], float],
@@ -56,10 +65,10 @@ class Peers:
         self.turned_away = 0
         """Inbound connections that no neighbor stood for."""
         self.all: list[Peer] = []
-        for session, group in sessions:
-            config = session.config
-            place = boxes.place(config.address, config.source, config.device)
-            self.all.append(Peer(session, place, group, engine, self, clock))
+        for neighbor in neighbors:
+            config = neighbor.session.config
+            place = boxes.place(neighbor.ncp, config.address, config.source)
+            self.all.append(Peer(neighbor.session, place, neighbor.group, engine, self, clock))
         self._by_address = {(peer.place.ncp, peer.session.config.address): peer for peer in self.all}
         self._listeners = {ncp: listeners(ncp, self.all) for ncp in boxes.names}
 
@@ -78,7 +87,7 @@ class Peers:
         self._start(ncp)
 
     def _start(self, ncp: str) -> None:
-        """Sessions begin once their box has addresses to connect from and has told which stream numbers it still uses."""
+        """Sessions begin once their box has addresses to connect from and has told which streams it still has."""
         if ncp not in self._with_facts or ncp not in self._with_streams:
             return
         for peer in self.all:
@@ -160,7 +169,7 @@ class Peers:
         for number, *_ in rows:
             if (ncp, number) not in self._streams:
                 self._outboxes[ncp].message(StreamClose(number, "this routingd does not know the session"))
-                self._next_stream[ncp] = max(self._next_stream.get(ncp, 2), number + 2 & ~1)
+                self._next_stream[ncp] = max(self._next_stream.get(ncp, 2), (number + 2) & ~1)
         self._with_streams.add(ncp)
         self._start(ncp)
 
@@ -183,18 +192,15 @@ class Peers:
 
 
 def listeners(ncp: str, peers: Iterable[Peer]) -> list[StreamListen]:
-    """One per local address (and port, for link-local peers) of this box, for all neighbors that may connect there."""
-    allowed: dict[tuple[bytes, str], list[list[Any]]] = {}
+    """One per local address and port of this box, for all neighbors that may connect there."""
+    allowed: dict[tuple[bytes, int], list[list[Any]]] = {}
     for peer in peers:
         config, place = peer.session.config, peer.place
-        if place.ncp != ncp:
-            continue
-        local = place.local or bytes(len(config.address))
-        device = place.port if config.device else ""
-        allowed.setdefault((local, device), []).append(
-            [config.address, config.password, config.send_ttl, config.minimum_ttl]
-        )
+        if place.ncp == ncp:
+            local = place.local or bytes(len(config.address))
+            row = [config.address, config.password, config.send_ttl, config.minimum_ttl]
+            allowed.setdefault((local, config.port), []).append(row)
     return [
-        StreamListen(number, local, BGP_PORT, device, allow)
-        for number, ((local, device), allow) in enumerate(sorted(allowed.items()), start=1)
+        StreamListen(number, local, port, "", allow)
+        for number, ((local, port), allow) in enumerate(sorted(allowed.items()), start=1)
     ]

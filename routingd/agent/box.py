@@ -1,4 +1,5 @@
-"""This box: what the kernel says of it goes to the model and to the controller, what the controller wants goes to the kernel.
+"""This box: what the kernel says of it goes to the model and to the controller, what the controller wants goes to the
+kernel.
 
 Owns the facts and the application of ``BoxConfig``, one at a time, the latest wins.
 """
@@ -80,7 +81,11 @@ class Box:
     def _fabric(self) -> None:
         if self.config is None:
             return
-        peers = {name: (pair[0] or None, pair[1] or None) for name, pair in self.config.fabric_peers.items() if len(pair) == 2}
+        peers = {
+            name: (pair[0] or None, pair[1] or None)
+            for name, pair in self.config.fabric_peers.items()
+            if len(pair) == 2
+        }
         self._model.set_fabric(self.config.fabric_port or None, peers)
 
     # --- facts --------------------------------------------------------------------------------------------------------
@@ -183,7 +188,8 @@ class Box:
     # --- configuration ------------------------------------------------------------------------------------------------
 
     async def _keep_applied(self) -> None:
-        """Again whenever the configuration, a port or an address changes: what it names may have appeared or been taken away."""
+        """Again whenever the configuration, a port or an address changes: what it names may have appeared or been
+        taken away."""
         while True:
             await self._wake.wait()
             await asyncio.sleep(_SETTLE)

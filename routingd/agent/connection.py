@@ -91,8 +91,8 @@ class Connection:
         self._ending = False
 
     @property
-    def waiting(self) -> int:
-        return len(self._waiting)
+    def at_end(self) -> bool:
+        return self._reader.at_eof()
 
     def send(self, message: Message) -> None:
         if self._ending:
@@ -131,12 +131,12 @@ class Connection:
             while True:
                 data = await self._reader.read(_READ)
                 if not data:
-                    return "closed by the controller"
+                    return "closed by this agent" if self._ending else "closed by the controller"
                 self.last_heard = self._loop.time()
                 for message, _, _ in self._decoder.feed(data):
-                    handle(message)
                     if self._ending:
-                        return "closed"
+                        return "closed by this agent"
+                    handle(message)
                 # A read that finds bytes waiting returns without letting anything else run.
                 await asyncio.sleep(0)
         except WireError as error:
@@ -159,9 +159,11 @@ class Connection:
             self.abort()
 
     def end(self) -> None:
-        """Stop reading after the message in hand; ``run`` returns and its caller closes."""
-        self._ending = True
-        self._reader.feed_eof()
+        """Stop after the message in hand; ``run`` returns and its caller closes. What was sent still goes out."""
+        if not self._ending:
+            self._ending = True
+            self._writer.close()
+            self._loop.call_later(_CLOSE_PATIENCE, self.abort)
 
     def abort(self) -> None:
         self._ending = True

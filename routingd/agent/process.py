@@ -1,16 +1,16 @@
-"""The running agent: composition of box, model, netlink writer, edge sockets and the three connections to the controller.
+"""The running agent: composition of box, model, netlink writer, edge sockets and the three connections to the
+controller.
 
-Owns the order of things at start and at the end. Whatever happens to the controller, kernel routes stay, unless it says flush.
-"""
+Owns the order of things at start and at the end. Whatever happens to the controller, kernel routes stay, unless it
+says flush."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import random
 import socket
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -65,6 +65,7 @@ class AgentProcess:
         self._control_up = asyncio.Event()
         self._beats: asyncio.Task[None] | None = None
         self._stopping = asyncio.Event()
+        self._rebuilding = asyncio.Lock()
         self._flush = False
         self._stream_id = b""
         self.batches = 0
@@ -76,9 +77,10 @@ class AgentProcess:
 
     # --- life ---------------------------------------------------------------------------------------------------------
 
-    async def run(self) -> None:
+    async def run(self, begun: Callable[[], None] = lambda: None) -> None:
         await self.box.start()
         self._adopt()
+        begun()
         tasks = [self._loop.create_task(self._keep_connected(role)) for role in Role]
         try:
             await self._stopping.wait()
@@ -119,20 +121,21 @@ class AgentProcess:
         self._kick()
 
     async def _begin_again(self, reason: str, *, flush: bool = False) -> None:
-        """The model and the kernel have parted, or the model must be another: make it anew from what the kernel holds. The
-        controller then sends its snapshot again."""
-        log.warning("model.rebuilt", reason=reason)
-        self._close(Role.FIB)
-        if self._writer is not None:
-            await asyncio.to_thread(self._writer.stop)
-        if flush:
-            await asyncio.to_thread(self._empty_kernel)
-        if self.box.config is not None:
-            self._kernel = _kernel_of(self.box.config)
-        self.model = self._new_model()
-        self.agent.replace(self.model)
-        self.box.adopt_model(self.model)
-        self._adopt()
+        """The model and the kernel have parted, or the model must be another: make it anew from what the kernel holds.
+        The controller then sends its snapshot again."""
+        async with self._rebuilding:
+            log.warning("model.rebuilt", reason=reason)
+            self._close(Role.FIB)
+            if self._writer is not None:
+                await asyncio.to_thread(self._writer.stop)
+            if flush:
+                await asyncio.to_thread(self._empty_kernel)
+            if self.box.config is not None:
+                self._kernel = _kernel_of(self.box.config)
+            self.model = self._new_model()
+            self.agent.replace(self.model)
+            self.box.adopt_model(self.model)
+            self._adopt()
 
     # --- the writer ---------------------------------------------------------------------------------------------------
 
@@ -224,7 +227,8 @@ class AgentProcess:
     async def _greet(self, connection: Connection) -> tuple[Welcome | str, list[Message]]:
         connection.send(
             Hello(
-                connection.role, self._settings.name, self._boot_id, capabilities=["columns"], stream_id=self._stream_id,
+                connection.role, self._settings.name, self._boot_id,
+                capabilities=["columns"], stream_id=self._stream_id,
                 last_sequence=self.agent.applied, election_id=self.agent.election_id, hostname=socket.gethostname(),
             )
         )  # fmt: skip
@@ -244,11 +248,11 @@ class AgentProcess:
             return f"refused ({first.code}): {first.text}", []
         if not isinstance(first, Welcome):
             return f"{type(first).__name__} where Welcome is due", []
-        effects, error = self.agent.elect(first)
+        effects, refusal = self.agent.elect(first)
         self._perform(effects)
-        if error is not None:
-            connection.send(error)
-            return error.text, []
+        if refusal is not None:
+            connection.send(refusal)
+            return refusal.text, []
         return first, messages[1:]
 
     def _up(self, connection: Connection, welcome: Welcome) -> None:
@@ -309,7 +313,9 @@ class AgentProcess:
             case BoxConfig():
                 self.box.configure(message)
                 if _kernel_of(message) != self._kernel:
-                    self._loop.create_task(self._begin_again("the kernel table, protocol or metric changed", flush=True))
+                    self._loop.create_task(
+                        self._begin_again("the kernel table, protocol or metric changed", flush=True)
+                    )
             case Query():
                 answer: Answer = self._questions.answer(message)
                 connection.send(answer)
@@ -331,9 +337,7 @@ class AgentProcess:
                 return
 
     def connected_roles(self) -> list[str]:
-        with contextlib.suppress(KeyError):
-            return sorted(role.name.lower() for role in self._connections)
-        return []
+        return sorted(role.name.lower() for role in self._connections)
 
 
 def _kernel_of(config: BoxConfig) -> tuple[int, int, int]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import ipaddress
 import os
+import time
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +20,8 @@ from fibd.wire import BoxConfig, Decoder, WireError, encode
 _ELECTION: Final = "election"
 _BOX: Final = "box.frame"
 _ADDED: Final = "addresses"
+_LOCK_ATTEMPTS: Final = 10
+_LOCK_PAUSE: Final = 0.03
 
 
 class AlreadyRunningError(Exception):
@@ -96,14 +99,23 @@ class Lock:
         self.pid_file = run_directory / f"ncpd-{name}.pid"
         self._path = run_directory / f"ncpd-{name}.lock"
         self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not self._taken():
             os.close(self._descriptor)
             raise AlreadyRunningError(
                 f"ncpd {name} is already running (pid {_pid(self.pid_file)}, lock {self._path}): "
                 "stop it first, or use another --run-dir"
-            ) from None
+            )
+
+    def _taken(self) -> bool:
+        """Who only looks whether an agent is alive holds the lock for an instant."""
+        for _ in range(_LOCK_ATTEMPTS):
+            try:
+                fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                time.sleep(_LOCK_PAUSE)
+            else:
+                return True
+        return False
 
     def write_pid(self) -> None:
         temporary = self.pid_file.with_suffix(".pid.new")

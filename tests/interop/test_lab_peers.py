@@ -1,11 +1,10 @@
-"""The lab against itself: each peer daemon faces the plain speaker, and both ends' readings of the tables must be equal.
+"""The lab against itself: each peer daemon faces the plain speaker, and both ends' readings of the tables must be
+equal.
 
 What a peer's reader gets wrong here would otherwise be blamed on the router under test.
 """
 
 from __future__ import annotations
-
-from collections.abc import Iterator
 
 import pytest
 
@@ -32,12 +31,6 @@ ANNOUNCED = [
 ]
 
 
-@pytest.fixture
-def lab() -> Iterator[Lab]:
-    with Lab() as made:
-        yield made
-
-
 @pytest.mark.parametrize("ebgp", [True, False], ids=["ebgp", "ibgp"])
 @pytest.mark.parametrize("daemon", [Bird, Frr, ExaBgp, GoBgp, OpenBgpd])
 def test_a_peer_and_the_plain_speaker_see_the_same_tables(lab: Lab, daemon: type[Peer], ebgp: bool) -> None:
@@ -55,15 +48,40 @@ def test_a_peer_and_the_plain_speaker_see_the_same_tables(lab: Lab, daemon: type
     preference = None if ebgp else 150
     table4 = tables.generate(300, first_asn=65010, next_hop=US, local_pref=preference)
     table6 = tables.generate(100, family=6, first_asn=65010, next_hop=US6, local_pref=preference)
-    four = Feeder(us, "four", peer=PEER, local=US, asn=our_asn, router_id="10.9.0.2", families=(1,), blob=table4.encode(), listen=True)
-    six = Feeder(us, "six", peer=PEER6, local=US6, asn=our_asn, router_id="10.9.0.2", families=(2,), blob=table6.encode(), listen=True)
+    four = Feeder(
+        us,
+        "four",
+        peer=PEER,
+        local=US,
+        asn=our_asn,
+        router_id="10.9.0.2",
+        families=(1,),
+        blob=table4.encode(),
+        listen=True,
+    )
+    six = Feeder(
+        us,
+        "six",
+        peer=PEER6,
+        local=US6,
+        asn=our_asn,
+        router_id="10.9.0.2",
+        families=(2,),
+        blob=table6.encode(),
+        listen=True,
+    )
     peer.wait_established()
 
     peer.wait_routes(US, 4, set(table4.truth()))
     peer.wait_routes(US6, 6, set(table6.truth()))
     for feeder, address, of, next_hop in ((four, US, 4, PEER), (six, US6, 6, PEER6)):
         expected: set[Route] = peer.announced(address, of, next_hop=next_hop)
-        wait_for(f"IPv{of} routes at the speaker", lambda: len(feeder.table()), lambda n, e=expected: n >= len(e), timeout=15)
+        wait_for(
+            f"IPv{of} routes at the speaker",
+            lambda f=feeder: len(f.table()),
+            lambda n, e=expected: n >= len(e),
+            timeout=15,
+        )
         assert_same(expected, feeder.routes(), f"IPv{of} from {peer.kind} at the speaker")
 
     four.process.kill()

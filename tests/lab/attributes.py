@@ -1,6 +1,8 @@
-"""What a route's attributes are, in one canonical form, whoever tells them: a peer's tool, routingd, bgpdump, or the generator.
+"""What a route's attributes are, in one canonical form, whoever tells them: a peer's tool, routingd, bgpdump, or the
+generator.
 
-AS paths are written as RFC 4271 and RFC 5065 segments: ``65001 65002 {1,2} (3 4) [5 6]``. Communities are sorted sets (RFC 1997, 8092).
+AS paths are written as RFC 4271 and RFC 5065 segments: ``65001 65002 {1,2} (3 4) [5 6]``. Communities are sorted sets
+(RFC 1997, 8092).
 """
 
 from __future__ import annotations
@@ -86,8 +88,8 @@ def from_routingd(row: Mapping[str, Any]) -> Attributes:
 
 
 def over_ebgp(attributes: Attributes, *, asn: int, next_hop: str, keep_med: bool = False) -> Attributes:
-    """What the other end of an eBGP session must see (RFC 4271 5.1.2, 5.1.3, 5.1.4, 5.1.5): sender's AS first, sender as next hop,
-    no LOCAL_PREF, and MED only from the AS that set it."""
+    """What the other end of an eBGP session must see (RFC 4271 5.1.2, 5.1.3, 5.1.4, 5.1.5): sender's AS first, sender
+    as next hop, no LOCAL_PREF, and MED only from the AS that set it."""
     return attributes._replace(
         as_path=f"{asn} {attributes.as_path}".strip(),
         next_hop=next_hop,
@@ -97,17 +99,23 @@ def over_ebgp(attributes: Attributes, *, asn: int, next_hop: str, keep_med: bool
 
 
 def over_ibgp(attributes: Attributes, *, next_hop: str | None = None) -> Attributes:
-    """What an iBGP peer must see: LOCAL_PREF always present (RFC 4271 5.1.5), next hop unchanged unless the sender puts itself there."""
+    """What an iBGP peer must see: LOCAL_PREF always present (RFC 4271 5.1.5), next hop unchanged unless the sender
+    puts itself there."""
     return attributes._replace(
-        next_hop=next_hop or attributes.next_hop, local_pref=100 if attributes.local_pref is None else attributes.local_pref
+        next_hop=next_hop or attributes.next_hop,
+        local_pref=100 if attributes.local_pref is None else attributes.local_pref,
     )
 
 
 def differences(expected: set[Any], found: set[Any], *, limit: int = 10) -> list[str]:
     """The first differences of two sets, ordered so that the two readings of one prefix stand together."""
-    rows = [(row, "expected, not there") for row in expected - found] + [(row, "there, not expected") for row in found - expected]
+    rows = [(row, "expected, not there") for row in expected - found] + [
+        (row, "there, not expected") for row in found - expected
+    ]
     rows.sort(key=lambda entry: repr(entry))
-    return [f"{why}: {row}" for row, why in rows[:limit]] + ([f"… and {len(rows) - limit} more"] if len(rows) > limit else [])
+    return [f"{why}: {row}" for row, why in rows[:limit]] + (
+        [f"… and {len(rows) - limit} more"] if len(rows) > limit else []
+    )
 
 
 def assert_same(expected: set[Any], found: set[Any], what: str) -> None:

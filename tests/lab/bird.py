@@ -24,7 +24,8 @@ def configuration(config: PeerConfig, *, kernel: bool = False, kernel_metric: in
         lines.append(f"protocol static static{of} {{\n  ipv{of} {{ import all; }};\n{body}}}")
         if kernel:
             lines.append(
-                f"protocol kernel kernel{of} {{ metric {kernel_metric}; ipv{of} {{ import none; export where source = RTS_BGP; }}; }}"
+                f"protocol kernel kernel{of} {{ metric {kernel_metric}; "
+                f"ipv{of} {{ import none; export where source = RTS_BGP; }}; }}"
             )
     lines += [_neighbor(config, n) for n in config.neighbors]
     return "\n".join(lines) + "\n"
@@ -39,9 +40,12 @@ def _filter(a: Announcement) -> str:
 
 
 def _export(config: PeerConfig, n: Neighbor, of: int) -> str:
-    # A MED set where the route is made does not survive eBGP export once the path is not empty: it is set on the way out.
+    # A MED set where the route is made does not survive eBGP export once the path is not empty: it is set on the way
+    # out.
     meds = "".join(
-        f"if net = {a.prefix} then bgp_med = {a.med}; " for a in config.announce if a.med is not None and family(a.prefix) == of
+        f"if net = {a.prefix} then bgp_med = {a.med}; "
+        for a in config.announce
+        if a.med is not None and family(a.prefix) == of
     )
     sources = "[RTS_STATIC, RTS_BGP]" if n.transit else "[RTS_STATIC]"
     return f"filter {{ {meds}if source ~ {sources} then accept; reject; }}"
@@ -49,10 +53,11 @@ def _export(config: PeerConfig, n: Neighbor, of: int) -> str:
 
 def _neighbor(config: PeerConfig, n: Neighbor) -> str:
     reach = "multihop" if n.multihop else "direct"
-    channels = "".join(
-        f"  ipv{of} {{ import all; export {_export(config, n, of) if n.export else 'none'};{' next hop self;' if n.next_hop_self else ''} }};\n"
-        for of in n.families
-    )
+    # A next hop beyond the neighbour is reached through the neighbour: no IGP is needed beside it.
+    gateway = "" if n.multihop else " gateway direct;"
+    own = " next hop self;" if n.next_hop_self else ""
+    export = {of: _export(config, n, of) if n.export else "none" for of in n.families}
+    channels = "".join(f"  ipv{of} {{ import all;{gateway} export {export[of]};{own} }};\n" for of in n.families)
     return (
         f"protocol bgp {n.name} {{\n  local {n.local} as {config.asn};\n  neighbor {n.address} as {n.asn};\n  {reach};\n"
         f"  hold time {n.hold_time};\n  connect delay time 1;\n  connect retry time 2;\n  error wait time 1, 2;\n"
@@ -73,7 +78,9 @@ class Bird(Peer):
         file.write_text(configuration(self.config, kernel=self._kernel))
         argv = ["bird", "-f", "-c", str(file), "-s", str(self.socket), "-P", str(self.directory / "bird.pid")]
         self.processes = [self.box.start("bird", argv)]
-        wait_for(f"bird in {self.box.name} to answer", lambda: self.ask("show status"), lambda text: "up and running" in text)
+        wait_for(
+            f"bird in {self.box.name} to answer", lambda: self.ask("show status"), lambda text: "up and running" in text
+        )
 
     def ask(self, command: str) -> str:
         if not self.processes or not self.processes[0].running():
@@ -86,7 +93,10 @@ class Bird(Peer):
 
     def routes(self, neighbor: str, of: int = 4) -> set[Route]:
         name = self.neighbor(neighbor).name
-        return {(p, self.received(neighbor, a)) for p, a in parse(self.ask(f"show route all table master{of} protocol {name}"))}
+        return {
+            (p, self.received(neighbor, a))
+            for p, a in parse(self.ask(f"show route all table master{of} protocol {name}"))
+        }
 
     def count(self, of: int = 4) -> int:
         """Routes in its table, without listing them."""

@@ -1,4 +1,5 @@
-"""A certificate authority of the lab's own, made with the openssl command: the controller's certificate and one for each NCP."""
+"""A certificate authority of the lab's own, made with the openssl command: the controller's certificate and one for
+each NCP."""
 
 from __future__ import annotations
 
@@ -23,12 +24,24 @@ class Authority:
         self.certificate = directory / "ca.pem"
         self._key = directory / "ca.key"
         _openssl(
-            "req", "-x509", *_new_key(self._key), "-out", str(self.certificate), "-days", "30", "-subj", "/CN=lab authority",
-            "-addext", "basicConstraints=critical,CA:TRUE", "-addext", "keyUsage=critical,keyCertSign,cRLSign",
-        )  # fmt: skip
+            "req",
+            "-x509",
+            *_new_key(self._key),
+            "-out",
+            str(self.certificate),
+            "-days",
+            "30",
+            "-subj",
+            "/CN=lab authority",
+            "-addext",
+            "basicConstraints=critical,CA:TRUE",
+            "-addext",
+            "keyUsage=critical,keyCertSign,cRLSign",
+        )
 
     def issue(self, name: str, *alternatives: str) -> Certificate:
-        """For ``name`` (common name and DNS name) and further ``DNS:`` or ``IP:`` alternatives; for both ends of a connection."""
+        """For ``name`` (common name and DNS name) and further ``DNS:`` or ``IP:`` alternatives; for both ends of a
+        connection."""
         made = Certificate(self.directory / f"{name}.pem", self.directory / f"{name}.key")
         request, extensions = self.directory / f"{name}.csr", self.directory / f"{name}.ext"
         extensions.write_text(
@@ -37,9 +50,22 @@ class Authority:
         )
         _openssl("req", *_new_key(made.key), "-out", str(request), "-subj", f"/CN={name}")
         _openssl(
-            "x509", "-req", "-in", str(request), "-CA", str(self.certificate), "-CAkey", str(self._key), "-CAcreateserial",
-            "-out", str(made.certificate), "-days", "30", "-extfile", str(extensions),
-        )  # fmt: skip
+            "x509",
+            "-req",
+            "-in",
+            str(request),
+            "-CA",
+            str(self.certificate),
+            "-CAkey",
+            str(self._key),
+            "-CAcreateserial",
+            "-out",
+            str(made.certificate),
+            "-days",
+            "30",
+            "-extfile",
+            str(extensions),
+        )
         return made
 
 

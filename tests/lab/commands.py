@@ -18,5 +18,7 @@ def run(argv: Sequence[str], *, check: bool = True, timeout: float = 120.0, stdi
     """A command's standard output; its standard error is in the exception when it fails."""
     done = subprocess.run(argv, capture_output=True, text=True, timeout=timeout, input=stdin)
     if check and done.returncode != 0:
-        raise CommandFailed(f"{' '.join(argv[:14])} … exit {done.returncode}: {(done.stderr or done.stdout).strip()[-2000:]}")
+        raise CommandFailed(
+            f"{' '.join(argv[:14])} … exit {done.returncode}: {(done.stderr or done.stdout).strip()[-2000:]}"
+        )
     return done.stdout

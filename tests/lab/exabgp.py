@@ -14,9 +14,13 @@ from tests.lab.peer import Announcement, Neighbor, Peer, PeerConfig
 from tests.lab.waiting import wait_for
 
 ENVIRONMENT = {
-    "exabgp_daemon_user": "root", "exabgp_daemon_drop": "false", "exabgp_log_destination": "stdout", "exabgp_log_level": "INFO",
-    "exabgp_api_cli": "false", "exabgp_api_ack": "false",
-}  # fmt: skip
+    "exabgp_daemon_user": "root",
+    "exabgp_daemon_drop": "false",
+    "exabgp_log_destination": "stdout",
+    "exabgp_log_level": "INFO",
+    "exabgp_api_cli": "false",
+    "exabgp_api_ack": "false",
+}
 
 
 def program() -> str:
@@ -34,12 +38,20 @@ def configuration(config: PeerConfig, recorder: Path) -> str:
     for n in config.neighbors:
         routes = [_route(config, n, a) for a in config.announce if family(a.prefix) in n.families] if n.export else []
         lines += [
-            f"neighbor {n.address} {{", f"  router-id {config.router_id};", f"  local-address {n.local};", f"  local-as {config.asn};",
-            f"  peer-as {n.asn};", f"  hold-time {n.hold_time};", "  capability { route-refresh enable; }",
+            f"neighbor {n.address} {{",
+            f"  router-id {config.router_id};",
+            f"  local-address {n.local};",
+            f"  local-as {config.asn};",
+            f"  peer-as {n.asn};",
+            f"  hold-time {n.hold_time};",
+            "  capability { route-refresh enable; }",
             "  family { " + " ".join(f"ipv{of} unicast;" for of in n.families) + " }",
             "  api { processes [ record ]; neighbor-changes; receive { parsed; update; } }",
-            "  static {", *routes, "  }", "}",
-        ]  # fmt: skip
+            "  static {",
+            *routes,
+            "  }",
+            "}",
+        ]
     return "\n".join(lines) + "\n"
 
 
@@ -58,7 +70,9 @@ def _next_hop(n: Neighbor, a: Announcement) -> str:
     if family(a.prefix) == family(n.local):
         return "self"
     if n.other_local is None:
-        raise LabError(f"ExaBGP needs a next hop for {a.prefix} on the session with {n.address}: give the neighbour an other_local")
+        raise LabError(
+            f"ExaBGP needs a next hop for {a.prefix} on the session with {n.address}: give the neighbour an other_local"
+        )
     return n.other_local
 
 
@@ -75,7 +89,10 @@ class ExaBgp(Peer):
         file.write_text(configuration(self.config, recorder))
         process = self.box.start("exabgp", [program(), "server", str(file)], env=ENVIRONMENT, cwd=self.directory)
         self.processes = [process]
-        wait_for(f"exabgp in {self.box.name} to read its configuration", lambda: self._alive() and "loaded" in process.output().lower())
+        wait_for(
+            f"exabgp in {self.box.name} to read its configuration",
+            lambda: self._alive() and "loaded" in process.output().lower(),
+        )
 
     def _alive(self) -> bool:
         if not self.processes or not self.processes[0].running():

@@ -39,9 +39,26 @@ class Feeder:
         self._record = box.directory / f"{name}.received"
         self._sent = 0
         argv = [
-            sys.executable, "-m", "tests.lab.speaker", "--peer", peer, "--local", local, "--asn", str(asn), "--router-id", router_id,
-            "--families", ",".join(map(str, families)), "--hold", str(hold), "--port", str(port), "--report", str(self._report),
-        ]  # fmt: skip
+            sys.executable,
+            "-m",
+            "tests.lab.speaker",
+            "--peer",
+            peer,
+            "--local",
+            local,
+            "--asn",
+            str(asn),
+            "--router-id",
+            router_id,
+            "--families",
+            ",".join(map(str, families)),
+            "--hold",
+            str(hold),
+            "--port",
+            str(port),
+            "--report",
+            str(self._report),
+        ]
         if blob:
             argv += ["--blob", str(self._keep(blob))]
         if record:
@@ -60,7 +77,9 @@ class Feeder:
         return dict(json.loads(self._report.read_text()))
 
     def wait_established(self, timeout: float = 30.0) -> None:
-        wait_for(f"{self.process.name} established", self.report, lambda r: r["state"] == "established", timeout=timeout)
+        wait_for(
+            f"{self.process.name} established", self.report, lambda r: r["state"] == "established", timeout=timeout
+        )
 
     def send(self, blob: bytes) -> None:
         """Queue whole messages behind what is being sent."""
@@ -68,10 +87,20 @@ class Feeder:
 
     def wait_sent(self, timeout: float = 120.0) -> dict[str, Any]:
         """Until everything given so far has been taken by TCP."""
-        return wait_for(f"{self.process.name} to send all", self.report, lambda r: r.get("sent_files", 0) >= self._sent, timeout=timeout)
+        return wait_for(
+            f"{self.process.name} to send all",
+            self.report,
+            lambda r: r.get("sent_files", 0) >= self._sent,
+            timeout=timeout,
+        )
 
     def wait_end_of_rib(self, count: int = 1, timeout: float = 120.0) -> dict[str, Any]:
-        return wait_for(f"{self.process.name} to receive End-of-RIB", self.report, lambda r: r["end_of_rib"] >= count, timeout=timeout)
+        return wait_for(
+            f"{self.process.name} to receive End-of-RIB",
+            self.report,
+            lambda r: r["end_of_rib"] >= count,
+            timeout=timeout,
+        )
 
     def refresh(self) -> None:
         self.process.write_line("refresh")

@@ -1,7 +1,8 @@
-"""What a box's kernel must hold, worked out from the Loc-RIB's rows and the fabric: ``fib-distribution.md`` section 3, first form.
+"""What a box's kernel must hold, worked out from the Loc-RIB's rows and the fabric: ``fib-distribution.md`` section
+3, first form.
 
-A route with a member on the box uses its members there; otherwise it goes to the boxes that have one, over the fabric port. The
-comparison leaves weights out: where two members share a box, the other boxes see one way to it.
+A route with a member on the box uses its members there; otherwise it goes to the boxes that have one, over the fabric
+port. The comparison leaves weights out: where two members share a box, the other boxes see one way to it.
 """
 
 from __future__ import annotations
@@ -29,8 +30,14 @@ Ways = frozenset[Hop]
 
 def fabric_port(box: Namespace, device: str) -> FabricPort:
     """Read from the box itself."""
-    addresses = {(a["family"], a["scope"]): a["local"] for a in box.ip_json("address", "show", "dev", device)[0]["addr_info"]}
-    return FabricPort(device, addresses.get(("inet", "global"), addresses.get(("inet", "link"), "")), addresses.get(("inet6", "link"), ""))
+    addresses = {
+        (a["family"], a["scope"]): a["local"] for a in box.ip_json("address", "show", "dev", device)[0]["addr_info"]
+    }
+    return FabricPort(
+        device,
+        addresses.get(("inet", "global"), addresses.get(("inet", "link"), "")),
+        addresses.get(("inet6", "link"), ""),
+    )
 
 
 def ways(hops: Hops) -> Ways:
@@ -42,8 +49,11 @@ def kernel_ways(table: Mapping[str, Hops]) -> set[tuple[str, Ways]]:
     return {(net, cache.setdefault(hops, ways(hops))) for net, hops in table.items()}
 
 
-def expected_ways(rows: Iterable[Mapping[str, Any]], ncp: str, fabric: Mapping[str, FabricPort]) -> set[tuple[str, Ways]]:
-    """(prefix, ways out) of ``ncp``'s kernel for Loc-RIB rows; connected routes of its own ports are the kernel's business."""
+def expected_ways(
+    rows: Iterable[Mapping[str, Any]], ncp: str, fabric: Mapping[str, FabricPort]
+) -> set[tuple[str, Ways]]:
+    """(prefix, ways out) of ``ncp``'s kernel for Loc-RIB rows; connected routes of its own ports are the kernel's
+    business."""
     out = set()
     cache: dict[str, Ways] = {}
     for row in rows:

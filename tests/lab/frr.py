@@ -22,21 +22,31 @@ WELL_KNOWN = {
 def configuration(config: PeerConfig) -> str:
     """bgpd.conf: no policy (RFC 8212 off), networks announced whether the box has them or not."""
     lines = [
-        f"router bgp {config.asn}", f" bgp router-id {config.router_id}", " no bgp ebgp-requires-policy", " no bgp default ipv4-unicast",
-        " no bgp network import-check", " bgp bestpath as-path multipath-relax",
-    ]  # fmt: skip
+        f"router bgp {config.asn}",
+        f" bgp router-id {config.router_id}",
+        " no bgp ebgp-requires-policy",
+        " no bgp default ipv4-unicast",
+        " no bgp network import-check",
+        " bgp bestpath as-path multipath-relax",
+    ]
     for n in config.neighbors:
         lines += [
-            f" neighbor {n.address} remote-as {n.asn}", f" neighbor {n.address} timers {max(1, n.hold_time // 3)} {n.hold_time}",
-            f" neighbor {n.address} timers connect 1", f" neighbor {n.address} advertisement-interval 0",
+            f" neighbor {n.address} remote-as {n.asn}",
+            f" neighbor {n.address} timers {max(1, n.hold_time // 3)} {n.hold_time}",
+            f" neighbor {n.address} timers connect 1",
+            f" neighbor {n.address} advertisement-interval 0",
             f" neighbor {n.address} update-source {n.local}",
-        ]  # fmt: skip
+        ]
         lines += [f" neighbor {n.address} passive"] if n.passive else []
         lines += [f" neighbor {n.address} ebgp-multihop"] if n.multihop and n.asn != config.asn else []
     for of in (4, 6):
         lines.append(f" address-family ipv{of} unicast")
         lines += [line for n in config.neighbors if of in n.families for line in _activate(n, of)]
-        lines += [f"  network {a.prefix} route-map {_map(index)}" for index, a in enumerate(config.announce) if family(a.prefix) == of]
+        lines += [
+            f"  network {a.prefix} route-map {_map(index)}"
+            for index, a in enumerate(config.announce)
+            if family(a.prefix) == of
+        ]
         lines.append(" exit-address-family")
     lines += ["exit", "route-map NOTHING deny 1", "exit"]
     for of, ip in ((4, "ip"), (6, "ipv6")):
@@ -79,7 +89,11 @@ class Frr(Peer):
 
     def start(self) -> None:
         (self.directory / "bgpd.conf").write_text(configuration(self.config))
-        keep_out = "" if self._kernel else "route-map NONE deny 1\nexit\nip protocol bgp route-map NONE\nipv6 protocol bgp route-map NONE\n"
+        keep_out = (
+            ""
+            if self._kernel
+            else "route-map NONE deny 1\nexit\nip protocol bgp route-map NONE\nipv6 protocol bgp route-map NONE\n"
+        )
         (self.directory / "zebra.conf").write_text(f"hostname {self.box.name}\n{keep_out}")
         for path in (self.directory, *self.directory.iterdir()):
             shutil.chown(path, "frr", "frr")
@@ -92,9 +106,26 @@ class Frr(Peer):
     def _daemon(self, name: str) -> list[str]:
         here = self.directory
         return [
-            str(DAEMONS / name), "-u", "frr", "-g", "frr", "-z", str(here / "zserv.api"), "-i", str(here / f"{name}.pid"),
-            "--vty_socket", str(here), "-f", str(here / f"{name}.conf"), "-A", "127.0.0.1", "-P", "0", "--log", "stdout",
-        ]  # fmt: skip
+            str(DAEMONS / name),
+            "-u",
+            "frr",
+            "-g",
+            "frr",
+            "-z",
+            str(here / "zserv.api"),
+            "-i",
+            str(here / f"{name}.pid"),
+            "--vty_socket",
+            str(here),
+            "-f",
+            str(here / f"{name}.conf"),
+            "-A",
+            "127.0.0.1",
+            "-P",
+            "0",
+            "--log",
+            "stdout",
+        ]
 
     def _ask(self, command: str) -> str:
         if not all(process.running() for process in self.processes):
@@ -111,7 +142,9 @@ class Frr(Peer):
         found = set()
         for net, (_, *paths) in self._json(f"show bgp ipv{of} unicast json detail")["routes"].items():
             found.update(
-                (prefix(net), self.received(neighbor, _attributes(path))) for path in paths if path["peer"]["peerId"] == neighbor
+                (prefix(net), self.received(neighbor, _attributes(path)))
+                for path in paths
+                if path["peer"]["peerId"] == neighbor
             )
         return found
 

@@ -10,7 +10,18 @@ from tests.lab.commands import LabError
 from tests.lab.peer import Neighbor, Peer, PeerConfig
 from tests.lab.waiting import wait_for
 
-ORIGIN, AS_PATH, NEXT_HOP, MED, LOCAL_PREF, ATOMIC, AGGREGATOR, COMMUNITIES, MP_REACH, LARGE = 1, 2, 3, 4, 5, 6, 7, 8, 14, 32
+ORIGIN, AS_PATH, NEXT_HOP, MED, LOCAL_PREF, ATOMIC, AGGREGATOR, COMMUNITIES, MP_REACH, LARGE = (
+    1,
+    2,
+    3,
+    4,
+    5,
+    6,
+    7,
+    8,
+    14,
+    32,
+)
 
 
 def configuration(config: PeerConfig) -> str:
@@ -22,12 +33,25 @@ def configuration(config: PeerConfig) -> str:
 
 def _neighbor(n: Neighbor) -> list[str]:
     lines = ["[[neighbors]]", "  [neighbors.config]", f'    neighbor-address = "{n.address}"', f"    peer-as = {n.asn}"]
-    lines += ["  [neighbors.transport.config]", f'    local-address = "{n.local}"', f"    passive-mode = {str(n.passive).lower()}"]
-    lines += ["  [neighbors.timers.config]", "    connect-retry = 1", f"    hold-time = {n.hold_time}", "    idle-hold-time-after-reset = 1"]
+    lines += [
+        "  [neighbors.transport.config]",
+        f'    local-address = "{n.local}"',
+        f"    passive-mode = {str(n.passive).lower()}",
+    ]
+    lines += [
+        "  [neighbors.timers.config]",
+        "    connect-retry = 1",
+        f"    hold-time = {n.hold_time}",
+        "    idle-hold-time-after-reset = 1",
+    ]
     lines += [f"    keepalive-interval = {max(1, n.hold_time // 3)}"]
     lines += ["  [neighbors.ebgp-multihop.config]", "    enabled = true", "    multihop-ttl = 64"] if n.multihop else []
     for of in n.families:
-        lines += ["  [[neighbors.afi-safis]]", "    [neighbors.afi-safis.config]", f'      afi-safi-name = "ipv{of}-unicast"']
+        lines += [
+            "  [[neighbors.afi-safis]]",
+            "    [neighbors.afi-safis.config]",
+            f'      afi-safi-name = "ipv{of}-unicast"',
+        ]
     return lines
 
 

@@ -1,7 +1,7 @@
 """What Linux forwards by, in Linux's own words: ``ip -j route`` joined with ``ip -j nexthop``.
 
-With ``net.ipv4.nexthop_compat_mode=0`` a route shows only ``nhid N``; the gateway is in the nexthop objects. Output is parsed as it
-comes, an object at a time, so that a million routes cost one dict entry each.
+With ``net.ipv4.nexthop_compat_mode=0`` a route shows only ``nhid N``; the gateway is in the nexthop objects. Output
+is parsed as it comes, an object at a time, so that a million routes cost one dict entry each.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ _OPENING = {"blackhole": "blackhole", "unreachable": "unreachable", "prohibit": 
 
 
 class Hop(NamedTuple):
-    """One way out. ``gateway`` is empty where the destination is on the link; ``device`` names the kind where packets go nowhere."""
+    """One way out. ``gateway`` is empty where the destination is on the link; ``device`` names the kind where packets
+    go nowhere."""
 
     gateway: str
     device: str
@@ -31,7 +32,9 @@ Hops = frozenset[tuple[Hop, int]]
 """With the weight of each."""
 
 
-def kernel_routes(box: Namespace, *, protocol: int | None = PROTOCOL, families: tuple[int, ...] = (4, 6)) -> dict[str, Hops]:
+def kernel_routes(
+    box: Namespace, *, protocol: int | None = PROTOCOL, families: tuple[int, ...] = (4, 6)
+) -> dict[str, Hops]:
     """Prefix: ways out, of all routes of a protocol in all tables."""
     objects = nexthops(box)
     table: dict[str, Hops] = {}
@@ -46,7 +49,19 @@ def count(box: Namespace, *, protocol: int = PROTOCOL, families: tuple[int, ...]
     """How many there are: lines of ``ip -o route``, none of them parsed."""
     total = 0
     for of in families:
-        argv = ["ip", "-n", box.kernel_name, "-4" if of == 4 else "-6", "-o", "route", "show", "table", "all", "proto", str(protocol)]
+        argv = [
+            "ip",
+            "-n",
+            box.kernel_name,
+            "-4" if of == 4 else "-6",
+            "-o",
+            "route",
+            "show",
+            "table",
+            "all",
+            "proto",
+            str(protocol),
+        ]
         with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:
             assert child.stdout is not None
             while data := child.stdout.read(CHUNK):
@@ -66,7 +81,9 @@ def nexthops(box: Namespace) -> dict[int, Hops]:
         else:
             single[row["id"]] = Hop(row.get("gateway", row.get("via", {}).get("host", "")), row.get("dev", ""))
     found: dict[int, Hops] = {number: frozenset(((hop, 1),)) for number, hop in single.items()}
-    found.update({number: frozenset((single[m], weight) for m, weight in members) for number, members in groups.items()})
+    found.update(
+        {number: frozenset((single[m], weight) for m, weight in members) for number, members in groups.items()}
+    )
     return found
 
 
@@ -74,7 +91,9 @@ def _inline(row: dict[str, Any]) -> Hops:
     if row.get("type") in _OPENING:
         return frozenset(((Hop("", row["type"]), 1),))
     hops = row.get("nexthops", [row])
-    return frozenset((Hop(h.get("gateway", h.get("via", {}).get("host", "")), h.get("dev", "")), h.get("weight", 1)) for h in hops)
+    return frozenset(
+        (Hop(h.get("gateway", h.get("via", {}).get("host", "")), h.get("dev", "")), h.get("weight", 1)) for h in hops
+    )
 
 
 def _destination(text: str, of: int) -> str:

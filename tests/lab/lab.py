@@ -1,7 +1,8 @@
 """Network namespaces and the links between them; everything goes when the lab goes, however it goes.
 
-Owns the names: namespaces are ``rd-<pid>-<name>``, the lab's files are in ``<tmp>/rd-<pid>-lab``, pid being the process that made
-the lab. A lab whose maker is dead is a leftover and is removed, with the processes in it, when the next lab starts.
+Owns the names: namespaces are ``rd-<pid>-<name>``, the lab's files are in ``<tmp>/rd-<pid>-lab``, pid being the
+process that made the lab. A lab whose maker is dead is a leftover and is removed, with the processes in it, when the
+next lab starts.
 """
 
 from __future__ import annotations
@@ -69,10 +70,22 @@ class Namespace:
         self.ip(*(["-6"] if ":" in prefix or (via and ":" in via[-1]) else []), "route", "replace", prefix, *via)
 
     def start(
-        self, name: str, argv: Sequence[str], *, env: Mapping[str, str] | None = None, cwd: Path | None = None, stdin: bool = False
+        self,
+        name: str,
+        argv: Sequence[str],
+        *,
+        env: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+        stdin: bool = False,
     ) -> Process:
         process = Process(
-            f"{self.name}/{name}", argv, namespace=self.kernel_name, log=self.directory / f"{name}.log", env=env, cwd=cwd, stdin=stdin
+            f"{self.name}/{name}",
+            argv,
+            namespace=self.kernel_name,
+            log=self.directory / f"{name}.log",
+            env=env,
+            cwd=cwd,
+            stdin=stdin,
         )
         self.lab.processes.append(process)
         return process
@@ -110,7 +123,9 @@ class Lab:
                 break
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         for number, handler in self._handlers.items():
             signal.signal(number, handler)
         if self.keep and kind is None:
@@ -137,9 +152,18 @@ class Lab:
         return namespace
 
     def link(
-        self, a: Namespace, a_port: str, b: Namespace, b_port: str, *, a_addresses: Sequence[str] = (), b_addresses: Sequence[str] = (), mtu: int = 1500
+        self,
+        a: Namespace,
+        a_port: str,
+        b: Namespace,
+        b_port: str,
+        *,
+        a_addresses: Sequence[str] = (),
+        b_addresses: Sequence[str] = (),
+        mtu: int = 1500,
     ) -> None:
-        """A cable. It never exists in the host's own namespace. Ends without addresses are left to whoever runs the box, but are up."""
+        """A cable. It never exists in the host's own namespace. Ends without addresses are left to whoever runs the
+        box, but are up."""
         run(
             ["ip", "link", "add", a_port, "mtu", str(mtu), "netns", a.kernel_name, "type", "veth",
              "peer", "name", b_port, "mtu", str(mtu), "netns", b.kernel_name]
@@ -158,7 +182,9 @@ def check_host() -> None:
     probe = f"rd-{os.getpid()}-probe"
     made = subprocess.run(["ip", "netns", "add", probe], capture_output=True, text=True)
     if made.returncode != 0:
-        raise LabError(f"this machine does not allow network namespaces ({made.stderr.strip()}): a container needs CAP_SYS_ADMIN")
+        raise LabError(
+            f"this machine does not allow network namespaces ({made.stderr.strip()}): a container needs CAP_SYS_ADMIN"
+        )
     subprocess.run(["ip", "netns", "delete", probe], capture_output=True, check=False)
 
 
@@ -195,3 +221,8 @@ def _leave(number: int, frame: FrameType | None) -> None:
     if number == signal.SIGINT:
         raise KeyboardInterrupt
     sys.exit(128 + number)
+
+
+if __name__ == "__main__":  # what `make clean` runs: a lab kept with KEEP=1 goes
+    for gone in sweep():
+        print(f"removed the lab of process {gone}")

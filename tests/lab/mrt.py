@@ -1,4 +1,5 @@
-"""Recorded BGP sessions: MRT BGP4MP and BGP4MP_ET records (RFC 6396 4.4, RFC 8050) to messages, and bgpdump's reading of them."""
+"""Recorded BGP sessions: MRT BGP4MP and BGP4MP_ET records (RFC 6396 4.4, RFC 8050) to messages, and bgpdump's reading
+of them."""
 
 from __future__ import annotations
 
@@ -46,8 +47,8 @@ def records(path: Path) -> Iterator[tuple[int, bytes]]:
 
 
 def update_blob(path: Path) -> bytes:
-    """Every UPDATE of a recording that carries routes, ready to send over a session with four-octet AS numbers. End-of-RIB markers
-    are left out: the sender of the blob says when it is done."""
+    """Every UPDATE of a recording that carries routes, ready to send over a session with four-octet AS numbers.
+    End-of-RIB markers are left out: the sender of the blob says when it is done."""
     out = []
     for width, data in records(path):
         if data[18] == UPDATE and not is_end_of_rib(data[HEADER:]):

@@ -7,20 +7,29 @@ import pwd
 from pathlib import Path
 from typing import Any
 
-from tests.lab.attributes import Attributes, Route, address, communities, family, large_communities, prefix
+from tests.lab.attributes import Attributes, Route, address, communities, large_communities, prefix
 from tests.lab.commands import LabError
 from tests.lab.peer import Announcement, Neighbor, Peer, PeerConfig
 from tests.lab.waiting import wait_for
 
 
 def configuration(config: PeerConfig, socket: str) -> str:
-    lines = [f"AS {config.asn}", f"router-id {config.router_id}", "fib-update no", f'socket "{socket}"', "nexthop qualify via default", "connect-retry 1"]
+    lines = [
+        f"AS {config.asn}",
+        f"router-id {config.router_id}",
+        "fib-update no",
+        f'socket "{socket}"',
+        "nexthop qualify via default",
+        "connect-retry 1",
+    ]
     lines += sorted({f"listen on {n.local}" for n in config.neighbors})
     lines += [_network(config, a) for a in config.announce]
     lines += [_neighbor(n) for n in config.neighbors]
     lines += ["allow from any"]
     lines += [f"allow to {n.address}" if n.export else f"deny to {n.address}" for n in config.neighbors]
-    lines += [f"match to {n.address} set nexthop self" for n in config.neighbors if n.next_hop_self and n.asn == config.asn]
+    lines += [
+        f"match to {n.address} set nexthop self" for n in config.neighbors if n.next_hop_self and n.asn == config.asn
+    ]
     return "\n".join(lines) + "\n"
 
 
@@ -35,7 +44,12 @@ def _network(config: PeerConfig, a: Announcement) -> str:
 
 
 def _neighbor(n: Neighbor) -> str:
-    lines = [f"neighbor {n.address} {{", f"  remote-as {n.asn}", f"  local-address {n.local}", f"  holdtime {n.hold_time}"]
+    lines = [
+        f"neighbor {n.address} {{",
+        f"  remote-as {n.asn}",
+        f"  local-address {n.local}",
+        f"  holdtime {n.hold_time}",
+    ]
     lines += ["  passive"] if n.passive else []
     lines += ["  multihop 64"] if n.multihop else []
     lines += [f"  announce IPv{of} {'unicast' if of in n.families else 'none'}" for of in (4, 6)]
@@ -50,7 +64,9 @@ class OpenBgpd(Peer):
         file = self.directory / "bgpd.conf"
         file.write_text(configuration(self.config, str(self.socket)))
         file.chmod(0o600)  # it refuses a configuration that others can read
-        Path(pwd.getpwnam("_openbgpd").pw_dir).mkdir(exist_ok=True)  # where it chroots to; its service unit would make it
+        Path(pwd.getpwnam("_openbgpd").pw_dir).mkdir(
+            exist_ok=True
+        )  # where it chroots to; its service unit would make it
         self.processes = [self.box.start("bgpd", ["bgpd", "-d", "-f", str(file)])]
         wait_for(f"openbgpd in {self.box.name} to answer", lambda: self._json("show", "summary"))
 
@@ -66,6 +82,10 @@ class OpenBgpd(Peer):
     def routes(self, neighbor: str, of: int = 4) -> set[Route]:
         entries = self._json("show", "rib", f"ipv{of}", "neighbor", neighbor, "in", "detail").get("rib", [])
         return {(prefix(e["prefix"]), self.received(neighbor, _attributes(e))) for e in entries}
+
+    def can_tell(self, attributes: Attributes) -> Attributes:
+        """It shows MED 0 where there is none."""
+        return attributes._replace(med=attributes.med or 0)
 
     def restart_session(self, neighbor: str) -> None:
         self.box.run("bgpctl", "-s", str(self.socket), "neighbor", neighbor, "clear")

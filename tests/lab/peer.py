@@ -1,4 +1,5 @@
-"""What every real peer offers, whichever daemon it is: start, stop, kill, sessions, and its routes in the canonical form."""
+"""What every real peer offers, whichever daemon it is: start, stop, kill, sessions, and its routes in the canonical
+form."""
 
 from __future__ import annotations
 
@@ -7,10 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.lab.attributes import Attributes, Route, family
+from tests.lab.attributes import Attributes, Route, assert_same, family
 from tests.lab.lab import Namespace
 from tests.lab.process import Process
-from tests.lab.waiting import wait_for
+from tests.lab.waiting import LabTimeoutError, wait_for
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +29,12 @@ class Neighbor:
     export: bool = True
     """Announce to this neighbour what the configuration originates."""
     transit: bool = False
-    """Announce to it what was learned from others too (BIRD and FRR can leave it out; GoBGP and OpenBGPD always do it)."""
+    """Announce to it what was learned from others too (BIRD and FRR can leave it out; GoBGP and OpenBGPD always do
+    it)."""
     multihop: bool = False
     other_local: str | None = None
-    """The peer's address of the other family on this link: where it must be written into the configuration as a next hop."""
+    """The peer's address of the other family on this link: where it must be written into the configuration as a next
+    hop."""
 
     @property
     def name(self) -> str:
@@ -105,8 +108,13 @@ class Peer(abc.ABC):
         return self.neighbor(address).asn != self.config.asn
 
     def received(self, neighbor: str, attributes: Attributes) -> Attributes:
-        """LOCAL_PREF is not carried over eBGP (RFC 4271 5.1.5): the 100 a tool shows there is the daemon's own default."""
+        """LOCAL_PREF is not carried over eBGP (RFC 4271 5.1.5): the 100 a tool shows there is the daemon's own
+        default."""
         return attributes._replace(local_pref=None) if self.is_ebgp(neighbor) else attributes
+
+    def can_tell(self, attributes: Attributes) -> Attributes:
+        """An attribute set as far as the daemon's own tool shows it."""
+        return attributes
 
     def announced(self, neighbor: str, of: int = 4, *, next_hop: str) -> set[Route]:
         """What the configuration makes it announce to ``neighbor``."""
@@ -127,13 +135,19 @@ class Peer(abc.ABC):
 
     def wait_routes(self, neighbor: str, of: int, expected: set[Route], timeout: float = 30.0) -> None:
         """Until it holds exactly ``expected`` from ``neighbor``; the first ten differences otherwise."""
-        from tests.lab.attributes import assert_same
-        from tests.lab.waiting import LabTimeout
-
+        wanted = {(p, self.can_tell(a)) for p, a in expected}
         try:
-            wait_for("routes", lambda: self.routes(neighbor, of), lambda found: found == expected, timeout=timeout, every=0.2)
-        except LabTimeout:
-            assert_same(expected, self.routes(neighbor, of), f"{self.kind} in {self.box.name}: IPv{of} routes from {neighbor}")
+            wait_for(
+                "routes", lambda: self.routes(neighbor, of), lambda found: found == wanted, timeout=timeout, every=0.2
+            )
+        except LabTimeoutError:
+            assert_same(
+                wanted, self.routes(neighbor, of), f"{self.kind} in {self.box.name}: IPv{of} routes from {neighbor}"
+            )
+
+    def restart_session(self, neighbor: str) -> None:
+        """End the session by the daemon's own command; it comes back by itself."""
+        raise NotImplementedError(f"{self.kind} has no command that restarts a session")
 
     def stop(self) -> None:
         for process in self.processes:

@@ -23,7 +23,9 @@ class Loss:
 _COUNTS = re.compile(r"(\d+) packets transmitted, (\d+) received")
 
 
-def ping(box: Namespace, destination: str, *, count: int = 3, source: str | None = None, size: int = 56, deadline: int = 5) -> Loss:
+def ping(
+    box: Namespace, destination: str, *, count: int = 3, source: str | None = None, size: int = 56, deadline: int = 5
+) -> Loss:
     """``count`` echo requests, a fifth of a second apart."""
     words = ["ping", "-n", "-c", str(count), "-i", "0.2", "-w", str(deadline), "-s", str(size)]
     words += ["-I", source] if source else []
@@ -52,7 +54,9 @@ class PingStream:
 
     def __init__(self, box: Namespace, destination: str, *, interval: float = 0.01) -> None:
         self.interval = interval
-        self._process: Process = box.start(f"ping-{destination.replace(':', '_')}", ["ping", "-n", "-q", "-i", str(interval), destination])
+        self._process: Process = box.start(
+            f"ping-{destination.replace(':', '_')}", ["ping", "-n", "-q", "-i", str(interval), destination]
+        )
 
     def finish(self) -> Loss:
         self._process.signal(signal.SIGINT)

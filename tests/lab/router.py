@@ -1,4 +1,5 @@
-"""routingd under test: the controller in one box with its embedded agent, further agents in boxes of their own over mutual TLS.
+"""routingd under test: the controller in one box with its embedded agent, further agents in boxes of their own over
+mutual TLS.
 
 Owns how the programs are started and asked; what they say is read with routingctl, as a user would.
 """
@@ -34,7 +35,9 @@ def program(name: str) -> str:
     beside = Path(sys.executable).with_name(name)
     found = str(beside) if beside.exists() else shutil.which(name)
     if found is None:
-        raise LabError(f"{name} is not installed in {Path(sys.executable).parent}: run `make` to build the project first")
+        raise LabError(
+            f"{name} is not installed in {Path(sys.executable).parent}: run `make` to build the project first"
+        )
     return found
 
 
@@ -52,13 +55,29 @@ class Agent:
         for name in ("run", "state"):
             (self.directory / name).mkdir(parents=True, exist_ok=True)
         authority = self.router.authority
-        assert authority is not None, "an agent that dials in needs the router's management network: Router(management=ADDRESS)"
+        assert authority is not None, (
+            "an agent that dials in needs the router's management network: Router(management=ADDRESS)"
+        )
         certificate = authority.issue(self.name)
         argv = [
-            program("ncpd"), "--name", self.name, "--controller", f"{self.router.management}:{TLS_PORT}",
-            "--certificate", str(certificate.certificate), "--key", str(certificate.key), "--ca", str(authority.certificate),
-            "--run-dir", str(self.directory / "run"), "--state-dir", str(self.directory / "state"),
-        ]  # fmt: skip
+            program("ncpd"),
+            "--ncp",
+            self.name,
+            "--controller",
+            f"{self.router.management}:{TLS_PORT}",
+            "--controller-name",
+            "ncc",
+            "--certificate",
+            str(certificate.certificate),
+            "--key",
+            str(certificate.key),
+            "--ca",
+            str(authority.certificate),
+            "--run-dir",
+            str(self.directory / "run"),
+            "--state-dir",
+            str(self.directory / "state"),
+        ]
         self.process = self.box.start("ncpd", argv)
 
     def stop(self) -> None:
@@ -74,7 +93,13 @@ class Router:
     """One router. ``boxes`` is NCP name to namespace; the first is routingd's own box and its agent is embedded."""
 
     def __init__(
-        self, lab: Lab, config: Mapping[str, Any], boxes: Mapping[str, Namespace], *, management: str | None = None, name: str = "routingd"
+        self,
+        lab: Lab,
+        config: Mapping[str, Any],
+        boxes: Mapping[str, Namespace],
+        *,
+        management: str | None = None,
+        name: str = "routingd",
     ) -> None:
         self.lab = lab
         self.config: dict[str, Any] = dict(config)
@@ -111,7 +136,15 @@ class Router:
 
     def start_controller(self, timeout: float = 30.0, prefix: tuple[str, ...] = ()) -> None:
         self.config_file.write_text(yaml.safe_dump(self.config, sort_keys=False))
-        argv = [program("routingd"), "--config", str(self.config_file), "--run-dir", str(self.run_dir), "--state-dir", str(self.state_dir)]
+        argv = [
+            program("routingd"),
+            "--config",
+            str(self.config_file),
+            "--run-dir",
+            str(self.run_dir),
+            "--state-dir",
+            str(self.state_dir),
+        ]
         self.process = self.home.start("routingd", [*prefix, *argv])
         wait_for("routingd to answer routingctl", self._answers, timeout=timeout)
 
@@ -122,10 +155,9 @@ class Router:
         return bool(self.ctl("show", "version"))
 
     def stop(self) -> None:
-        """Controller and agents; the embedded agent is asked by the controller's own shutdown."""
-        if self.process is not None and self.process.running():
-            self.ctl("shutdown", check=False)
-            self.process.stop(15)
+        """SIGTERM: routingd ends its embedded agent with itself."""
+        if self.process is not None:
+            self.process.stop(20)
         for agent in self.agents.values():
             agent.stop()
 
@@ -135,7 +167,7 @@ class Router:
         os.kill(self.process.pid, signal.SIGKILL)
         self.process.wait(10)
 
-    # --- asking ------------------------------------------------------------------------------------------------------------
+    # --- asking ---------------------------------------------------------------------------------------------------
 
     def ctl_argv(self, *words: str, as_json: bool = True) -> list[str]:
         return [program("routingctl"), "--run-dir", str(self.run_dir), *(["--json"] if as_json else []), *words]
@@ -163,14 +195,24 @@ class Router:
         return dict(self.ctl("show", "bgp", "summary"))
 
     def session(self, neighbor: str) -> str:
-        return next((str(row["state"]).lower() for row in self.summary()["neighbors"] if row["address"] == neighbor), "not configured")
+        return next(
+            (str(row["state"]).lower() for row in self.summary()["neighbors"] if row["address"] == neighbor),
+            "not configured",
+        )
 
     def wait_established(self, *neighbors: str, timeout: float = 40.0) -> None:
         def states() -> dict[str, str]:
             rows = self.summary()["neighbors"]
-            return {row["address"]: row["state"].lower() for row in rows if not neighbors or row["address"] in neighbors}
+            return {
+                row["address"]: row["state"].lower() for row in rows if not neighbors or row["address"] in neighbors
+            }
 
-        wait_for("BGP sessions established", states, lambda seen: seen and set(seen.values()) == {"established"}, timeout=timeout)
+        wait_for(
+            "BGP sessions established",
+            states,
+            lambda seen: seen and set(seen.values()) == {"established"},
+            timeout=timeout,
+        )
 
     def route_count(self, of: int = 4) -> int:
         return int(self.summary()["routes"].get(FAMILIES[of], 0))
@@ -180,27 +222,30 @@ class Router:
         argv = self.ctl_argv("show", "route", "--family", FAMILIES[of], *(["--protocol", protocol] if protocol else []))
         with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as child:
             assert child.stdout is not None
-            for line in stream_objects(child.stdout, start='"routes": ['):
-                yield line
+            yield from stream_objects(child.stdout, start='"routes": [')
         if child.returncode != 0:
             raise LabError(f"{' '.join(argv)} … exit {child.returncode}")
+
+    def forwarding_rows(self) -> list[dict[str, Any]]:
+        """The Loc-RIB of both families without attributes: what kernels are compared with."""
+        return [
+            {key: row[key] for key in ("prefix", "protocol", "next_hops")} for of in FAMILIES for row in self.rows(of)
+        ]
 
     def loc_rib(self, of: int = 4, *, protocol: str = "bgp") -> set[Route]:
         """Best routes with their attributes, in the canonical form."""
         return {(prefix(row["prefix"]), from_routingd(row["attributes"])) for row in self.rows(of, protocol=protocol)}
 
-    # --- measuring ---------------------------------------------------------------------------------------------------------
+    # --- measuring ------------------------------------------------------------------------------------------------
 
     def agent_pid(self, ncp: str) -> int:
-        """The process of an NCP's agent; the embedded one is found in its namespace, for it is a session of its own."""
+        """The process of an NCP's agent; the embedded one is a session of its own and leaves its number in the run
+        directory."""
         if ncp in self.agents:
             process = self.agents[ncp].process
             return process.pid if process is not None else 0
-        for pid in run(["ip", "netns", "pids", self.boxes[ncp].kernel_name]).split():
-            command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-            if any(Path(word.decode(errors="replace")).name in ("ncpd", "agent_main.py") or word == b"routingd.agent_main" for word in command):
-                return int(pid)
-        return 0
+        file = self.run_dir / f"ncpd-{ncp}.pid"
+        return int(file.read_text()) if file.exists() else 0
 
     def peak_memory(self) -> dict[str, int]:
         """VmHWM of routingd and of each agent, in bytes."""

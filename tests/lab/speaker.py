@@ -1,8 +1,10 @@
-"""A BGP speaker that only moves bytes (RFC 4271, 4760, 6793): it opens a session, sends prepared messages as fast as TCP takes them,
-records what it receives, and keeps the session alive. No work per prefix, so that what is measured is the other end.
+"""A BGP speaker that only moves bytes (RFC 4271, 4760, 6793): it opens a session, sends prepared messages as fast as
+TCP takes them, records what it receives, and keeps the session alive. No work per prefix, so that what is measured is
+the other end.
 
-``python -m tests.lab.speaker --help``. State is in the report file, replaced whole five times a second; commands come on stdin:
-``send FILE`` (whole messages), ``refresh`` and ``quit`` (CEASE). Recordings are decoded afterwards with ``updates.Replay``.
+``python -m tests.lab.speaker --help``. State is in the report file, replaced whole five times a second; commands come
+on stdin: ``send FILE`` (whole messages), ``refresh`` and ``quit`` (CEASE). Recordings are decoded afterwards with
+``updates.Replay``.
 """
 
 from __future__ import annotations
@@ -32,7 +34,9 @@ def open_message(asn: int, hold_time: int, router_id: str, families: list[int]) 
     capabilities += b"\x41\x04" + struct.pack("!I", asn) + b"\x02\x00"
     parameters = b"\x02" + bytes((len(capabilities),)) + capabilities
     short = asn if asn < 65536 else AS_TRANS
-    return message(OPEN, struct.pack("!BHH4sB", 4, short, hold_time, socket.inet_aton(router_id), len(parameters)) + parameters)
+    return message(
+        OPEN, struct.pack("!BHH4sB", 4, short, hold_time, socket.inet_aton(router_id), len(parameters)) + parameters
+    )
 
 
 class Speaker:
@@ -69,7 +73,9 @@ class Speaker:
 
     def run(self, early: bytes) -> None:
         self.report.update(state="established", established=time.monotonic())
-        threads = [threading.Thread(target=target, daemon=True) for target in (self._beat, self._write_report, self._commands)]
+        threads = [
+            threading.Thread(target=target, daemon=True) for target in (self._beat, self._write_report, self._commands)
+        ]
         for thread in threads:
             thread.start()
         if self.options.blob:

@@ -1,7 +1,7 @@
 """A generated table that looks like the Internet's: same seed, same bytes, same truth.
 
-Owns the shape: prefix lengths as the DFZ has them (about 58 % /24), no duplicates, about five prefixes per attribute set, AS paths of
-two to six hops with prepends, communities, some large ones, some MED.
+Owns the shape: prefix lengths as the DFZ has them (about 58 % /24), no duplicates, about five prefixes per attribute
+set, AS paths of two to six hops with prepends, communities, some large ones, some MED.
 """
 
 from __future__ import annotations
@@ -16,8 +16,39 @@ from tests.lab import updates
 from tests.lab.attributes import Attributes, Route, communities, large_communities
 
 # Share of each prefix length, per thousand; the longest takes what rounding leaves too.
-IPV4_LENGTHS = {11: 1, 12: 1, 13: 1, 14: 2, 15: 3, 16: 15, 17: 9, 18: 16, 19: 30, 20: 48, 21: 55, 22: 130, 23: 107, 24: 582}
-IPV6_LENGTHS = {29: 25, 30: 5, 32: 125, 33: 15, 34: 12, 35: 8, 36: 40, 38: 10, 40: 75, 42: 15, 44: 80, 45: 12, 46: 25, 47: 35, 48: 518}
+IPV4_LENGTHS = {
+    11: 1,
+    12: 1,
+    13: 1,
+    14: 2,
+    15: 3,
+    16: 15,
+    17: 9,
+    18: 16,
+    19: 30,
+    20: 48,
+    21: 55,
+    22: 130,
+    23: 107,
+    24: 582,
+}
+IPV6_LENGTHS = {
+    29: 25,
+    30: 5,
+    32: 125,
+    33: 15,
+    34: 12,
+    35: 8,
+    36: 40,
+    38: 10,
+    40: 75,
+    42: 15,
+    44: 80,
+    45: 12,
+    46: 25,
+    47: 35,
+    48: 518,
+}
 # First octets the generator draws from: nothing private, special (RFC 6890) or used by the labs' own links.
 IPV4_BLOCKS = [octet for octet in range(1, 224) if octet not in (10, 100, 127, 169, 172, 192, 198, 203)]
 IPV6_BLOCKS = [0x240, 0x260, 0x280, 0x2A0, 0x2C0]  # /12s that the registries hand out
@@ -25,7 +56,8 @@ IPV6_BLOCKS = [0x240, 0x260, 0x280, 0x2A0, 0x2C0]  # /12s that the registries ha
 
 @dataclass(slots=True)
 class Table:
-    """Attribute sets, and for each the run of prefixes that share it. Prefixes are packed, not objects: a million costs 20 MB."""
+    """Attribute sets, and for each the run of prefixes that share it. Prefixes are packed, not objects: a million
+    costs 20 MB."""
 
     family: int
     sets: list[Attributes] = field(default_factory=list)
@@ -76,14 +108,23 @@ class Table:
         return Table(self.family, sets, self.ends, self.addresses, self.lengths)
 
 
-def generate(count: int, *, seed: int = 1, family: int = 4, first_asn: int, next_hop: str, local_pref: int | None = None) -> Table:
+def generate(
+    count: int, *, seed: int = 1, family: int = 4, first_asn: int, next_hop: str, local_pref: int | None = None
+) -> Table:
     """``count`` prefixes as the neighbour ``first_asn`` announces them."""
     rng = random.Random(f"{seed}/{family}/{count}")
     drawn = _draw(rng, count, family)
-    table = Table(family, addresses=array("Q", (prefix >> 8 for prefix in drawn)), lengths=bytearray(prefix & 0xFF for prefix in drawn))
+    table = Table(
+        family,
+        addresses=array("Q", (prefix >> 8 for prefix in drawn)),
+        lengths=bytearray(prefix & 0xFF for prefix in drawn),
+    )
     transit = [rng.randrange(200, 4200) for _ in range(12)]
     middle = [rng.randrange(4200, 60000) for _ in range(3000)]
-    edge = [rng.randrange(196608, 402000) if rng.random() < 0.45 else rng.randrange(4200, 64000) for _ in range(max(10, count // 14))]
+    edge = [
+        rng.randrange(196608, 402000) if rng.random() < 0.45 else rng.randrange(4200, 64000)
+        for _ in range(max(10, count // 14))
+    ]
     end = 0
     while end < count:
         end = min(count, end + _set_size(rng))
@@ -121,7 +162,13 @@ def _draw(rng: random.Random, count: int, family: int) -> list[int]:
 
 
 def _attributes(
-    rng: random.Random, first: int, transit: list[int], middle: list[int], edge: list[int], next_hop: str, local_pref: int | None
+    rng: random.Random,
+    first: int,
+    transit: list[int],
+    middle: list[int],
+    edge: list[int],
+    next_hop: str,
+    local_pref: int | None,
 ) -> Attributes:
     hops = rng.choices((2, 3, 4, 5, 6), (6, 30, 38, 19, 7))[0]
     path = [first]
@@ -132,7 +179,11 @@ def _attributes(
     if rng.random() < 0.15:
         path.extend([path[-1]] * rng.randrange(1, 4))
     tags = [f"{path[1] & 0xFFFF}:{int(1 + 900 * rng.random())}" for _ in range(int(5 * rng.random() ** 2))]
-    large = [f"{path[-1]}:{int(10 * rng.random())}:{int(1000 * rng.random())}" for _ in range(2)] if rng.random() < 0.12 else []
+    large = (
+        [f"{path[-1]}:{int(10 * rng.random())}:{int(1000 * rng.random())}" for _ in range(2)]
+        if rng.random() < 0.12
+        else []
+    )
     return Attributes(
         origin="igp" if rng.random() < 0.92 else "incomplete",
         as_path=" ".join(map(str, path)),

@@ -1,4 +1,5 @@
-"""UPDATE messages as bytes (RFC 4271 4.3, RFC 4760, RFC 6793, RFC 8092), both ways, sharing nothing with the router under test."""
+"""UPDATE messages as bytes (RFC 4271 4.3, RFC 4760, RFC 6793, RFC 8092), both ways, sharing nothing with the router
+under test."""
 
 from __future__ import annotations
 
@@ -46,8 +47,12 @@ def attribute(flags: int, code: int, value: bytes) -> bytes:
 
 
 def encode_attributes(attributes: Attributes, *, with_next_hop: bool = True) -> bytes:
-    """Path attributes in ascending order of type (RFC 4271 5), four-octet AS numbers; without NEXT_HOP for MP_REACH_NLRI routes."""
-    out = [attribute(0x40, 1, bytes((ORIGINS.index(attributes.origin),))), attribute(0x40, 2, encode_path(attributes.as_path))]
+    """Path attributes in ascending order of type (RFC 4271 5), four-octet AS numbers; without NEXT_HOP for
+    MP_REACH_NLRI routes."""
+    out = [
+        attribute(0x40, 1, bytes((ORIGINS.index(attributes.origin),))),
+        attribute(0x40, 2, encode_path(attributes.as_path)),
+    ]
     if with_next_hop:
         out.append(attribute(0x40, 3, socket.inet_aton(attributes.next_hop)))
     if attributes.med is not None:
@@ -93,7 +98,9 @@ def path_segments(text: str) -> Iterator[tuple[int, list[int]]]:
         yield AS_SEQUENCE, sequence
 
 
-def announcements(prefixes: Sequence[Prefix], attributes: Attributes, *, max_message: int = MAX_MESSAGE) -> Iterator[bytes]:
+def announcements(
+    prefixes: Sequence[Prefix], attributes: Attributes, *, max_message: int = MAX_MESSAGE
+) -> Iterator[bytes]:
     """The UPDATEs that announce IPv4 prefixes in the classic field, IPv6 ones in MP_REACH_NLRI; all of one family."""
     if len(prefixes[0][0]) == 4:
         encoded = encode_attributes(attributes)
@@ -105,7 +112,11 @@ def announcements(prefixes: Sequence[Prefix], attributes: Attributes, *, max_mes
         reach = b"\x00\x02\x01\x10" + socket.inet_pton(socket.AF_INET6, attributes.next_hop) + b"\x00"
         for chunk in _chunks(prefixes, max_message - HEADER - 4 - len(encoded) - len(reach) - 4):
             # RFC 7606 5.1: MP_REACH_NLRI first.
-            body = attribute(0x90, 14, reach + chunk) if len(reach) + len(chunk) > 255 else attribute(0x80, 14, reach + chunk)
+            body = (
+                attribute(0x90, 14, reach + chunk)
+                if len(reach) + len(chunk) > 255
+                else attribute(0x80, 14, reach + chunk)
+            )
             yield message(UPDATE, b"\x00\x00" + struct.pack("!H", len(body) + len(encoded)) + body + encoded)
 
 
@@ -131,7 +142,7 @@ def _chunks(prefixes: Sequence[Prefix], room: int) -> Iterator[bytes]:
         yield chunk
 
 
-# --- reading -----------------------------------------------------------------------------------------------------------------
+# --- reading --------------------------------------------------------------------------------------------------------
 
 
 def messages(data: bytes) -> Iterator[tuple[int, bytes]]:
@@ -149,7 +160,9 @@ def messages(data: bytes) -> Iterator[tuple[int, bytes]]:
 
 def is_end_of_rib(body: bytes) -> bool:
     """RFC 4724 2."""
-    return body == b"\x00\x00\x00\x00" or MARKER + struct.pack("!HB", HEADER + len(body), UPDATE) + body in END_OF_RIB_IPV6
+    return (
+        body == b"\x00\x00\x00\x00" or MARKER + struct.pack("!HB", HEADER + len(body), UPDATE) + body in END_OF_RIB_IPV6
+    )
 
 
 class Replay:

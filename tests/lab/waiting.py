@@ -11,10 +11,11 @@ from tests.lab.commands import CommandFailed
 
 T = TypeVar("T")
 TRANSIENT = (CommandFailed, OSError, ValueError, KeyError, IndexError, subprocess.SubprocessError)
-"""What a question to a daemon that is still starting may raise; it counts as an answer that is not yet the right one."""
+"""What a question to a daemon that is still starting may raise; it counts as an answer that is not yet the right
+one."""
 
 
-class LabTimeout(AssertionError):
+class LabTimeoutError(AssertionError):
     """A condition did not come true in time."""
 
 
@@ -27,7 +28,8 @@ def wait_for(
     every: float = 0.1,
     seen: Callable[[T], None] | None = None,
 ) -> T:
-    """Ask ``probe`` until ``accept`` likes the answer and return that answer; ``seen`` is shown each one (for progress)."""
+    """Ask ``probe`` until ``accept`` likes the answer and return that answer; ``seen`` is shown each one (for
+    progress)."""
     deadline = time.monotonic() + timeout
     last: object = "nothing"
     while True:
@@ -42,7 +44,7 @@ def wait_for(
             if accept(value):
                 return value
         if time.monotonic() >= deadline:
-            raise LabTimeout(f"{what}: not within {timeout:g} s; last seen: {_short(last)}")
+            raise LabTimeoutError(f"{what}: not within {timeout:g} s; last seen: {_short(last)}")
         time.sleep(every)
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import native
+from native import Changes
 from rib.prefix import Prefix
 from rib.reference import ReferenceEngine
 from tests.props.folding import FoldedExport, FoldedFib
@@ -16,7 +17,6 @@ from tests.props.update_bytes import announcement, packed, withdrawal
 LOCAL_ASN = 65000
 ROUTER_ID = packed("9.9.9.9")
 DIGEST_KEY = bytes(range(16))
-LOCAL = {1: packed("10.0.0.254"), 2: packed("2001:db8:1::fe")}
 FAMILIES = ((1, 1), (2, 1))
 PrefixBytes = tuple[bytes, int]
 
@@ -52,6 +52,30 @@ class PeerConfig:
         )
 
 
+@dataclass(frozen=True)
+class Terms:
+    """Of an export, beyond what the peer is."""
+
+    afi: int
+    local_address: str
+    local_link: str | None = None
+    max_message: int = 4096
+    extended_next_hop: bool = False
+
+
+IPV4, IPV6 = Terms(1, "10.0.0.254"), Terms(2, "2001:db8:1::fe")
+OTHER_TERMS = (
+    IPV4,
+    IPV6,
+    Terms(1, "10.0.1.254"),
+    Terms(2, "2001:db8:1::fe", "fe80::fe"),
+    Terms(1, "2001:db8:1::fe", "fe80::fe", extended_next_hop=True),
+    Terms(1, "2001:db8:1::fe", "fe80::fe"),
+    Terms(1, "10.0.0.254", max_message=70),
+    Terms(2, "2001:db8:1::fe", max_message=95),
+)
+
+
 @dataclass
 class Consumer:
     """One consumer at each engine, and what each was told."""
@@ -60,6 +84,7 @@ class Consumer:
     reference: int
     native_told: Any
     reference_told: Any
+    max_message: int = 4096
 
 
 @dataclass
@@ -97,7 +122,7 @@ class Pair:
         )
         return number
 
-    def receive(self, source: int, config: PeerConfig, data: bytes) -> native.Changes:
+    def receive(self, source: int, config: PeerConfig, data: bytes) -> Changes:
         framed = native.Framer(4096).feed(data)
         assert framed.error is None
         (updates,) = framed.items
@@ -127,24 +152,26 @@ class Pair:
         self.native.fib_close(consumer.native)
         self.reference.fib_close(consumer.reference)
 
-    def open_export(self, source: int, config: PeerConfig, afi: int) -> Consumer:
+    def open_export(self, source: int, config: PeerConfig, terms: Terms) -> Consumer:
         def open_at(engine: Any) -> int:
             number: int = engine.export_open(
                 peer_source=source,
-                afi=afi,
+                afi=terms.afi,
                 safi=1,
                 ebgp=config.ebgp,
                 local_asn=LOCAL_ASN,
                 peer_asn=config.asn,
                 next_hop_self=config.next_hop_self,
-                local_address=LOCAL[afi],
-                local_link=None,
+                local_address=packed(terms.local_address),
+                local_link=packed(terms.local_link) if terms.local_link else None,
                 four_octet_as=config.four_octet_as,
+                max_message=terms.max_message,
+                extended_next_hop=terms.extended_next_hop,
             )
             return number
 
         told = (FoldedExport(four_octet_as=config.four_octet_as), FoldedExport(four_octet_as=config.four_octet_as))
-        return Consumer(open_at(self.native), open_at(self.reference), *told)
+        return Consumer(open_at(self.native), open_at(self.reference), *told, terms.max_message)
 
     def close_export(self, consumer: Consumer) -> None:
         self.native.export_close(consumer.native)
@@ -188,9 +215,12 @@ class Pair:
         for engine, number, told in self._ends(consumer):
             told.read_all(engine, number, 3)
             assert told.end_of_rib == 1
-        wanted = {row["prefix"]: row["attributes"] for row in self.reference.adj_rib_out(consumer.reference, 10_000)}
-        found = {row["prefix"]: row["attributes"] for row in self.native.adj_rib_out(consumer.native, 10_000)}
-        if consumer.native_told._width == 4:
+            assert told.longest <= consumer.max_message
+        if consumer.native_told._width == 4 and consumer.max_message == 4096:
+            wanted = {
+                row["prefix"]: row["attributes"] for row in self.reference.adj_rib_out(consumer.reference, 10_000)
+            }
+            found = {row["prefix"]: row["attributes"] for row in self.native.adj_rib_out(consumer.native, 10_000)}
             assert found == wanted
         assert consumer.native_told.routes == consumer.reference_told.routes
         assert self.native.export_backlog(consumer.native) == 0

@@ -25,7 +25,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from tests.props.pair import Consumer, Pair, PeerConfig, prefix
+from tests.props.pair import IPV4, IPV6, OTHER_TERMS, Consumer, Pair, PeerConfig, Terms, prefix
 from tests.props.update_bytes import packed
 
 PREFIXES = [
@@ -52,6 +52,8 @@ PEERS = [
 AS_PATHS = (
     "65001", "65001 65002", "65002", "65002 65001", "65002 {1,2,3}", "{7,8}", "", "(65010) 65001", "65001 65000",
 )  # fmt: skip
+CONTESTED = [prefix("203.0.113.0/24"), prefix("192.0.2.0/24"), prefix("0.0.0.0/0")]
+NEAR = ("10.0.0.1", "10.0.0.2", "10.0.1.1", "192.0.2.1")  # connected at first, or contested
 PORTS = [("ncp1", "eth0"), ("ncp1", "eth1"), ("ncp2", "eth0")]
 
 some_prefix = st.sampled_from(PREFIXES)
@@ -80,17 +82,24 @@ def attribute_rows(next_hop: str) -> st.SearchStrategy[dict[str, Any]]:
     )
 
 
-def plain_rows(next_hop: str) -> st.SearchStrategy[dict[str, Any]]:
-    """Attributes that seldom decide, so that the late steps do."""
-    fixed = {
+def tying_rows(next_hop: str) -> st.SearchStrategy[dict[str, Any]]:
+    """Attributes that seldom decide early, so that the late steps do."""
+    fixed: dict[str, Any] = {
         "origin": "igp", "as_path": "65001", "link_local": None, "local_pref": None, "atomic_aggregate": False,
-        "aggregator": None, "communities": [], "originator_id": None, "cluster_list": [], "extended_communities": [],
-        "large_communities": [], "unknown": [], "next_hop": next_hop,
+        "aggregator": None, "communities": [], "extended_communities": [], "large_communities": [], "unknown": [],
+        "next_hop": next_hop,
     }  # fmt: skip
-    return st.sampled_from((None, 1)).map(lambda med: fixed | {"med": med})
+    varied = st.fixed_dictionaries(
+        {
+            "med": st.sampled_from((None, None, 1)),
+            "originator_id": st.sampled_from((None, "1.1.1.1", "1.1.1.4")),
+            "cluster_list": st.sampled_from(([], ["1.0.0.1"])),
+        }
+    )
+    return varied.map(lambda more: fixed | more)
 
 
-some_attributes = some_address.flatmap(lambda hop: st.one_of(plain_rows(hop), attribute_rows(hop)))
+some_attributes = some_address.flatmap(lambda hop: st.one_of(tying_rows(hop), attribute_rows(hop)))
 static_hop = st.one_of(
     st.fixed_dictionaries({"address": some_address.map(packed), "weight": st.sampled_from((1, 1, 3))}),
     st.builds(
@@ -123,11 +132,17 @@ class Engines(RuleBasedStateMachine):
         if settle:
             self.pair.settle()
 
-    @initialize(target=peers, count=st.integers(1, 4), networks=st.lists(some_prefix, max_size=3))
-    def start(self, count: int, networks: list[tuple[bytes, int]]) -> Any:
+    @initialize(
+        target=peers,
+        configs=st.lists(st.sampled_from(PEERS), min_size=1, unique=True),
+        networks=st.lists(some_prefix, max_size=3),
+    )
+    def start(self, configs: list[PeerConfig], networks: list[tuple[bytes, int]]) -> Any:
         self._networks(networks)
-        self.pair.both(lambda engine: engine.put_connected(self.connected[0], PREFIXES[2], "ncp1", "eth0"))
-        return multiple(*[self._peer_up(PEERS[index]) for index in range(count)])
+        for engine in (self.pair.native, self.pair.reference):
+            for where, metric in (("10.0.0.0/24", 0), ("10.0.1.0/24", 10), ("2001:db8:1::/48", 0)):
+                engine.put_connected(self.connected[0], prefix(where), "ncp1", "eth0", metric=metric)
+        return multiple(*[self._peer_up(config) for config in configs])
 
     def _networks(self, networks: list[tuple[bytes, int]]) -> None:
         for engine in (self.pair.native, self.pair.reference):
@@ -137,11 +152,11 @@ class Engines(RuleBasedStateMachine):
     def _peer_up(self, config: PeerConfig) -> int:
         number = self.pair.add_peer(config)
         self.up[number] = config
-        self.exports[number] = [self.pair.open_export(number, config, afi) for afi in (1, 2)]
-        self.lazy_exports[number] = [self.pair.open_export(number, config, afi) for afi in (1, 2)]
+        self.exports[number] = [self.pair.open_export(number, config, terms) for terms in (IPV4, IPV6)]
+        self.lazy_exports[number] = []
         return number
 
-    @precondition(lambda self: len(self.up) < 6)
+    @precondition(lambda self: len(self.up) < 9)
     @rule(target=peers, config=st.sampled_from(PEERS))
     def peer_up(self, config: PeerConfig) -> int:
         return self._peer_up(config)
@@ -166,6 +181,17 @@ class Engines(RuleBasedStateMachine):
             row = row | {"next_hop": "2001:db8:1::1"}
         family = [one for one in where if len(one[0]) == len(first[0])]
         self.pair.announce(peer, self.up[peer], family, row, path_id)
+        self._done(settle)
+
+    @rule(
+        where=st.sampled_from(CONTESTED),
+        rows=st.lists(st.sampled_from(NEAR).flatmap(tying_rows), min_size=len(PEERS), max_size=len(PEERS)),
+        settle=st.booleans(),
+    )
+    def all_announce(self, where: tuple[bytes, int], rows: list[dict[str, Any]], settle: bool) -> None:
+        """One prefix with as many paths as there are peers."""
+        for (peer, config), row in zip(self.up.items(), rows, strict=False):
+            self.pair.announce(peer, config, [where], row, config.add_path)
         self._done(settle)
 
     @rule(peer=peers, where=some_prefixes, path_id=st.integers(0, 2), settle=st.booleans())
@@ -222,13 +248,20 @@ class Engines(RuleBasedStateMachine):
             self.pair.close_fib(self.lazy_fib.pop(0))
         self.lazy_fib.append(self.pair.open_fib())
 
+    @rule(peer=peers, terms=st.sampled_from(OTHER_TERMS))
+    def open_lazy_export(self, peer: int, terms: Terms) -> None:
+        opened = self.lazy_exports[peer]
+        if len(opened) == 3:
+            self.pair.close_export(opened.pop(0))
+        opened.append(self.pair.open_export(peer, self.up[peer], terms))
+
     @rule(max_routes=st.integers(1, 4))
     def read_lazily(self, max_routes: int) -> None:
         """Consumers at different positions of the same logs, met by changes half way through."""
         for consumer in self.lazy_fib:
             self.pair.read_fib(consumer, max_routes)
         for consumers in self.lazy_exports.values():
-            for consumer in consumers[:1]:
+            for consumer in consumers[:2]:
                 self.pair.read_export(consumer, max_routes)
 
     @rule()

@@ -1,5 +1,7 @@
 //! Binding of the wire format: framing and decoding.
 
+use std::panic::catch_unwind;
+
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList};
@@ -207,8 +209,14 @@ impl Changes {
     }
 }
 
+/// Decoding is pure, so a panic in it is one peer's affair: its session gets an UPDATE Message Error (RFC 4271 4.5: subcode 0,
+/// unspecific) and nothing of this read is applied.
 pub fn decode_counted(bytes: &[u8], terms: &Terms) -> update::Changes {
-    let mut changes = update::decode(bytes, terms);
+    let mut changes =
+        catch_unwind(|| update::decode(bytes, terms)).unwrap_or_else(|_| update::Changes {
+            error: Some(Notification::new(3, 0, &[])),
+            ..update::Changes::default()
+        });
     changes.count();
     changes
 }

@@ -1,0 +1,213 @@
+"""What no single value shows: references between parts, contradictions, and things that are allowed but probably not meant."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv6Address
+from typing import Any
+
+from routingd.config.effective import LOOPBACK, family_terms, option, socket_ncp, split_port
+from routingd.config.schema import Config, Group, Neighbor
+from routingd.config.values import parse_host, parse_prefix
+
+Path = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    path: Path
+    message: str
+
+
+@dataclass(slots=True)
+class Findings:
+    errors: list[Finding] = field(default_factory=list)
+    warnings: list[Finding] = field(default_factory=list)
+
+    def error(self, message: str, *path: object) -> None:
+        self.errors.append(Finding(tuple(str(part) for part in path), message))
+
+    def warn(self, message: str, *path: object) -> None:
+        self.warnings.append(Finding(tuple(str(part) for part in path), message))
+
+
+def check(config: Config) -> Findings:
+    findings = Findings()
+    _ncps(config, findings)
+    _fabric(config, findings)
+    _interfaces(config, findings)
+    _static(config, findings)
+    _bgp(config, findings)
+    return findings
+
+
+def repeated(root: Mapping[str, Any]) -> list[Finding]:
+    """Keys that are one value written in two ways (2001:db8::1 and 2001:DB8:0::1): in the models the later one would win silently."""
+    bgp = root.get("bgp")
+    maps: list[tuple[Path, Any, Callable[[object], Any]]] = [(("static",), root.get("static"), parse_prefix)]
+    maps.append((("bgp", "neighbors"), bgp.get("neighbors") if isinstance(bgp, dict) else None, parse_host))
+    found: list[Finding] = []
+    for path, section, value_of in maps:
+        seen: dict[Any, str] = {}
+        for key in section or {}:
+            first = seen.setdefault(value_of(key), key)
+            if first != key:
+                found.append(Finding((*path, key), f"is there twice: it is the same as '{first}'"))
+    return found
+
+
+def _ncps(config: Config, findings: Findings) -> None:
+    if not config.ncps:
+        findings.error("needs at least one NCP, like `ncp1: { embedded: true }`; without the section there is one of that name", "ncps")
+    embedded = [name for name, ncp in config.ncps.items() if ncp.embedded]
+    certificates: dict[str, str] = {}
+    for name, ncp in config.ncps.items():
+        if ncp.embedded == (ncp.certificate is not None):
+            findings.error("needs exactly one of `embedded: true` and `certificate: NAME`", "ncps", name)
+        if ncp.certificate is not None and certificates.setdefault(ncp.certificate, name) != name:
+            findings.error(f"has the same certificate as {certificates[ncp.certificate]}", "ncps", name, "certificate")
+    for name in embedded[1:]:
+        findings.error(f"only one NCP can be embedded, and {embedded[0]} is", "ncps", name, "embedded")
+    if certificates and config.listen is None:
+        first = next(iter(certificates.values()))
+        findings.error("dials in, so `listen` (address, certificate, key, ca) is needed", "ncps", first, "certificate")
+    if config.listen is not None and not certificates:
+        findings.warn("is not used: no NCP has a `certificate`", "listen")
+
+
+def _unknown_ncp(config: Config, name: str) -> str:
+    return f"there is no NCP '{name}': ncps are {', '.join(config.ncps)}"
+
+
+def _fabric(config: Config, findings: Findings) -> None:
+    addresses: dict[IPv4Address | IPv6Address, str] = {}
+    for name, fabric in config.fabric.items():
+        if name not in config.ncps:
+            findings.error(_unknown_ncp(config, name), "fabric", name)
+        families = [address.version for address in fabric.address]
+        if not families or len(families) != len(set(families)):
+            findings.error("should be one address, or one IPv4 and one IPv6 address", "fabric", name, "address")
+        for address in fabric.address:
+            if addresses.setdefault(address, name) != name:
+                findings.error(f"{address} is {addresses[address]}'s already", "fabric", name, "address")
+    if len(config.ncps) > 1:
+        missing = [name for name in config.ncps if name not in config.fabric]
+        if missing:
+            where = ("fabric",) if config.fabric else ("ncps", missing[0])
+            findings.error(f"no `fabric` entry for {', '.join(missing)}: with several NCPs each needs one (port, address)", *where)
+    sets = {frozenset(a.version for a in fabric.address) for fabric in config.fabric.values()}
+    if len(sets) > 1:
+        findings.error("all NCPs need fabric addresses of the same families", "fabric")
+
+
+def _port(config: Config, findings: Findings, port: str, *path: object) -> None:
+    place = split_port(config, port)
+    if place is None:
+        findings.error(f"'{port}': with several NCPs a port is written NCP/NAME, like {next(iter(config.ncps))}/{port}", *path)
+    elif place[0] not in config.ncps:
+        findings.error(_unknown_ncp(config, place[0]), *path)
+
+
+def _interfaces(config: Config, findings: Findings) -> None:
+    owners: dict[IPv4Address | IPv6Address, str] = {}
+    ports: dict[tuple[str, str], str] = {}
+    for key, interface in config.interfaces.items():
+        if key == LOOPBACK:
+            if interface.home is not None and interface.home not in config.ncps:
+                findings.error(_unknown_ncp(config, interface.home), "interfaces", key, "home")
+        else:
+            _port(config, findings, key, "interfaces", key)
+            if interface.home is not None:
+                findings.error("only `lo` has a home; a port is where it is", "interfaces", key, "home")
+            place = split_port(config, key)
+            if place is not None and place[1] == LOOPBACK:
+                findings.error("the loopback belongs to the router: write `lo` (and `home` for the NCP that holds it)", "interfaces", key)
+            if place is not None and ports.setdefault(place, key) != key:
+                findings.error(f"is the same port as {ports[place]}", "interfaces", key)
+        for index, address in enumerate(interface.addresses):
+            owner = owners.setdefault(address.ip, key)
+            if owner != key:
+                findings.error(f"{address.ip} is on {owner} already", "interfaces", key, "addresses", index)
+
+
+def _static(config: Config, findings: Findings) -> None:
+    for prefix, route in config.static.items():
+        ways = [bool(route.next_hop), route.blackhole, route.unreachable]
+        if sum(ways) != 1:
+            findings.error("needs exactly one of `next-hop`, `blackhole: true`, `unreachable: true`", "static", prefix)
+        if route.port is not None:
+            if not route.next_hop:
+                findings.error("needs a `next-hop` on that port", "static", prefix, "port")
+            _port(config, findings, route.port, "static", prefix, "port")
+        for index, hop in enumerate(route.next_hop):
+            if hop.port is not None:
+                _port(config, findings, hop.port, "static", prefix, "next-hop", index, "port")
+            if prefix.version == 6 and hop.address.version == 4:
+                findings.error("an IPv6 prefix needs an IPv6 next hop", "static", prefix, "next-hop", index)
+            if hop.address.is_link_local and hop.address.version == 6 and (hop.port or route.port) is None:
+                findings.error("a link-local next hop needs its `port`", "static", prefix, "next-hop", index)
+            if any(own.ip == hop.address for interface in config.interfaces.values() for own in interface.addresses):
+                findings.error(f"{hop.address} is one of our own addresses", "static", prefix, "next-hop", index)
+
+
+def _bgp(config: Config, findings: Findings) -> None:
+    own = {a.ip for interface in config.interfaces.values() for a in interface.addresses}
+    subnets = [a.network for key, interface in config.interfaces.items() if key != LOOPBACK for a in interface.addresses]
+    for address, neighbor in config.bgp.neighbors.items():
+        where = ("bgp", "neighbors", str(address))
+        if address in own:
+            findings.error("is one of our own addresses", *where)
+        if neighbor.group is not None and neighbor.group not in config.bgp.groups:
+            known = ", ".join(config.bgp.groups) or "none"
+            findings.error(f"there is no group '{neighbor.group}': groups are {known}", *where, "group")
+            continue
+        group = config.bgp.groups[neighbor.group] if neighbor.group is not None else None
+        _neighbor(config, findings, address, neighbor, group, where)
+        if not _connected(address, subnets) and option(neighbor, group, "multihop") is None:
+            asn = option(neighbor, group, "asn")
+            if asn is not None and asn != config.router.asn:
+                findings.warn("is in no port's subnet: an external session over more than one hop needs `multihop`", *where)
+    for network in config.bgp.networks:
+        if network.is_multicast:
+            index = config.bgp.networks.index(network)
+            findings.error(f"{network} is multicast and cannot be a unicast route", "bgp", "networks", index)
+
+
+def _connected(address: IPv4Address | IPv6Address, subnets: list[Any]) -> bool:
+    return any(address in subnet for subnet in subnets)
+
+
+def _neighbor(
+    config: Config,
+    findings: Findings,
+    address: IPv4Address | IPv6Address,
+    neighbor: Neighbor,
+    group: Group | None,
+    where: Path,
+) -> None:
+    asn = option(neighbor, group, "asn")
+    if asn is None:
+        findings.error("`asn` is missing, here and in the group" if group is not None else "`asn` is missing", *where)
+    if address.version == 6 and address.is_link_local:
+        findings.error("link-local neighbors are not supported by this version", *where)
+    source = option(neighbor, group, "source")
+    if source is not None and source.version != address.version:
+        findings.error(f"{source} is not of the neighbor's address family", *where, "source")
+    elif source is not None and not any(a.ip == source for i in config.interfaces.values() for a in i.addresses):
+        findings.error(f"{source} is on none of our interfaces", *where, "source")
+    ncp = option(neighbor, group, "ncp")
+    if ncp is not None and ncp not in config.ncps:
+        findings.error(_unknown_ncp(config, ncp), *where, "ncp")
+    elif ncp is None and config.ncps and socket_ncp(config, address, source) is None:
+        findings.error(
+            "no port is in this neighbor's subnet, so it is not clear which NCP opens the socket: give `source` or `ncp`", *where
+        )
+    if option(neighbor, group, "ttl_security") and option(neighbor, group, "multihop") is not None:
+        findings.error("`ttl-security` and `multihop` exclude each other", *where, "ttl-security")
+    multihop = option(neighbor, group, "multihop")
+    if multihop is not None and asn == config.router.asn:
+        findings.warn("`multihop` has no effect on an internal session: those always may cross hops", *where, "multihop")
+    terms = family_terms(neighbor, group, address.version)
+    if not any(t.accept_import or t.accept_export for t in terms.values()):
+        findings.warn("lets no route in or out: `import: accept` or `export: accept` is said in no family (RFC 8212)", *where)

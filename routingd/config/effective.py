@@ -1,0 +1,187 @@
+"""What a configuration means: group options resolved into neighbors, short port names made full, the loopback put on its home NCP.
+
+Plain frozen values for the daemon. Everything here expects a configuration that `check` has passed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
+from typing import Any
+
+from routingd.config.schema import Config, Group, Neighbor
+
+LOOPBACK = "lo"
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """One NCP: its ports and its place on the fabric."""
+
+    name: str
+    embedded: bool
+    certificate: str | None
+    interfaces: dict[str, tuple[IPv4Interface | IPv6Interface, ...]]
+    """By port name; `lo` only on the loopback's home."""
+    descriptions: dict[str, str]
+    fabric_port: str | None
+    fabric_addresses: tuple[IPv4Address | IPv6Address, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FamilyTerms:
+    accept_import: bool
+    accept_export: bool
+
+
+@dataclass(frozen=True, slots=True)
+class EffectiveNeighbor:
+    """A neighbor with its group's options and the defaults filled in."""
+
+    address: IPv4Address | IPv6Address
+    asn: int
+    local_asn: int
+    group: str | None
+    ncp: str
+    source: IPv4Address | IPv6Address | None
+    port: int
+    hold_time: int
+    passive: bool
+    password: str | None
+    ttl_security: bool
+    multihop: int | None
+    next_hop_self: bool
+    description: str
+    families: dict[str, FamilyTerms]
+
+    @property
+    def ebgp(self) -> bool:
+        return self.asn != self.local_asn
+
+    def __repr__(self) -> str:
+        """Without the password: this ends in logs."""
+        return f"EffectiveNeighbor({self.address}, asn={self.asn}, ncp={self.ncp!r}, families={self.families})"
+
+
+@dataclass(frozen=True, slots=True)
+class StaticHop:
+    address: IPv4Address | IPv6Address
+    ncp: str | None
+    port: str | None
+    weight: int
+
+
+@dataclass(frozen=True, slots=True)
+class EffectiveStatic:
+    prefix: IPv4Network | IPv6Network
+    kind: str
+    """"via", "blackhole" or "unreachable"."""
+    next_hops: tuple[StaticHop, ...]
+    distance: int
+    metric: int
+    tag: int
+
+
+def split_port(config: Config, port: str) -> tuple[str, str] | None:
+    """(NCP, name) of a port as written; None where the NCP is left out and there is more than one."""
+    ncp, slash, name = port.rpartition("/")
+    if slash:
+        return ncp, name
+    names = list(config.ncps)
+    return (names[0], name) if len(names) == 1 else None
+
+
+def loopback_home(config: Config) -> str:
+    loopback = config.interfaces.get(LOOPBACK)
+    return loopback.home if loopback is not None and loopback.home is not None else next(iter(config.ncps))
+
+
+def boxes(config: Config) -> dict[str, Box]:
+    """Every NCP, in the order of the file."""
+    result: dict[str, Box] = {}
+    for name, ncp in config.ncps.items():
+        fabric = config.fabric.get(name)
+        mine = {port: interface for key, interface in config.interfaces.items() for at, port in [_place(config, key)] if at == name}
+        result[name] = Box(
+            name=name,
+            embedded=ncp.embedded,
+            certificate=ncp.certificate,
+            interfaces={port: interface.addresses for port, interface in mine.items()},
+            descriptions={port: interface.description for port, interface in mine.items() if interface.description},
+            fabric_port=fabric.port if fabric is not None else None,
+            fabric_addresses=fabric.address if fabric is not None else (),
+        )
+    return result
+
+
+def _place(config: Config, key: str) -> tuple[str, str]:
+    if key == LOOPBACK:
+        return loopback_home(config), LOOPBACK
+    return split_port(config, key) or ("", key)
+
+
+def option(neighbor: Neighbor, group: Group | None, name: str) -> Any:
+    """The neighbor's word where it said one, else the group's, else the default."""
+    if name in neighbor.model_fields_set or group is None:
+        return getattr(neighbor, name)
+    return getattr(group, name)
+
+
+def family_terms(neighbor: Neighbor, group: Group | None, version: int) -> dict[str, FamilyTerms]:
+    """Families of both; within one, the neighbor's `import` and `export` win each for itself."""
+    names = list(dict.fromkeys([*(group.families if group is not None else ()), *neighbor.families]))
+    if not names:
+        return {f"ipv{version}-unicast": FamilyTerms(accept_import=False, accept_export=False)}
+    result: dict[str, FamilyTerms] = {}
+    for name in names:
+        words = {"import_": None, "export": None}
+        for policy in ((group.families.get(name) if group is not None else None), neighbor.families.get(name)):
+            if policy is not None:
+                words.update({field: getattr(policy, field) for field in policy.model_fields_set})
+        result[name] = FamilyTerms(words["import_"] == "accept", words["export"] == "accept")
+    return result
+
+
+def socket_ncp(config: Config, address: IPv4Address | IPv6Address, source: IPv4Address | IPv6Address | None) -> str | None:
+    """Which NCP reaches this neighbor: the one that has `source`, else the one with a port in its subnet, else the only one."""
+    for key, interface in config.interfaces.items():
+        for own in interface.addresses:
+            if (source is not None and own.ip == source) or (source is None and key != LOOPBACK and address in own.network):
+                return _place(config, key)[0]
+    names = list(config.ncps)
+    return names[0] if len(names) == 1 else None
+
+
+def neighbors(config: Config) -> list[EffectiveNeighbor]:
+    """Every BGP neighbor, group and defaults resolved, in the order of the file."""
+    result: list[EffectiveNeighbor] = []
+    for address, neighbor in config.bgp.neighbors.items():
+        group = config.bgp.groups[neighbor.group] if neighbor.group is not None else None
+        source = option(neighbor, group, "source")
+        names = ("port", "hold_time", "passive", "password", "ttl_security", "multihop", "next_hop_self", "description")
+        result.append(
+            EffectiveNeighbor(
+                address=address,
+                asn=option(neighbor, group, "asn"),
+                local_asn=config.router.asn,
+                group=neighbor.group,
+                ncp=option(neighbor, group, "ncp") or socket_ncp(config, address, source) or next(iter(config.ncps)),
+                source=source,
+                families=family_terms(neighbor, group, address.version),
+                **{name: option(neighbor, group, name) for name in names},
+            )
+        )
+    return result
+
+
+def static_routes(config: Config) -> list[EffectiveStatic]:
+    result: list[EffectiveStatic] = []
+    for prefix, route in config.static.items():
+        hops: list[StaticHop] = []
+        for hop in route.next_hop:
+            port = hop.port or route.port
+            ncp, name = (split_port(config, port) or (None, None)) if port is not None else (None, None)
+            hops.append(StaticHop(hop.address, ncp, name, hop.weight))
+        kind = "blackhole" if route.blackhole else "unreachable" if route.unreachable else "via"
+        result.append(EffectiveStatic(prefix, kind, tuple(hops), route.distance, route.metric, route.tag))
+    return result

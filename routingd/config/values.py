@@ -1,0 +1,287 @@
+"""The scalar types of the configuration: one function each from text to value, with the error a person reads. No structure here.
+
+Scalars come from YAML as text (`routingd.config.load`), so `0x10`, `on` and `1_000` mean nothing special here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from ipaddress import (
+    IPv4Address,
+    IPv4Interface,
+    IPv4Network,
+    IPv6Address,
+    IPv6Interface,
+    IPv6Network,
+    ip_address,
+    ip_interface,
+    ip_network,
+)
+from typing import Annotated, Any, Final
+
+from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
+
+MAX_ASN: Final = 4294967295
+MD5_KEY_MAX: Final = 80
+"""Linux TCP_MD5SIG_MAXKEYLEN."""
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """What a value looks like, in words, for docs/configuration.md."""
+
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """An address and a TCP port."""
+
+    host: IPv4Address | IPv6Address
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if self.host.version == 6 else f"{self.host}:{self.port}"
+
+
+def _text(value: object, what: str) -> str:
+    if value is None or value == "":
+        raise ValueError(f"a value is missing: {what} belongs here")
+    if isinstance(value, (dict, list, tuple)):
+        raise ValueError(f"should be {what}, not a {'mapping' if isinstance(value, dict) else 'list'}")
+    return str(value)
+
+
+def _number(low: int, high: int, what: str) -> Callable[[object], int]:
+    def parse(value: object) -> int:
+        text = _text(value, what)
+        if not re.fullmatch(r"[0-9]{1,10}", text, re.ASCII) or not low <= int(text) <= high:
+            raise ValueError(f"'{text}' is not {what} ({low} to {high})")
+        return int(text)
+
+    return parse
+
+
+def parse_asn(value: object) -> int:
+    asn = _number(1, MAX_ASN, "an AS number")(value)
+    if asn == 23456:  # RFC 6793 3: AS_TRANS stands for others and is nobody's number
+        raise ValueError("'23456' is AS_TRANS (RFC 6793), which no AS has: give the real AS number")
+    return asn
+
+
+def parse_hold_time(value: object) -> int:
+    seconds = _number(0, 65535, "a hold time in seconds")(value)
+    if seconds in (1, 2):  # RFC 4271 4.2
+        raise ValueError(f"'{seconds}' is not a hold time: 0 (no keepalives) or 3 to 65535 seconds (RFC 4271 4.2)")
+    return seconds
+
+
+def parse_address(value: object) -> IPv4Address | IPv6Address:
+    text = _text(value, "an address")
+    try:
+        address = ip_address(text)
+    except ValueError:
+        raise ValueError(f"'{text}' is not an IPv4 or IPv6 address") from None
+    if isinstance(address, IPv6Address) and address.scope_id:
+        raise ValueError(f"'{text}': addresses with a zone are not supported by this version")
+    return address
+
+
+def parse_host(value: object) -> IPv4Address | IPv6Address:
+    address = parse_address(value)
+    if address.is_multicast or address.is_unspecified or address == IPv4Address("255.255.255.255"):
+        raise ValueError(f"'{address}' is not the address of a host")
+    return address
+
+
+def parse_router_id(value: object) -> IPv4Address:
+    text = _text(value, "a router id")
+    try:
+        router_id = IPv4Address(text)
+    except ValueError:
+        raise ValueError(f"'{text}' is not a router id (four octets, like 10.255.0.1)") from None
+    if int(router_id) == 0:  # RFC 6286 2.1
+        raise ValueError("'0.0.0.0' is not a router id: it must not be zero (RFC 6286)")
+    return router_id
+
+
+def parse_prefix(value: object) -> IPv4Network | IPv6Network:
+    text = _text(value, "a prefix")
+    if "/" not in text:
+        raise ValueError(f"'{text}' is not a prefix: the length is missing, as in {text}/24")
+    try:
+        loose = ip_network(text, strict=False)
+        interface = ip_interface(text)
+    except ValueError:
+        raise ValueError(f"'{text}' is not an IPv4 or IPv6 prefix (like 203.0.113.0/24)") from None
+    if not text.rpartition("/")[2].isdecimal():
+        raise ValueError(f"'{text}' is not a prefix: write its length, {loose}")
+    if interface.ip != loose.network_address:
+        raise ValueError(f"'{text}' has bits set after its length: did you mean {loose}?")
+    return loose
+
+
+def parse_interface_address(value: object) -> IPv4Interface | IPv6Interface:
+    text = _text(value, "an address with its length")
+    host, slash, length = text.partition("/")
+    if not slash or not length.isdecimal():
+        raise ValueError(f"'{text}' is not an address with its length (like 192.0.2.1/24)")
+    parse_host(host)
+    try:
+        return ip_interface(text)
+    except ValueError:
+        raise ValueError(f"'{text}' is not an address with its length (like 192.0.2.1/24)") from None
+
+
+def parse_endpoint(value: object) -> Endpoint:
+    text = _text(value, "ADDRESS:PORT")
+    match = re.fullmatch(r"(?:\[(?P<six>[0-9a-fA-F:.]+)\]|(?P<four>[0-9.]+)):(?P<port>[0-9]{1,5})", text, re.ASCII)
+    if match is None or not 1 <= int(match["port"]) <= 65535:
+        raise ValueError(f"'{text}' is not ADDRESS:PORT (like 0.0.0.0:7179 or [::]:7179)")
+    try:
+        host = IPv6Address(match["six"]) if match["six"] else IPv4Address(match["four"])
+    except ValueError:
+        raise ValueError(f"'{text}' is not ADDRESS:PORT (like 0.0.0.0:7179 or [::]:7179)") from None
+    return Endpoint(host, int(match["port"]))
+
+
+def parse_name(value: object) -> str:
+    text = _text(value, "a name")
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}", text, re.ASCII):
+        raise ValueError(f"'{text}' is not a name: letters, digits, '_', '.' and '-', at most 63, a letter or digit first")
+    return text
+
+
+def parse_port(value: object) -> str:
+    """A port of the router: NAME or NCP/NAME. Linux: at most 15 bytes, no blank, no slash, not . or .."""
+    text = _text(value, "a port")
+    ncp, slash, name = text.rpartition("/")
+    if slash:
+        parse_name(ncp)
+    if not re.fullmatch(r"[^\s/:\x00-\x20\x7f]{1,15}", name) or len(name.encode()) > 15 or name in (".", ".."):
+        raise ValueError(f"'{text}' is not a port: NCP/NAME or NAME, where NAME is a Linux interface name of at most 15 bytes")
+    return text
+
+
+def parse_device(value: object) -> str:
+    text = parse_port(value)
+    if "/" in text:
+        raise ValueError(f"'{text}': the name alone belongs here, {text.rpartition('/')[2]}: the NCP is known from the key")
+    return text
+
+
+def parse_flag(value: object) -> bool:
+    if isinstance(value, bool):
+        return value
+    text = _text(value, "true or false")
+    if text not in ("true", "false"):
+        raise ValueError(f"'{text}' is not true or false")
+    return text == "true"
+
+
+def parse_text(value: object) -> str:
+    text = "" if value is None else _text(value, "text") if value != "" else ""
+    if len(text) > 255 or not text.isprintable():
+        raise ValueError("should be one line of at most 255 printable characters")
+    return text
+
+
+def parse_path(value: object) -> str:
+    text = _text(value, "a file name")
+    if "\0" in text or len(text.encode()) > 4095:
+        raise ValueError("is not a file name")
+    return text
+
+
+def parse_password(value: object) -> str:
+    if not isinstance(value, str) or not value:
+        raise ValueError("should be the TCP MD5 key, as text in quotes")
+    if len(value.encode()) > MD5_KEY_MAX or "\0" in value:
+        raise ValueError(f"the TCP MD5 key is too long: the kernel takes at most {MD5_KEY_MAX} bytes (RFC 2385)")
+    return value
+
+
+def parse_accept(value: object) -> str | None:
+    if value is None or value == "accept":
+        return None if value is None else "accept"
+    text = _text(value, "accept")
+    raise ValueError(
+        f"'{text}' names a policy, and this version has no policies yet: write accept, or leave it out and nothing passes (RFC 8212)"
+    )
+
+
+def one_of(*words: str) -> Callable[[object], str]:
+    def parse(value: object) -> str:
+        text = _text(value, " or ".join(words))
+        if text not in words:
+            raise ValueError(f"'{text}' is not one of {', '.join(words)}")
+        return text
+
+    return parse
+
+
+def _schema(words: str, **schema: Any) -> tuple[WithJsonSchema, Form]:
+    return WithJsonSchema(schema), Form(words)
+
+
+_TEXT: Final = PlainSerializer(str, return_type=str)
+
+_ASN = _schema("AS number, 1 to 4294967295", type="integer", minimum=1, maximum=MAX_ASN)
+_TCP = _schema("TCP port, 1 to 65535", type="integer", minimum=1, maximum=65535)
+_HOLD = _schema("seconds, 0 or 3 to 65535", type="integer", minimum=0, maximum=65535)
+_U32 = _schema("number, 0 to 4294967295", type="integer", minimum=0, maximum=0xFFFFFFFF)
+_METRIC = _schema("number, 1 to 4294967295", type="integer", minimum=1, maximum=0xFFFFFFFF)
+_OCTET = _schema("number, 1 to 255", type="integer", minimum=1, maximum=255)
+_PROTOCOL = _schema("number, 5 to 255", type="integer", minimum=5, maximum=255)
+_WEIGHT = _schema("number, 1 to 65535", type="integer", minimum=1, maximum=65535)
+
+Asn = Annotated[int, PlainValidator(parse_asn), *_ASN]
+TcpPort = Annotated[int, PlainValidator(_number(1, 65535, "a TCP port")), *_TCP]
+HoldTime = Annotated[int, PlainValidator(parse_hold_time), *_HOLD]
+Uint32 = Annotated[int, PlainValidator(_number(0, 0xFFFFFFFF, "a number in range")), *_U32]
+KernelTable = Annotated[int, PlainValidator(_number(1, 0xFFFFFFFF, "a kernel table")), *_METRIC]
+KernelProtocol = Annotated[int, PlainValidator(_number(5, 255, "a kernel route protocol of ours")), *_PROTOCOL]
+KernelMetric = Annotated[int, PlainValidator(_number(1, 0xFFFFFFFF, "a kernel metric")), *_METRIC]
+Distance = Annotated[int, PlainValidator(_number(1, 255, "an administrative distance")), *_OCTET]
+Hops = Annotated[int, PlainValidator(_number(1, 255, "a number of hops")), *_OCTET]
+Weight = Annotated[int, PlainValidator(_number(1, 65535, "a weight")), *_WEIGHT]
+Flag = Annotated[bool, PlainValidator(parse_flag), *_schema("true or false", type="boolean")]
+RouterId = Annotated[
+    IPv4Address, PlainValidator(parse_router_id), _TEXT, *_schema("router id, four octets", type="string", format="ipv4")
+]
+Address = Annotated[
+    IPv4Address | IPv6Address, PlainValidator(parse_host), _TEXT, *_schema("IPv4 or IPv6 address", type="string")
+]
+InterfaceAddress = Annotated[
+    IPv4Interface | IPv6Interface,
+    PlainValidator(parse_interface_address),
+    _TEXT,
+    *_schema("address with its length", type="string", pattern=r"^[0-9A-Fa-f:.]+/[0-9]{1,3}$"),
+]
+Prefix = Annotated[
+    IPv4Network | IPv6Network,
+    PlainValidator(parse_prefix),
+    _TEXT,
+    *_schema("prefix", type="string", pattern=r"^[0-9A-Fa-f:.]+/[0-9]{1,3}$"),
+]
+ListenAddress = Annotated[Endpoint, PlainValidator(parse_endpoint), _TEXT, *_schema("ADDRESS:PORT", type="string")]
+Name = Annotated[str, PlainValidator(parse_name), *_schema("name", type="string", pattern="^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")]
+PortName = Annotated[str, PlainValidator(parse_port), *_schema("port: NCP/NAME, or NAME where there is one NCP", type="string")]
+DeviceName = Annotated[str, PlainValidator(parse_device), *_schema("interface name", type="string", maxLength=15)]
+Line = Annotated[str, PlainValidator(parse_text), *_schema("text", type="string", maxLength=255)]
+FileName = Annotated[
+    str, PlainValidator(parse_path), *_schema("file, relative to the configuration's directory", type="string")
+]
+SocketName = Annotated[str, PlainValidator(parse_path), *_schema("file, relative to the run directory", type="string")]
+Password = Annotated[str, PlainValidator(parse_password), *_schema("text", type="string", maxLength=MD5_KEY_MAX)]
+Accept = Annotated[str | None, PlainValidator(parse_accept), *_schema("`accept` or nothing", enum=["accept", None])]
+LOG_LEVELS: Final = ("debug", "info", "warning", "error")
+LogLevel = Annotated[str, PlainValidator(one_of(*LOG_LEVELS)), *_schema(", ".join(LOG_LEVELS), enum=list(LOG_LEVELS))]
+LogFormat = Annotated[str, PlainValidator(one_of("text", "json")), *_schema("text, json", enum=["text", "json"])]
+Family = Annotated[
+    str,
+    PlainValidator(one_of("ipv4-unicast", "ipv6-unicast")),
+    *_schema("ipv4-unicast, ipv6-unicast", enum=["ipv4-unicast", "ipv6-unicast"]),
+]

@@ -1,0 +1,207 @@
+"""The daemon's end of the control socket. Owns the socket file and its connections; knows no command.
+
+Who may ask is decided by the file's mode and group. Beyond that a client is not trusted: requests are bounded, connections are
+counted, a client that sends nothing or reads nothing is closed, and whatever a handler raises ends that answer only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import os
+import shutil
+import socket
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import structlog
+
+from routingd.control.protocol import (
+    MAX_REQUEST,
+    CommandFailed,
+    ProtocolError,
+    decode_request,
+    failure,
+    success,
+)
+
+Arguments = Mapping[str, Any]
+Handler = Callable[[Arguments], Awaitable[object] | AsyncIterator[object]]
+"""An `async def` that returns the result, or an async generator of pages. Raises CommandFailed for an answer that is an error."""
+
+SOCKET_MODE: Final = 0o660
+
+log = structlog.get_logger("control")
+
+
+class ControlServer:
+    """Answers requests on a unix socket with the handlers added to it."""
+
+    def __init__(
+        self, path: Path, *, group: str | None = None, max_clients: int = 32, idle: float = 600.0, stalled: float = 30.0
+    ) -> None:
+        self.path = path
+        self._group = group
+        self._max_clients = max_clients
+        self._idle = idle
+        self._stalled = stalled
+        self._handlers: dict[tuple[str, ...], Handler] = {}
+        self._server: asyncio.Server | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._busy: set[asyncio.Task[None]] = set()
+        self._identity: tuple[int, int] | None = None
+
+    def add(self, words: tuple[str, ...], handler: Handler) -> None:
+        """Answer this command. Each has one handler."""
+        if words in self._handlers:
+            raise ValueError(f"{' '.join(words)} has a handler")
+        self._handlers[words] = handler
+
+    async def start(self) -> None:
+        """Listen. Raises OSError: EADDRINUSE where another daemon answers there, and what the file system says."""
+        if await _answers(self.path):
+            raise OSError(errno.EADDRINUSE, f"another routingd answers on {self.path}: stop it, or use another --run-dir")
+        listener = _bind(self.path, self._group)
+        status = self.path.stat()
+        self._identity = (status.st_dev, status.st_ino)
+        self._server = await asyncio.start_unix_server(self._accepted, sock=listener, limit=MAX_REQUEST)
+
+    async def close(self, grace: float = 2.0) -> None:
+        """Stop listening, let answers under way finish for a moment, close everything, remove the socket file if it is still ours."""
+        if self._server is None:
+            return
+        self._server.close()
+        for task in self._tasks - self._busy:
+            task.cancel()
+        if self._busy:
+            await asyncio.wait(set(self._busy), timeout=grace)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._server = None
+        with contextlib.suppress(OSError):
+            status = self.path.stat()
+            if (status.st_dev, status.st_ino) == self._identity:
+                self.path.unlink()
+
+    async def _accepted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        try:
+            if len(self._tasks) > self._max_clients:
+                await self._write(writer, failure(0, CommandFailed("busy", f"{self._max_clients} clients are connected already")))
+            else:
+                await self._converse(reader, writer, task)
+        except (OSError, TimeoutError, asyncio.CancelledError):
+            pass  # the client went away, stalled, or the daemon closes: nobody is left to tell
+        finally:
+            self._tasks.discard(task)
+            self._busy.discard(task)
+            writer.transport.abort()
+
+    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, task: asyncio.Task[None]) -> None:
+        while self._server is not None and self._server.is_serving():
+            try:
+                async with asyncio.timeout(self._idle):
+                    line = await reader.readuntil(b"\n")
+                request = decode_request(line)
+            except asyncio.IncompleteReadError:
+                return
+            except asyncio.LimitOverrunError:
+                await self._write(writer, failure(0, CommandFailed("protocol", f"a request is at most {MAX_REQUEST} bytes")))
+                await self._finish(writer)
+                return
+            except ProtocolError as error:
+                await self._write(writer, failure(0, CommandFailed("protocol", str(error))))
+                await self._finish(writer)
+                return
+            self._busy.add(task)
+            await self._answer(writer, request["id"], tuple(request["command"]), request["args"])
+            self._busy.discard(task)
+        await self._finish(writer)
+
+    async def _answer(self, writer: asyncio.StreamWriter, number: int, words: tuple[str, ...], args: Arguments) -> None:
+        try:
+            handler = self._handlers.get(words)
+            if handler is None:
+                raise CommandFailed(
+                    "unknown-command", f"this routingd has no command '{' '.join(words)[:80]}'", "is routingctl of another version?"
+                )
+            answer = handler(args)
+            if isinstance(answer, AsyncIterator):
+                await self._pages(writer, number, answer)
+            else:
+                await self._write(writer, success(number, await answer))
+        except CommandFailed as failed:
+            await self._write(writer, failure(number, failed))
+        except (OSError, TimeoutError):
+            raise  # the connection's own trouble: a handler turns its into CommandFailed
+        except Exception as error:
+            log.exception("control.command_failed", command=" ".join(words)[:80])
+            text = f"routingd failed at this command: {type(error).__name__}: {error}"
+            await self._write(writer, failure(number, CommandFailed("internal", text, "see its log")))
+
+    async def _pages(self, writer: asyncio.StreamWriter, number: int, pages: AsyncIterator[object]) -> None:
+        """One page is held back, so that `more` is true on every page but the last."""
+        held: object = None
+        first = True
+        try:
+            async for page in pages:
+                if not first:
+                    await self._write(writer, success(number, held, more=True))
+                    await asyncio.sleep(0)  # other tasks run between pages even if the client reads as fast as we write
+                held, first = page, False
+        finally:
+            if isinstance(pages, AsyncGenerator):
+                await pages.aclose()
+        await self._write(writer, success(number, held))
+
+    async def _write(self, writer: asyncio.StreamWriter, data: bytes) -> None:
+        writer.write(data)
+        async with asyncio.timeout(self._stalled):
+            await writer.drain()
+
+    async def _finish(self, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+        async with asyncio.timeout(self._stalled):
+            await writer.wait_closed()
+
+
+async def _answers(path: Path) -> bool:
+    """Whether somebody listens there; a file left by a daemon that was killed refuses."""
+    try:
+        async with asyncio.timeout(2.0):
+            _, writer = await asyncio.open_unix_connection(path)
+    except TimeoutError:
+        return True
+    except OSError:
+        return False
+    writer.close()
+    return True
+
+
+def _bind(path: Path, group: str | None) -> socket.socket:
+    """Bound under another name, given its mode and group, then renamed: at no time is there a socket with a wider mode, and one left by a
+    killed daemon is replaced in one step."""
+    fresh = path.with_name(f".{path.name[:32]}.{os.getpid()}")
+    fresh.unlink(missing_ok=True)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+    try:
+        # fchmod before bind: Linux gives the file the mode of the socket's inode, less the umask
+        os.fchmod(listener.fileno(), SOCKET_MODE)
+        listener.bind(str(fresh))
+        fresh.chmod(SOCKET_MODE)
+        if group is not None:
+            try:
+                shutil.chown(fresh, group=group)
+            except LookupError:
+                raise OSError(errno.ENOENT, f"there is no group '{group}' on this system (management.control.group)") from None
+        fresh.replace(path)
+    except OSError:
+        listener.close()
+        fresh.unlink(missing_ok=True)
+        raise
+    return listener

@@ -1,0 +1,102 @@
+"""From the checked configuration to what the controller works with. The only module that knows both."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from typing import Final
+
+from protocols.bgp.config import FamilyConfig, PeerConfig
+from protocols.bgp.family import IPV4_UNICAST, IPV6_UNICAST, Family
+from protocols.bgp.session import Session
+from routingd.agents import TlsListen
+from routingd.boxes import Box, Boxes, Kernel, Port
+from routingd.config import effective
+from routingd.config.load import Loaded
+from routingd.controller import RouterPlan
+from routingd.peer import ACCEPT
+from routingd.peers import Neighbor
+from routingd.statics import StaticNextHop, StaticRoute
+
+FAMILIES: Final[dict[str, Family]] = {"ipv4-unicast": IPV4_UNICAST, "ipv6-unicast": IPV6_UNICAST}
+
+
+def plan(loaded: Loaded, rng: random.Random) -> RouterPlan:
+    """``rng`` jitters the sessions' timers."""
+    config = loaded.config
+    router_id = config.router.router_id.packed
+    boxes = [_box(box) for box in effective.boxes(config).values()]
+    kernel = Kernel(config.kernel.table, config.kernel.protocol, config.kernel.metric)
+    return RouterPlan(
+        name=config.router.name,
+        router_id=router_id,
+        asn=config.router.asn,
+        boxes=Boxes(boxes, kernel),
+        neighbors=tuple(_neighbor(neighbor, router_id, rng) for neighbor in effective.neighbors(config)),
+        statics=tuple(_static(route) for route in effective.static_routes(config)),
+        networks=tuple((network.network_address.packed, network.prefixlen) for network in config.bgp.networks),
+        listen=_listen(loaded),
+    )
+
+
+def _box(box: effective.Box) -> Box:
+    fabric = {address.version: str(address) for address in box.fabric_addresses}
+    ports = {
+        name: Port(tuple(str(address) for address in addresses), box.descriptions.get(name, ""))
+        for name, addresses in box.interfaces.items()
+    }
+    return Box(
+        box.name,
+        box.embedded,
+        box.certificate or "",
+        ports,
+        box.fabric_port or "",
+        fabric.get(4, ""),
+        fabric.get(6, ""),
+    )
+
+
+def _neighbor(neighbor: effective.EffectiveNeighbor, router_id: bytes, rng: random.Random) -> Neighbor:
+    config = PeerConfig(
+        address=neighbor.address.packed,
+        remote_asn=neighbor.asn,
+        local_asn=neighbor.local_asn,
+        router_id=router_id,
+        families=tuple(
+            FamilyConfig(*FAMILIES[name], _policy(terms.accept_import), _policy(terms.accept_export))
+            for name, terms in neighbor.families.items()
+        ),
+        hold_time=neighbor.hold_time,
+        passive=neighbor.passive,
+        port=neighbor.port,
+        source=neighbor.source.packed if neighbor.source is not None else b"",
+        ttl=neighbor.multihop or 0,
+        ttl_security=neighbor.ttl_security,
+        password=neighbor.password or "",
+        next_hop_self=neighbor.next_hop_self,
+        description=neighbor.description,
+    )
+    return Neighbor(Session(config, rng), neighbor.group or "", neighbor.ncp)
+
+
+def _policy(accept: bool) -> str | None:
+    return ACCEPT if accept else None
+
+
+def _static(route: effective.EffectiveStatic) -> StaticRoute:
+    return StaticRoute(
+        (route.prefix.network_address.packed, route.prefix.prefixlen),
+        "blackhole" if route.kind == "blackhole" else "unreachable" if route.kind == "unreachable" else "via",
+        tuple(StaticNextHop(hop.address.packed, hop.ncp or "", hop.port or "", hop.weight) for hop in route.next_hops),
+        route.distance,
+        route.metric,
+        route.tag,
+    )
+
+
+def _listen(loaded: Loaded) -> TlsListen | None:
+    listen = loaded.config.listen
+    if listen is None:
+        return None
+    certificate, key, ca = (Path(loaded.directory, name) for name in (listen.certificate, listen.key, listen.ca))
+    return TlsListen(str(listen.address.host), listen.address.port, certificate, key, ca)

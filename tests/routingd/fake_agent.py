@@ -1,0 +1,208 @@
+"""An agent and the peer behind it in a few lines: speaks ``fibd.wire`` over a unix socket, holds no kernel."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import struct
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from fibd.wire import (
+    Ack,
+    Addresses,
+    Decoder,
+    Error,
+    FactsComplete,
+    Heartbeat,
+    Hello,
+    Message,
+    Ports,
+    Role,
+    SnapshotBegin,
+    SnapshotEnd,
+    SnapshotVerdict,
+    StreamConnect,
+    StreamCredit,
+    StreamData,
+    StreamOpened,
+    Streams,
+    Transaction,
+    Welcome,
+    encode,
+)
+from protocols import effects
+from protocols.bgp.config import FamilyConfig, PeerConfig
+from protocols.bgp.session import Session
+
+WINDOW = 1 << 20
+
+
+async def until(condition: Callable[[], object], what: str = "", timeout: float = 10.0) -> None:
+    """Wait for a condition; say which one never came."""
+    try:
+        async with asyncio.timeout(timeout):
+            while not condition():
+                await asyncio.sleep(0.005)
+    except TimeoutError:
+        raise AssertionError(f"never happened: {what or condition}") from None
+
+
+class FakeAgent:
+    def __init__(self, ncp: str, boot: int = 1) -> None:
+        self.ncp = ncp
+        self.boot_id = bytes([boot]) * 16
+        self.received: list[tuple[Role, Message]] = []
+        self.writers: dict[Role, asyncio.StreamWriter] = {}
+        self.closed: set[Role] = set()
+        self.routes: dict[tuple[int, bytes, int], int] = {}
+        self.acknowledge = True
+        self.remote: RemotePeer | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def connect(self, path: Path, *roles: Role, hello: Hello | None = None) -> None:
+        for role in roles or tuple(Role):
+            before = len(self.of(role, Welcome, Error))
+            reader, writer = await asyncio.open_unix_connection(path)
+            writer.write(encode(hello or Hello(role, self.ncp, self.boot_id)))
+            self.writers[role] = writer
+            self.closed.discard(role)
+            self._tasks.append(asyncio.create_task(self._read(role, reader)))
+            await until(
+                lambda role=role, before=before: len(self.of(role, Welcome, Error)) > before or role in self.closed,
+                f"an answer on {role.name}",
+            )  # type: ignore[misc]
+            if role is Role.STREAMS:
+                self.send(role, Streams([]))
+
+    def of(self, role: Role, *kinds: type[Message]) -> list[Any]:
+        return [m for r, m in self.received if r is role and isinstance(m, kinds)]
+
+    def send(self, role: Role, *messages: Message) -> None:
+        for message in messages:
+            self.writers[role].write(encode(message))
+
+    def facts(
+        self, port: str = "eth0", address: bytes = bytes([192, 0, 2, 1]), length: int = 24, up: bool = True
+    ) -> None:
+        self.send(
+            Role.CONTROL,
+            Ports(1, [[port, 2, up, up, 1500, b"\0" * 6, "veth"]]),
+            Addresses(2, [[port, address, length, True]]),
+            FactsComplete(3),
+        )
+
+    async def close(self, *roles: Role) -> None:
+        for role in roles or tuple(self.writers):
+            self.writers[role].close()
+        await asyncio.sleep(0)
+
+    async def _read(self, role: Role, reader: asyncio.StreamReader) -> None:
+        decoder = Decoder()
+        try:
+            while data := await reader.read(65536):
+                for message, _, _ in decoder.feed(data):
+                    self.received.append((role, message))
+                    self._react(role, message)
+        except OSError:
+            pass
+        self.closed.add(role)
+
+    def _react(self, role: Role, message: Message) -> None:
+        match message:
+            case SnapshotBegin():
+                self.routes.clear()
+                self._ack(message.sequence)
+            case Transaction():
+                self._apply(message)
+                self._ack(message.sequence)
+            case SnapshotEnd():
+                self.send(
+                    Role.FIB, SnapshotVerdict(message.count == len(self.routes), len(self.routes), message.digest)
+                )
+                self._ack(message.sequence)
+            case StreamConnect() if self.remote is not None:
+                self.remote.asked(message)
+            case StreamData() if self.remote is not None:
+                for _streams, data in message.rows:
+                    self.remote.take(data)
+            case Heartbeat():
+                self.send(Role.CONTROL, Heartbeat(message.sequence, echo=message.sequence))
+
+    def _ack(self, sequence: int) -> None:
+        if self.acknowledge:
+            self.send(Role.FIB, Ack(sequence, sequence, sequence, 8 << 20))
+
+    def _apply(self, transaction: Transaction) -> None:
+        for table, dst, plen, nhg, op in transaction.routes:
+            width = len(dst) // len(plen)
+            for at, length in enumerate(plen):
+                key = (table, dst[at * width : (at + 1) * width], length)
+                if op[at]:
+                    self.routes[key] = struct.unpack_from("<I", nhg, at * 4)[0]
+                else:
+                    self.routes.pop(key, None)
+
+    def prefixes(self) -> set[str]:
+        return {f"{'.'.join(map(str, address))}/{length}" for table, address, length in self.routes if table == 1}
+
+
+class RemotePeer:
+    """The other end of a BGP session, by our own sans-IO session behind the fake agent's streams."""
+
+    def __init__(self, agent: FakeAgent, asn: int = 65002, local_asn: int = 65001) -> None:
+        self.agent = agent
+        families = (FamilyConfig(1, 1, "accept", "accept"),)
+        config = PeerConfig(
+            bytes([192, 0, 2, 1]), local_asn, asn, bytes([10, 0, 0, 2]), families, passive=True, extended_message=False
+        )
+        self.session = Session(config, random.Random(1))
+        self.session.start(0.0)
+        self.stream = 0
+        self.conn = -1
+        self.sent_bytes = 0
+        self.updates = 0
+        self.log: list[effects.Effect] = []
+        agent.remote = self
+
+    def asked(self, connect: StreamConnect) -> None:
+        self.conn += 1
+        self.stream = connect.stream
+        local = bytes([192, 0, 2, 1])
+        self.agent.send(Role.STREAMS, StreamOpened(connect.stream, 0, local, 50000, connect.remote, 179, credit=WINDOW))
+        self._perform(self.session.connected(self.conn, connect.remote, local, True, 0.0))
+
+    def take(self, data: bytes) -> None:
+        self._perform(self.session.receive(self.conn, data, 0.0))
+
+    def send(self, data: bytes) -> None:
+        self.sent_bytes += len(data)
+        self.agent.send(Role.STREAMS, StreamData([[[self.stream], data]]))
+
+    def credit_given_back(self) -> int:
+        rows = [row for m in self.agent.of(Role.STREAMS, StreamCredit) for row in m.rows if row[0] == self.stream]
+        return sum(count for _, count in rows)
+
+    def _perform(self, out: list[effects.Effect]) -> None:
+        self.log += out
+        for effect in out:
+            if isinstance(effect, effects.Send):
+                self.send(effect.data)
+            elif isinstance(effect, effects.Routes):
+                self.updates += len(effect.updates)
+
+    @property
+    def established(self) -> bool:
+        return any(isinstance(e, effects.Established) for e in self.log)
+
+
+def update(prefixes: list[str], next_hop: bytes = bytes([192, 0, 2, 2]), asn: int = 65002) -> bytes:
+    """An UPDATE that announces IPv4 prefixes (RFC 4271 4.3), four-octet AS numbers."""
+    attributes = b"\x40\x01\x01\x00" + b"\x40\x02\x06\x02\x01" + struct.pack("!I", asn) + b"\x40\x03\x04" + next_hop
+    nlri = b""
+    for prefix in prefixes:
+        address, _, length = prefix.partition("/")
+        nlri += bytes([int(length)]) + bytes(map(int, address.split(".")))[: (int(length) + 7) // 8]
+    body = b"\0\0" + struct.pack("!H", len(attributes)) + attributes + nlri
+    return b"\xff" * 16 + struct.pack("!HB", 19 + len(body), 2) + body
