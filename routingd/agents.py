@@ -23,6 +23,8 @@ from fibd.wire import Bye, Decoder, Error, Heartbeat, Hello, Message, Role, Wire
 
 READ_SIZE: Final = 256 * 1024
 HELLO_TIMEOUT: Final = 5.0
+STOP_PATIENCE: Final = 1.0
+"""How long an agent may take to close a connection after Bye."""
 MAX_STRANGERS: Final = 64
 """Connections that have not said hello yet, in all."""
 
@@ -59,6 +61,7 @@ class AgentConnection:
         self.since = self.heard_at = now
         self.reason = ""
         self.heartbeat: Heartbeat | None = None
+        self.ended = asyncio.Event()
         self._writer = writer
 
     def send(self, *messages: Message) -> None:
@@ -106,7 +109,7 @@ class AgentServer:
     # --- listening ----------------------------------------------------------------------------------------------------
 
     async def listen_unix(self, path: Path) -> None:
-        path.unlink(missing_ok=True)
+        path.unlink(missing_ok=True)  # noqa: ASYNC240 - one unlink at start
         mask = os.umask(0o177)
         try:
             server = await asyncio.start_unix_server(self._accept_unix, path, limit=2 * READ_SIZE)
@@ -126,26 +129,32 @@ class AgentServer:
             self._beats = asyncio.get_running_loop().create_task(self._beat())
 
     async def stop(self, bye: Bye) -> None:
-        """Tell every agent that we leave on purpose, then end."""
+        """Tell every agent that we leave on purpose, then end. Control goes last: an agent that loses it stops
+        reading the others, where the last words to peers may still wait."""
         for server in self._servers:
             server.close()
         if self._beats is not None:
             self._beats.cancel()
-        for connection in list(self._connections.values()):
-            connection.send(bye)
-            connection.close(bye.reason)
-        tasks = list(self._tasks)
-        if tasks:
-            _done, late = await asyncio.wait(tasks, timeout=2.0)
-            for task in late:
-                task.cancel()
+        for role in (Role.FIB, Role.STREAMS, Role.CONTROL):
+            ending = [c for c in self._connections.values() if c.role is role]
+            for connection in ending:
+                connection.send(bye)
+            try:
+                async with asyncio.timeout(STOP_PATIENCE):
+                    for connection in ending:
+                        await connection.ended.wait()
+            except TimeoutError:
+                for connection in ending:
+                    connection.abort("it did not leave when told to")
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _accept_unix(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         uid = peer_uid(writer.get_extra_info("socket"))
         if uid not in (0, os.getuid()):
-            log.warning(
-                "agent.refused", reason=f"user {uid} may not be an agent; run ncpd as root or as the user of routingd"
-            )
+            reason = f"user {uid} may not be an agent; run ncpd as root or as the user of routingd"
+            log.warning("agent.refused", reason=reason)
             writer.close()
             return
         await self._serve_connection(reader, writer, None, None)
@@ -241,6 +250,7 @@ class AgentServer:
             reason = str(error)
         finally:
             connection.close(reason)
+            connection.ended.set()
             if self._connections.get(key) is connection:
                 self._forget(connection, clock())
 

@@ -114,7 +114,7 @@ class Controller:
         await self.agents.stop(Bye(reason, GRACE))
         await self.engine.stop()
 
-    async def flush(self, reason: str) -> list[str]:
+    def flush(self, reason: str) -> list[str]:
         """Tell every agent to empty its kernel and end; the names of those told."""
         told = []
         for name in self.plan.boxes.names:

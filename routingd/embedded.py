@@ -62,8 +62,9 @@ class EmbeddedAgent:
 
     def command(self) -> list[str]:
         return [
-            sys.executable, "-m", "routingd.agent_main", "--ncp", self.ncp, "--controller", f"unix:{self._controller}",
-            "--run-dir", str(self._run_dir), "--state-dir", str(self._state_dir), "--log-level", self._log_level, "--detach",
+            sys.executable, "-m", "routingd.agent_main", "--detach", "--ncp", self.ncp,
+            "--controller", f"unix:{self._controller}", "--run-dir", str(self._run_dir),
+            "--state-dir", str(self._state_dir), "--log-level", self._log_level,
         ]  # fmt: skip
 
     async def _spawn(self) -> int:
@@ -84,7 +85,7 @@ class EmbeddedAgent:
         os.kill(pid, signal.SIGTERM)
         try:
             async with asyncio.timeout(STOP_PATIENCE):
-                while alive(self._lock):
+                while alive(self._lock):  # noqa: ASYNC110 - another process's lock has no event to wait for
                     await asyncio.sleep(0.02)
         except TimeoutError:
             log.error("embedded.not-stopped", ncp=self.ncp, pid=pid, waited=STOP_PATIENCE)

@@ -230,7 +230,7 @@ class Peer:
         self._streams[conn] = Stream(place.ncp, number)
         outbox.message(
             StreamConnect(
-                number, config.address, config.port, local=place.local, 
+                number, config.address, config.port, local=place.local,
                 ttl=config.send_ttl, minimum_ttl=config.minimum_ttl, md5=config.password,
             )
         )  # fmt: skip

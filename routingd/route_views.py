@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any, Final
 
 from native import Engine
@@ -63,9 +64,7 @@ class RouteViews:
         for afi in [FAMILIES[family]] if family is not None else list(FAMILIES.values()):
             cursor: int | None = 0
             while cursor is not None:
-                rows, cursor = await self._controller.engine.call(
-                    lambda engine, at=cursor, afi=afi: engine.page(afi, at, PAGE)
-                )  # type: ignore[misc]
+                rows, cursor = await self._controller.engine.call(partial(page, afi, cursor))
                 wanted = [named(row, sources) for row in rows if protocol in (None, row["protocol"])]
                 if len(wanted) > left:
                     yield {"routes": wanted[:left], "truncated": True}
@@ -208,6 +207,11 @@ class RouteViews:
         if "reason" in row:
             out["reason"] = row["reason"]
         return out
+
+
+def page(afi: int, cursor: int, engine: Engine) -> tuple[list[dict[str, Any]], int | None]:
+    """On the engine's thread."""
+    return engine.page(afi, cursor, PAGE)
 
 
 def find(engine: Engine, asked: PrefixBytes, exact: bool) -> tuple[PrefixBytes | None, Lookup | None]:

@@ -1,4 +1,5 @@
-"""What no single value shows: references between parts, contradictions, and things that are allowed but probably not meant."""
+"""What no single value shows: references between parts, contradictions, and things that are allowed but probably not
+meant."""
 
 from __future__ import annotations
 
@@ -43,7 +44,8 @@ def check(config: Config) -> Findings:
 
 
 def repeated(root: Mapping[str, Any]) -> list[Finding]:
-    """Keys that are one value written in two ways (2001:db8::1 and 2001:DB8:0::1): in the models the later one would win silently."""
+    """Keys that are one value written in two ways (2001:db8::1 and 2001:DB8:0::1): in the models the later one would
+    win silently."""
     bgp = root.get("bgp")
     maps: list[tuple[Path, Any, Callable[[object], Any]]] = [(("static",), root.get("static"), parse_prefix)]
     maps.append((("bgp", "neighbors"), bgp.get("neighbors") if isinstance(bgp, dict) else None, parse_host))
@@ -59,7 +61,10 @@ def repeated(root: Mapping[str, Any]) -> list[Finding]:
 
 def _ncps(config: Config, findings: Findings) -> None:
     if not config.ncps:
-        findings.error("needs at least one NCP, like `ncp1: { embedded: true }`; without the section there is one of that name", "ncps")
+        findings.error(
+            "needs at least one NCP, like `ncp1: { embedded: true }`; without the section there is one of that name",
+            "ncps",
+        )
     embedded = [name for name, ncp in config.ncps.items() if ncp.embedded]
     certificates: dict[str, str] = {}
     for name, ncp in config.ncps.items():
@@ -95,7 +100,9 @@ def _fabric(config: Config, findings: Findings) -> None:
         missing = [name for name in config.ncps if name not in config.fabric]
         if missing:
             where = ("fabric",) if config.fabric else ("ncps", missing[0])
-            findings.error(f"no `fabric` entry for {', '.join(missing)}: with several NCPs each needs one (port, address)", *where)
+            findings.error(
+                f"no `fabric` entry for {', '.join(missing)}: with several NCPs each needs one (port, address)", *where
+            )
     sets = {frozenset(a.version for a in fabric.address) for fabric in config.fabric.values()}
     if len(sets) > 1:
         findings.error("all NCPs need fabric addresses of the same families", "fabric")
@@ -104,7 +111,9 @@ def _fabric(config: Config, findings: Findings) -> None:
 def _port(config: Config, findings: Findings, port: str, *path: object) -> None:
     place = split_port(config, port)
     if place is None:
-        findings.error(f"'{port}': with several NCPs a port is written NCP/NAME, like {next(iter(config.ncps))}/{port}", *path)
+        findings.error(
+            f"'{port}': with several NCPs a port is written NCP/NAME, like {next(iter(config.ncps))}/{port}", *path
+        )
     elif place[0] not in config.ncps:
         findings.error(_unknown_ncp(config, place[0]), *path)
 
@@ -122,7 +131,11 @@ def _interfaces(config: Config, findings: Findings) -> None:
                 findings.error("only `lo` has a home; a port is where it is", "interfaces", key, "home")
             place = split_port(config, key)
             if place is not None and place[1] == LOOPBACK:
-                findings.error("the loopback belongs to the router: write `lo` (and `home` for the NCP that holds it)", "interfaces", key)
+                findings.error(
+                    "the loopback belongs to the router: write `lo` (and `home` for the NCP that holds it)",
+                    "interfaces",
+                    key,
+                )
             if place is not None and ports.setdefault(place, key) != key:
                 findings.error(f"is the same port as {ports[place]}", "interfaces", key)
         for index, address in enumerate(interface.addresses):
@@ -153,7 +166,9 @@ def _static(config: Config, findings: Findings) -> None:
 
 def _bgp(config: Config, findings: Findings) -> None:
     own = {a.ip for interface in config.interfaces.values() for a in interface.addresses}
-    subnets = [a.network for key, interface in config.interfaces.items() if key != LOOPBACK for a in interface.addresses]
+    subnets = [
+        a.network for key, interface in config.interfaces.items() if key != LOOPBACK for a in interface.addresses
+    ]
     for address, neighbor in config.bgp.neighbors.items():
         where = ("bgp", "neighbors", str(address))
         if address in own:
@@ -167,7 +182,9 @@ def _bgp(config: Config, findings: Findings) -> None:
         if not _connected(address, subnets) and option(neighbor, group, "multihop") is None:
             asn = option(neighbor, group, "asn")
             if asn is not None and asn != config.router.asn:
-                findings.warn("is in no port's subnet: an external session over more than one hop needs `multihop`", *where)
+                findings.warn(
+                    "is in no port's subnet: an external session over more than one hop needs `multihop`", *where
+                )
     for network in config.bgp.networks:
         if network.is_multicast:
             index = config.bgp.networks.index(network)
@@ -201,13 +218,18 @@ def _neighbor(
         findings.error(_unknown_ncp(config, ncp), *where, "ncp")
     elif ncp is None and config.ncps and socket_ncp(config, address, source) is None:
         findings.error(
-            "no port is in this neighbor's subnet, so it is not clear which NCP opens the socket: give `source` or `ncp`", *where
+            "is in no port's subnet, so it is not clear which NCP opens the socket: give `source` or `ncp`",
+            *where,
         )
     if option(neighbor, group, "ttl_security") and option(neighbor, group, "multihop") is not None:
         findings.error("`ttl-security` and `multihop` exclude each other", *where, "ttl-security")
     multihop = option(neighbor, group, "multihop")
     if multihop is not None and asn == config.router.asn:
-        findings.warn("`multihop` has no effect on an internal session: those always may cross hops", *where, "multihop")
+        findings.warn(
+            "`multihop` has no effect on an internal session: those always may cross hops", *where, "multihop"
+        )
     terms = family_terms(neighbor, group, address.version)
     if not any(t.accept_import or t.accept_export for t in terms.values()):
-        findings.warn("lets no route in or out: `import: accept` or `export: accept` is said in no family (RFC 8212)", *where)
+        findings.warn(
+            "lets no route in or out: `import: accept` or `export: accept` is said in no family (RFC 8212)", *where
+        )

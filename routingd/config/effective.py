@@ -1,4 +1,5 @@
-"""What a configuration means: group options resolved into neighbors, short port names made full, the loopback put on its home NCP.
+"""What a configuration means: group options resolved into neighbors, short port names made full, the loopback put on
+its home NCP.
 
 Plain frozen values for the daemon. Everything here expects a configuration that `check` has passed.
 """
@@ -101,7 +102,12 @@ def boxes(config: Config) -> dict[str, Box]:
     result: dict[str, Box] = {}
     for name, ncp in config.ncps.items():
         fabric = config.fabric.get(name)
-        mine = {port: interface for key, interface in config.interfaces.items() for at, port in [_place(config, key)] if at == name}
+        mine = {
+            port: interface
+            for key, interface in config.interfaces.items()
+            for at, port in [_place(config, key)]
+            if at == name
+        }
         result[name] = Box(
             name=name,
             embedded=ncp.embedded,
@@ -142,11 +148,16 @@ def family_terms(neighbor: Neighbor, group: Group | None, version: int) -> dict[
     return result
 
 
-def socket_ncp(config: Config, address: IPv4Address | IPv6Address, source: IPv4Address | IPv6Address | None) -> str | None:
-    """Which NCP reaches this neighbor: the one that has `source`, else the one with a port in its subnet, else the only one."""
+def socket_ncp(
+    config: Config, address: IPv4Address | IPv6Address, source: IPv4Address | IPv6Address | None
+) -> str | None:
+    """Which NCP reaches this neighbor: the one that has `source`, else the one with a port in its subnet, else the
+    only one."""
     for key, interface in config.interfaces.items():
         for own in interface.addresses:
-            if (source is not None and own.ip == source) or (source is None and key != LOOPBACK and address in own.network):
+            if (source is not None and own.ip == source) or (
+                source is None and key != LOOPBACK and address in own.network
+            ):
                 return _place(config, key)[0]
     names = list(config.ncps)
     return names[0] if len(names) == 1 else None

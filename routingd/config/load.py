@@ -1,6 +1,7 @@
 """From a file to a checked configuration, or to every problem in it as `file:line: path: what is wrong`.
 
-Reading is `yaml_tree`, the models `schema`, references between parts `check`; this module joins them and words pydantic's errors.
+Reading is `yaml_tree`, the models `schema`, references between parts `check`; this module joins them and words
+pydantic's errors.
 """
 
 from __future__ import annotations
@@ -66,7 +67,9 @@ def loads(text: str, name: str = "config", directory: FilePath = FilePath()) -> 
     findings.errors[:0] = check.repeated(document.root)
     if findings.errors:
         raise ConfigError(name, sorted((_place(f, document) for f in findings.errors), key=lambda p: p.line))
-    return Loaded(config, tuple(sorted((_place(f, document) for f in findings.warnings), key=lambda p: p.line)), directory)
+    return Loaded(
+        config, tuple(sorted((_place(f, document) for f in findings.warnings), key=lambda p: p.line)), directory
+    )
 
 
 def _place(finding: check.Finding, document: Document) -> Problem:
@@ -109,7 +112,8 @@ def _unknown(loc: Path) -> str:
 
 
 def _keys(section: Path) -> set[str]:
-    """The keys of the model at this path. A part of the path that names no field is a key of a map (a neighbor) or an index."""
+    """The keys of the model at this path. A part of the path that names no field is a key of a map (a neighbor) or an
+    index."""
     model: type[BaseModel] = Config
     for part in section:
         for name, info in model.model_fields.items():

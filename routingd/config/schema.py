@@ -1,7 +1,8 @@
-"""The configuration as models: its only definition. The file, its messages, the JSON Schema and docs/configuration.md follow from it.
+"""The configuration as models: its only definition. The file, its messages, the JSON Schema and docs/configuration.md
+follow from it.
 
-Keys are the field names in kebab-case. These are the words of the file; what the daemon works with is `routingd.config.effective`.
-References between parts (a port of an NCP that is not there) are `routingd.config.check`.
+Keys are the field names in kebab-case. These are the words of the file; what the daemon works with is
+`routingd.config.effective`. References between parts (a port of an NCP that is not there) are `routingd.config.check`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""The scalar types of the configuration: one function each from text to value, with the error a person reads. No structure here.
+"""The scalar types of the configuration: one function each from text to value, with the error a person reads. No
+structure here.
 
 Scalars come from YAML as text (`routingd.config.load`), so `0x10`, `on` and `1_000` mean nothing special here.
 """
@@ -150,7 +151,9 @@ def parse_endpoint(value: object) -> Endpoint:
 def parse_name(value: object) -> str:
     text = _text(value, "a name")
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}", text, re.ASCII):
-        raise ValueError(f"'{text}' is not a name: letters, digits, '_', '.' and '-', at most 63, a letter or digit first")
+        raise ValueError(
+            f"'{text}' is not a name: letters, digits, '_', '.' and '-', at most 63, a letter or digit first"
+        )
     return text
 
 
@@ -161,14 +164,18 @@ def parse_port(value: object) -> str:
     if slash:
         parse_name(ncp)
     if not re.fullmatch(r"[^\s/:\x00-\x20\x7f]{1,15}", name) or len(name.encode()) > 15 or name in (".", ".."):
-        raise ValueError(f"'{text}' is not a port: NCP/NAME or NAME, where NAME is a Linux interface name of at most 15 bytes")
+        raise ValueError(
+            f"'{text}' is not a port: NCP/NAME or NAME, where NAME is a Linux interface name of at most 15 bytes"
+        )
     return text
 
 
 def parse_device(value: object) -> str:
     text = parse_port(value)
     if "/" in text:
-        raise ValueError(f"'{text}': the name alone belongs here, {text.rpartition('/')[2]}: the NCP is known from the key")
+        raise ValueError(
+            f"'{text}': the name alone belongs here, {text.rpartition('/')[2]}: the NCP is known from the key"
+        )
     return text
 
 
@@ -208,7 +215,8 @@ def parse_accept(value: object) -> str | None:
         return None if value is None else "accept"
     text = _text(value, "accept")
     raise ValueError(
-        f"'{text}' names a policy, and this version has no policies yet: write accept, or leave it out and nothing passes (RFC 8212)"
+        f"'{text}' names a policy, and this version has no policies yet: "
+        "write accept, or leave it out and nothing passes (RFC 8212)"
     )
 
 
@@ -249,7 +257,10 @@ Hops = Annotated[int, PlainValidator(_number(1, 255, "a number of hops")), *_OCT
 Weight = Annotated[int, PlainValidator(_number(1, 65535, "a weight")), *_WEIGHT]
 Flag = Annotated[bool, PlainValidator(parse_flag), *_schema("true or false", type="boolean")]
 RouterId = Annotated[
-    IPv4Address, PlainValidator(parse_router_id), _TEXT, *_schema("router id, four octets", type="string", format="ipv4")
+    IPv4Address,
+    PlainValidator(parse_router_id),
+    _TEXT,
+    *_schema("router id, four octets", type="string", format="ipv4"),
 ]
 Address = Annotated[
     IPv4Address | IPv6Address, PlainValidator(parse_host), _TEXT, *_schema("IPv4 or IPv6 address", type="string")
@@ -267,8 +278,12 @@ Prefix = Annotated[
     *_schema("prefix", type="string", pattern=r"^[0-9A-Fa-f:.]+/[0-9]{1,3}$"),
 ]
 ListenAddress = Annotated[Endpoint, PlainValidator(parse_endpoint), _TEXT, *_schema("ADDRESS:PORT", type="string")]
-Name = Annotated[str, PlainValidator(parse_name), *_schema("name", type="string", pattern="^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")]
-PortName = Annotated[str, PlainValidator(parse_port), *_schema("port: NCP/NAME, or NAME where there is one NCP", type="string")]
+Name = Annotated[
+    str, PlainValidator(parse_name), *_schema("name", type="string", pattern="^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")
+]
+PortName = Annotated[
+    str, PlainValidator(parse_port), *_schema("port: NCP/NAME, or NAME where there is one NCP", type="string")
+]
 DeviceName = Annotated[str, PlainValidator(parse_device), *_schema("interface name", type="string", maxLength=15)]
 Line = Annotated[str, PlainValidator(parse_text), *_schema("text", type="string", maxLength=255)]
 FileName = Annotated[

@@ -6,7 +6,7 @@ YAML's own typing is not used: `on`, `0777`, `1e3` and `12:30:45` would become w
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 import yaml
 
@@ -66,11 +66,10 @@ def parse(text: str) -> Document:
         for event in yaml.parse(text, Loader=_Loader):
             depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
             if depth > MAX_DEPTH:
-                raise YamlProblem([Problem(event.start_mark.line + 1, (), "is nested too deeply")])
+                raise YamlProblem([Problem(_line(event.start_mark), (), "is nested too deeply")])
         node = yaml.compose(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line = mark.line + 1 if mark is not None else 1
+        line = _line(error.problem_mark or error.context_mark)
         detail = ", ".join(part for part in (error.context, error.problem) if part)
         raise YamlProblem([Problem(line, (), f"is not YAML: {detail}")]) from None
     except yaml.reader.ReaderError as error:
@@ -83,6 +82,10 @@ def parse(text: str) -> Document:
     if reader.problems:
         raise YamlProblem(reader.problems)
     return document
+
+
+def _line(mark: Any) -> int:
+    return mark.line + 1 if mark is not None else 1
 
 
 class _Reader:
@@ -118,7 +121,9 @@ class _Reader:
         tree: dict[str, Tree] = {}
         for key_node, value_node in node.value:
             if not isinstance(key_node, yaml.ScalarNode):
-                self._problem(key_node, path, "a key must be a word, not a list or mapping (is a quote or a blank missing?)")
+                self._problem(
+                    key_node, path, "a key must be a word, not a list or mapping (is a quote or a blank missing?)"
+                )
                 continue
             key: str = key_node.value
             here = (*path, key)

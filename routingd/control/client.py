@@ -1,4 +1,5 @@
-"""Asking the daemon from a program of its own: blocking, one connection, no asyncio. Used by routingctl and by tests."""
+"""Asking the daemon from a program of its own: blocking, one connection, no asyncio. Used by routingctl and by
+tests."""
 
 from __future__ import annotations
 
@@ -28,6 +29,7 @@ class Client:
 
     def __init__(self, path: Path, timeout: float = 30.0) -> None:
         self.path = path
+        self._timeout = timeout
         self._buffer = bytearray()
         self._next_id = 1
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -70,7 +72,9 @@ class Client:
             try:
                 reply = decode_reply(self._line())
             except ProtocolError as error:
-                raise DaemonUnreachable(f"what answers on {self.path} does not speak routingd's protocol: {error}") from None
+                raise DaemonUnreachable(
+                    f"what answers on {self.path} does not speak routingd's protocol: {error}"
+                ) from None
             if not reply["ok"]:
                 error_ = reply["error"]
                 raise CommandFailed(error_["code"], error_["message"], error_.get("hint", ""))
@@ -100,22 +104,22 @@ class Client:
             return action()
         except TimeoutError:
             raise DaemonUnreachable(
-                f"routingd does not answer on {self.path} (waited {self._socket.gettimeout():.0f} s): is it stopped or overloaded?"
+                f"routingd does not answer on {self.path} (waited {self._timeout:.0f} s): is it stopped or overloaded?"
             ) from None
         except OSError as error:
             raise DaemonUnreachable(f"the connection to routingd on {self.path} broke: {error.strerror}") from None
 
 
 def _advice(path: Path, error: OSError) -> str:
+    start = "Start it with `routingd --config FILE`"
     if isinstance(error, FileNotFoundError):
-        return (
-            f"routingd is not running: there is no control socket at {path}. Start it with `routingd --config FILE`, or, "
-            "if it uses another run directory, name it with --run-dir"
-        )
+        other = "or, if it uses another run directory, name it with --run-dir"
+        return f"routingd is not running: there is no control socket at {path}. {start}, {other}"
     if isinstance(error, ConnectionRefusedError):
-        return f"routingd is not running: it left its control socket at {path} behind. Start it with `routingd --config FILE`"
+        return f"routingd is not running: it left its control socket at {path} behind. {start}"
     if isinstance(error, PermissionError):
-        return f"no permission to use {path}: run routingctl as root, or as a member of the socket's group (management.control.group)"
+        who = "as root, or as a member of the socket's group (management.control.group)"
+        return f"no permission to use {path}: run routingctl {who}"
     if isinstance(error, TimeoutError):
         return f"routingd does not accept connections on {path}: is it stopped or overloaded?"
     return f"cannot connect to {path}: {error.strerror or error}"

@@ -1,8 +1,9 @@
 """The lines on the control socket: one JSON object a line, requests one way, replies the other. No I/O.
 
-Request: {"id": n, "command": ["show", "bgp", "summary"], "args": {…}}. Reply: {"id": n, "ok": true, "result": …, "more": false} or
-{"id": n, "ok": false, "error": {"code", "message", "hint"}, "more": false}. Large answers come as several replies with the
-same id; "more" is true on all but the last. An error may end such a stream. Requests on one connection are answered in order.
+Request: {"id": n, "command": ["show", "bgp", "summary"], "args": {…}}. Reply: {"id": n, "ok": true, "result": …,
+"more": false} or {"id": n, "ok": false, "error": {"code", "message", "hint"}, "more": false}. Large answers come as
+several replies with the same id; "more" is true on all but the last. An error may end such a stream. Requests on one
+connection are answered in order.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ MAX_REQUEST: Final = 64 * 1024
 MAX_REPLY: Final = 64 * 1024 * 1024
 MAX_WORDS: Final = 16
 PAGE_ROWS: Final = 256
-"""Rows in a page of a large answer: writing one as JSON must not hold the event loop for more than some milliseconds."""
+"""Rows in a page of a large answer: writing one as JSON must not hold the event loop for more than some
+milliseconds."""
 SOCKET_NAME: Final = "control.sock"
 UNIX_PATH_MAX: Final = 107
 """Bytes of a unix socket's path that Linux takes (sun_path, without the final zero)."""
@@ -42,7 +44,9 @@ def socket_path(run_dir: Path, name: str = SOCKET_NAME) -> Path:
     """`name` may be absolute. Raises ValueError where the kernel would not take it."""
     path = run_dir / name
     if len(str(path).encode()) > UNIX_PATH_MAX:
-        raise ValueError(f"the path of the control socket is too long ({path}): at most {UNIX_PATH_MAX} bytes, use a shorter run directory")
+        raise ValueError(
+            f"the path of the control socket is too long ({path}): at most {UNIX_PATH_MAX} bytes, use a shorter run directory"
+        )
     return path
 
 
@@ -56,7 +60,11 @@ def decode_request(line: bytes) -> Request:
     number, command, args = message.get("id"), message.get("command"), message.get("args", {})
     if not isinstance(number, int) or isinstance(number, bool) or not 0 <= number < 1 << 53:
         raise ProtocolError("id must be a number")
-    if not isinstance(command, list) or not 0 < len(command) <= MAX_WORDS or not all(isinstance(w, str) for w in command):
+    if (
+        not isinstance(command, list)
+        or not 0 < len(command) <= MAX_WORDS
+        or not all(isinstance(w, str) for w in command)
+    ):
         raise ProtocolError("command must be a list of words")
     if not isinstance(args, dict):
         raise ProtocolError("args must be an object")
@@ -73,7 +81,11 @@ def decode_reply(line: bytes) -> Reply:
         raise ProtocolError("id or ok is missing")
     if not message["ok"]:
         error = message.get("error")
-        if not isinstance(error, dict) or not isinstance(error.get("code"), str) or not isinstance(error.get("message"), str):
+        if (
+            not isinstance(error, dict)
+            or not isinstance(error.get("code"), str)
+            or not isinstance(error.get("message"), str)
+        ):
             raise ProtocolError("error is missing")
     message["more"] = message.get("more") is True
     return cast(Reply, message)

@@ -1,7 +1,8 @@
 """The daemon's end of the control socket. Owns the socket file and its connections; knows no command.
 
-Who may ask is decided by the file's mode and group. Beyond that a client is not trusted: requests are bounded, connections are
-counted, a client that sends nothing or reads nothing is closed, and whatever a handler raises ends that answer only.
+Who may ask is decided by the file's mode and group. Beyond that a client is not trusted: requests are bounded,
+connections are counted, a client that sends nothing or reads nothing is closed, and whatever a handler raises ends
+that answer only.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ from routingd.control.protocol import (
 
 Arguments = Mapping[str, Any]
 Handler = Callable[[Arguments], Awaitable[object] | AsyncIterator[object]]
-"""An `async def` that returns the result, or an async generator of pages. Raises CommandFailed for an answer that is an error."""
+"""An `async def` that returns the result, or an async generator of pages. Raises CommandFailed for an answer that is
+an error."""
 
 SOCKET_MODE: Final = 0o660
 
@@ -62,14 +64,17 @@ class ControlServer:
     async def start(self) -> None:
         """Listen. Raises OSError: EADDRINUSE where another daemon answers there, and what the file system says."""
         if await _answers(self.path):
-            raise OSError(errno.EADDRINUSE, f"another routingd answers on {self.path}: stop it, or use another --run-dir")
+            raise OSError(
+                errno.EADDRINUSE, f"another routingd answers on {self.path}: stop it, or use another --run-dir"
+            )
         listener = _bind(self.path, self._group)
         status = self.path.stat()
         self._identity = (status.st_dev, status.st_ino)
         self._server = await asyncio.start_unix_server(self._accepted, sock=listener, limit=MAX_REQUEST)
 
     async def close(self, grace: float = 2.0) -> None:
-        """Stop listening, let answers under way finish for a moment, close everything, remove the socket file if it is still ours."""
+        """Stop listening, let answers under way finish for a moment, close everything, remove the socket file if it is
+        still ours."""
         if self._server is None:
             return
         self._server.close()
@@ -92,7 +97,9 @@ class ControlServer:
         self._tasks.add(task)
         try:
             if len(self._tasks) > self._max_clients:
-                await self._write(writer, failure(0, CommandFailed("busy", f"{self._max_clients} clients are connected already")))
+                await self._write(
+                    writer, failure(0, CommandFailed("busy", f"{self._max_clients} clients are connected already"))
+                )
             else:
                 await self._converse(reader, writer, task)
         except (OSError, TimeoutError, asyncio.CancelledError):
@@ -102,7 +109,9 @@ class ControlServer:
             self._busy.discard(task)
             writer.transport.abort()
 
-    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, task: asyncio.Task[None]) -> None:
+    async def _converse(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, task: asyncio.Task[None]
+    ) -> None:
         while self._server is not None and self._server.is_serving():
             try:
                 async with asyncio.timeout(self._idle):
@@ -111,7 +120,9 @@ class ControlServer:
             except asyncio.IncompleteReadError:
                 return
             except asyncio.LimitOverrunError:
-                await self._write(writer, failure(0, CommandFailed("protocol", f"a request is at most {MAX_REQUEST} bytes")))
+                await self._write(
+                    writer, failure(0, CommandFailed("protocol", f"a request is at most {MAX_REQUEST} bytes"))
+                )
                 await self._finish(writer)
                 return
             except ProtocolError as error:
@@ -128,7 +139,9 @@ class ControlServer:
             handler = self._handlers.get(words)
             if handler is None:
                 raise CommandFailed(
-                    "unknown-command", f"this routingd has no command '{' '.join(words)[:80]}'", "is routingctl of another version?"
+                    "unknown-command",
+                    f"this routingd has no command '{' '.join(words)[:80]}'",
+                    "is routingctl of another version?",
                 )
             answer = handler(args)
             if isinstance(answer, AsyncIterator):
@@ -184,8 +197,8 @@ async def _answers(path: Path) -> bool:
 
 
 def _bind(path: Path, group: str | None) -> socket.socket:
-    """Bound under another name, given its mode and group, then renamed: at no time is there a socket with a wider mode, and one left by a
-    killed daemon is replaced in one step."""
+    """Bound under another name, given its mode and group, then renamed: at no time is there a socket with a wider
+    mode, and one left by a killed daemon is replaced in one step."""
     fresh = path.with_name(f".{path.name[:32]}.{os.getpid()}")
     fresh.unlink(missing_ok=True)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
@@ -198,7 +211,9 @@ def _bind(path: Path, group: str | None) -> socket.socket:
             try:
                 shutil.chown(fresh, group=group)
             except LookupError:
-                raise OSError(errno.ENOENT, f"there is no group '{group}' on this system (management.control.group)") from None
+                raise OSError(
+                    errno.ENOENT, f"there is no group '{group}' on this system (management.control.group)"
+                ) from None
         fresh.replace(path)
     except OSError:
         listener.close()

@@ -1,8 +1,9 @@
 """The JSON of every command: what the daemon builds and what `routingctl` prints. Types only, nothing runs here.
 
-A command is its words (`show bgp summary`) and a map of arguments; its answer is one of these shapes, or a stream of pages of one
-(a page is the same shape with a part of the rows; `Reply.more` says that another follows). Addresses and prefixes are text,
-durations are seconds, keys are snake_case. Keys are only ever added: readers ignore what they do not know.
+A command is its words (`show bgp summary`) and a map of arguments; its answer is one of these shapes, or a stream of
+pages of one (a page is the same shape with a part of the rows; `Reply.more` says that another follows). Addresses and
+prefixes are text, durations are seconds, keys are snake_case. Keys are only ever added: readers ignore what they do
+not know.
 """
 
 from __future__ import annotations
@@ -12,10 +13,10 @@ from typing import Any, Final, Literal, NotRequired, TypedDict
 FamilyName = Literal["ipv4-unicast", "ipv6-unicast"]
 ProtocolName = Literal["connected", "static", "bgp"]
 KernelState = Literal["installed", "pending", "failed", "unresolved", "stale", "absent", "unreachable"]
-"""Of one route at one NCP. The first five are the agent's words (`AgentFib.route`); absent: its model has no such route;
-unreachable: the agent did not answer."""
+"""Of one route at one NCP. The first five are the agent's words (`AgentFib.route`); absent: its model has no such
+route; unreachable: the agent did not answer."""
 
-# --- requests and replies ---------------------------------------------------------------------------------------------------
+# --- requests and replies -------------------------------------------------------------------------------------------
 
 
 class Request(TypedDict):
@@ -38,7 +39,7 @@ class Reply(TypedDict):
     more: bool
 
 
-# --- show bgp summary (no arguments) ------------------------------------------------------------------------------------------
+# --- show bgp summary (no arguments) --------------------------------------------------------------------------------
 
 
 class BgpFamily(TypedDict):
@@ -80,7 +81,7 @@ class BgpSummary(TypedDict):
     neighbors: list[BgpSummaryRow]
 
 
-# --- show bgp neighbor (args: address, absent for all) ------------------------------------------------------------------------
+# --- show bgp neighbor (args: address, absent for all) --------------------------------------------------------------
 
 
 class BgpCapability(TypedDict):
@@ -144,7 +145,7 @@ class BgpNeighbors(TypedDict):
     neighbors: list[BgpNeighbor]
 
 
-# --- routes -------------------------------------------------------------------------------------------------------------------
+# --- routes ---------------------------------------------------------------------------------------------------------
 
 
 class Attributes(TypedDict):
@@ -260,7 +261,8 @@ class SourceInfo(TypedDict):
 
 
 class RoutesPage(TypedDict):
-    """show route (args: family, protocol, limit; each may be absent) and show route PREFIX longer (args: prefix, longer true, …)."""
+    """show route (args: family, protocol, limit; each may be absent) and show route PREFIX longer (args: prefix,
+    longer true, …)."""
 
     routes: list[RouteRow]
     truncated: bool
@@ -268,8 +270,8 @@ class RoutesPage(TypedDict):
 
 
 class RouteDetail(TypedDict):
-    """show route PREFIX|ADDRESS without longer (args: prefix). An address is looked up by longest match, a prefix exactly.
-    No route: the error "not-found"."""
+    """show route PREFIX|ADDRESS without longer (args: prefix). An address is looked up by longest match, a prefix
+    exactly. No route: the error "not-found"."""
 
     asked: str
     route: Lookup
@@ -277,7 +279,7 @@ class RouteDetail(TypedDict):
     """Of every path in it."""
 
 
-# --- show fib (args: prefix, ncp, family, limit; each may be absent) ------------------------------------------------------------
+# --- show fib (args: prefix, ncp, family, limit; each may be absent) ------------------------------------------------
 
 
 class KernelMember(TypedDict):
@@ -304,7 +306,7 @@ class FibPage(TypedDict):
     truncated: bool
 
 
-# --- show ncp (args: name, absent for all) --------------------------------------------------------------------------------------
+# --- show ncp (args: name, absent for all) --------------------------------------------------------------------------
 
 
 class FibFailure(TypedDict):
@@ -352,7 +354,7 @@ class Ncps(TypedDict):
     ncps: list[NcpRow]
 
 
-# --- show interfaces (args: ncp, absent for all) -----------------------------------------------------------------------------------
+# --- show interfaces (args: ncp, absent for all) --------------------------------------------------------------------
 
 
 class InterfaceAddress(TypedDict):
@@ -382,7 +384,7 @@ class Interfaces(TypedDict):
     interfaces: list[InterfaceRow]
 
 
-# --- show version, shutdown (args: flush) ---------------------------------------------------------------------------------------------
+# --- show version, shutdown (args: flush) ---------------------------------------------------------------------------
 
 
 class Version(TypedDict):
@@ -402,7 +404,7 @@ class Shutdown(TypedDict):
     """The agents that were told."""
 
 
-# --- explain (args: prefix) ---------------------------------------------------------------------------------------------------------
+# --- explain (args: prefix) -----------------------------------------------------------------------------------------
 
 
 class ExplainPeer(TypedDict):
@@ -455,4 +457,5 @@ COMMANDS: Final[dict[tuple[str, ...], type]] = {
     ("explain",): Explain,
     ("shutdown",): Shutdown,
 }
-"""Words on the wire and the shape of the answer. `show route PREFIX` is sent as `show route detail`; with --longer as `show route`."""
+"""Words on the wire and the shape of the answer. `show route PREFIX` is sent as `show route detail`; with --longer as
+`show route`."""

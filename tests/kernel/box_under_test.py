@@ -109,6 +109,7 @@ class BoxUnderTest:
         self.run_dir, self.state_dir = self.box.directory / "run", self.box.directory / "state"
         self.socket = self.box.directory / "agent.sock"
         self.controller = FakeController.unix(self.socket)
+        self.process: Process
 
     def start(self, *extra: str, controller: str = "") -> Process:
         program = shlex.split(os.environ.get("RD_NCPD", "")) or [sys.executable, "-m", "routingd.agent_main"]
@@ -116,7 +117,8 @@ class BoxUnderTest:
             *program, "--ncp", "ncp1", "--controller", controller or f"unix:{self.socket}",
             "--run-dir", str(self.run_dir), "--state-dir", str(self.state_dir), *extra,
         ]  # fmt: skip
-        return self.box.start("ncpd", argv, cwd=Path(__file__).parents[2])
+        self.process = self.box.start("ncpd", argv, cwd=Path(__file__).parents[2])
+        return self.process
 
     def ready(self, controller: FakeController | None = None) -> None:
         """Connected, configured, with the addresses that the tests' gateways need."""
@@ -143,6 +145,11 @@ class BoxUnderTest:
 
         made: socket.socket = in_namespace(peer, make)
         return made
+
+    def lose_controller(self) -> None:
+        """Its end has been seen by the agent when this returns."""
+        self.controller.close()
+        wait_for("the agent to notice", lambda: self.process.output().count("controller.away") >= 3, every=0.02)
 
     def kill(self, process: Process) -> None:
         process.signal(signal.SIGKILL)

@@ -79,7 +79,7 @@ class FakeController:
             self.drop(role)
 
     def drop(self, role: wire.Role) -> None:
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, KeyError):
             self.sockets[role].shutdown(socket.SHUT_RDWR)
 
     def _accept(self) -> None:

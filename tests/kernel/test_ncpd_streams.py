@@ -80,9 +80,8 @@ def test_bytes_of_an_accepted_connection_travel_both_ways(under_test: BoxUnderTe
 def test_a_connection_from_a_stranger_is_closed_and_counted(under_test: BoxUnderTest) -> None:
     listen(under_test, [packed("192.0.2.99"), "", 0, 0])
     wait_for("the listener", lambda: "192.0.2.1:179" in under_test.box.run("ss", "-Hltn"), every=0.02)
-    stranger = under_test.dial(under_test.peer_a, "192.0.2.1")
     with pytest.raises(ConnectionResetError):
-        stranger.recv(1)
+        under_test.dial(under_test.peer_a, "192.0.2.1").recv(1)
     assert under_test.controller.ask(1, "counts")["refused"] == 1
     assert under_test.controller.all(wire.StreamOpened) == []
 
@@ -203,11 +202,15 @@ def test_a_lease_keeps_an_idle_peer_alive_until_it_is_not_renewed(under_test: Bo
     under_test.controller.send(STREAMS, wire.Lease(opened.stream, 0.2, 1.0, KEEPALIVE))
     assert read_exactly(peer, 3 * 19) == KEEPALIVE * 3
     assert 0.4 < time.monotonic() - start < 0.9
-    peer.settimeout(1.5)
-    with pytest.raises(TimeoutError):
-        while time.monotonic() - start < 4.0:
-            assert read_exactly(peer, 19) == KEEPALIVE
-    assert 2.0 < time.monotonic() - start < 4.0
+    peer.settimeout(1.0)
+    more = []
+    try:
+        while len(more) < 100:
+            more.append(read_exactly(peer, 19))
+    except TimeoutError:
+        pass
+    assert set(more) == {KEEPALIVE}
+    assert len(more) < 5, "a lease of one second holds at most six packets 0.15 to 0.2 s apart"
     peer.close()
 
 
@@ -280,7 +283,7 @@ def test_streams_outlive_their_controller_and_are_offered_to_the_next_with_their
 def test_a_listener_is_taken_over_by_the_next_controller_with_who_waits_in_it(under_test: BoxUnderTest) -> None:
     listen(under_test)
     dial(under_test)[0].close()
-    under_test.controller.close()
+    under_test.lose_controller()
     waiting = under_test.dial(under_test.peer_a, "192.0.2.1")
     successor = FakeController.unix(under_test.socket)
     successor.wait_connected()
@@ -292,20 +295,20 @@ def test_a_listener_is_taken_over_by_the_next_controller_with_who_waits_in_it(un
 
 
 def test_ipv6_works_alike_and_by_link_local_address(under_test: BoxUnderTest) -> None:
-    def link_local(box: object, port: str) -> str:
-        for row in under_test.peer_a.ip_json("-6", "address", "show", "dev", port):
+    def link_local() -> str:
+        for row in under_test.peer_a.ip_json("-6", "address", "show", "dev", "eth0"):
             for info in row["addr_info"]:
                 if info["scope"] == "link" and not info.get("tentative"):
                     return str(info["local"])
         return ""
 
-    far = wait_for("the peer's link-local address", lambda: link_local(under_test.peer_a, "eth0"), every=0.1)
+    far = wait_for("the peer's link-local address", link_local, every=0.1)
     server = in_namespace(
         under_test.peer_a, lambda: socket.create_server(("::", 179), family=socket.AF_INET6, dualstack_ipv6=False)
     )
     under_test.controller.send(
         STREAMS,
-        wire.StreamConnect(2, packed("2001:db8:a::2"), 179, minimum_ttl=255),
+        wire.StreamConnect(2, packed("2001:db8:a::2"), 179, ttl=255),
         wire.StreamConnect(4, packed(far), 179, device=PORT_A),
     )
     under_test.controller.wait(wire.StreamOpened, lambda m: m.stream == 2)

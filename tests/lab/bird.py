@@ -27,7 +27,8 @@ def configuration(config: PeerConfig, *, kernel: bool = False, kernel_metric: in
                 f"protocol kernel kernel{of} {{ metric {kernel_metric}; "
                 f"ipv{of} {{ import none; export where source = RTS_BGP; }}; }}"
             )
-    lines += [_neighbor(config, n) for n in config.neighbors]
+    for n in config.neighbors:
+        lines += [*_igp(config, n), _neighbor(config, n)]
     return "\n".join(lines) + "\n"
 
 
@@ -51,13 +52,29 @@ def _export(config: PeerConfig, n: Neighbor, of: int) -> str:
     return f"filter {{ {meds}if source ~ {sources} then accept; reject; }}"
 
 
+def _igp(config: PeerConfig, n: Neighbor) -> list[str]:
+    """An iBGP next hop beyond the neighbour is reached through the neighbour: no IGP is needed beside it."""
+    if n.asn == config.asn and not n.multihop and family(n.address) in n.families:
+        of = family(n.address)
+        everything = "0.0.0.0/0" if of == 4 else "::/0"
+        return [
+            f"ipv{of} table igp_{n.name};",
+            f"protocol static via_{n.name} {{ ipv{of} {{ table igp_{n.name}; }}; route {everything} via {n.address}; }}",
+        ]
+    return []
+
+
+def _gateway(config: PeerConfig, n: Neighbor, of: int) -> str:
+    return f" gateway recursive; igp table igp_{n.name};" if of == family(n.address) and _igp(config, n) else ""
+
+
 def _neighbor(config: PeerConfig, n: Neighbor) -> str:
     reach = "multihop" if n.multihop else "direct"
-    # A next hop beyond the neighbour is reached through the neighbour: no IGP is needed beside it.
-    gateway = "" if n.multihop else " gateway direct;"
     own = " next hop self;" if n.next_hop_self else ""
     export = {of: _export(config, n, of) if n.export else "none" for of in n.families}
-    channels = "".join(f"  ipv{of} {{ import all;{gateway} export {export[of]};{own} }};\n" for of in n.families)
+    channels = "".join(
+        f"  ipv{of} {{ import all;{_gateway(config, n, of)} export {export[of]};{own} }};\n" for of in n.families
+    )
     return (
         f"protocol bgp {n.name} {{\n  local {n.local} as {config.asn};\n  neighbor {n.address} as {n.asn};\n  {reach};\n"
         f"  hold time {n.hold_time};\n  connect delay time 1;\n  connect retry time 2;\n  error wait time 1, 2;\n"

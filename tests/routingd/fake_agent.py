@@ -12,6 +12,7 @@ from typing import Any
 from fibd.wire import (
     Ack,
     Addresses,
+    Bye,
     Decoder,
     Error,
     FactsComplete,
@@ -127,6 +128,8 @@ class FakeAgent:
             case StreamData() if self.remote is not None:
                 for _streams, data in message.rows:
                     self.remote.take(data)
+            case Bye():
+                self.writers[role].close()
             case Heartbeat():
                 self.send(Role.CONTROL, Heartbeat(message.sequence, echo=message.sequence))
 

@@ -1,0 +1,347 @@
+//! The next bytes for the kernel. Order: certain deletes of what a lost port took, singletons, groups (those that routes already
+//! use first: that is the fast path of a failover), routes, route deletes, group deletes, singleton deletes. An object is deleted
+//! only once verdicts have shown that nothing in the kernel uses it: deleting a group flushes its routes.
+use super::kernel::Gateway;
+use super::netlink::{RouteShape, Verb, Writer};
+use super::routes::{
+    RouteTable, ABSENT, FAILED, INFLIGHT, LIVE, NO_GROUP, QUEUED, UNKNOWN, UNREACHABLE, WANTED,
+};
+use super::{AgentFib, Core, Family, V6_BIT};
+
+/// Longest message of a singleton or a delete; groups add eight bytes a member.
+const NEXTHOP_MAX: usize = 64;
+/// Sequence numbers start over well before they would wrap inside a batch.
+const SEQ_MAX: u32 = 0x7000_0000;
+
+#[derive(Debug)]
+pub(super) struct Shapes {
+    put: [RouteShape; 2],
+    unreachable: [RouteShape; 2],
+    delete: [RouteShape; 2],
+    longest: usize,
+}
+
+impl Shapes {
+    pub fn new(table: u32, protocol: u8, metric: u32) -> Self {
+        let both = |verb| {
+            Family::BOTH.map(|family| RouteShape::new(family, verb, table, protocol, metric))
+        };
+        let put = both(Verb::Nexthop);
+        let longest = put[Family::V6.at()].len();
+        Self {
+            put,
+            unreachable: both(Verb::Unreachable),
+            delete: both(Verb::Delete),
+            longest,
+        }
+    }
+}
+
+/// What each message of a batch was for. Route items carry the family in their top bit.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Op {
+    ConfirmGroup(u32),
+    ConfirmNexthop(u32),
+    Nexthop(u32),
+    Group(u32),
+    Route(u32, u32),
+    Withdraw(u32),
+    DeleteGroup(u32),
+    DeleteNexthop(u32),
+}
+
+#[derive(Debug)]
+pub(super) struct Batch {
+    pub first: u32,
+    pub ops: Vec<Op>,
+    pub epoch: u64,
+}
+
+/// Asked for a batch while one is outstanding.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Outstanding;
+
+struct Build {
+    writer: Writer,
+    ops: Vec<Op>,
+    max: usize,
+}
+
+impl Build {
+    fn fits(&self, bytes: usize) -> bool {
+        self.writer.bytes.len() + bytes <= self.max
+    }
+
+    fn room(&self, bytes: usize) -> bool {
+        self.ops.is_empty() || self.fits(bytes)
+    }
+}
+
+impl AgentFib {
+    /// (messages, first sequence, last sequence) of at most `max` bytes (one message at least); None when the kernel has all.
+    pub fn next_batch(&mut self, max: usize) -> Result<Option<(Vec<u8>, u32, u32)>, Outstanding> {
+        if self.outstanding.is_some() {
+            return Err(Outstanding);
+        }
+        self.settle();
+        let first = if self.seq > SEQ_MAX { 1 } else { self.seq };
+        let mut build = Build {
+            writer: Writer::new(first, 0),
+            ops: Vec::new(),
+            max,
+        };
+        let (nexthops, groups) = self.core.objects.take_touched();
+        if self
+            .core
+            .write_objects(&mut build, self.protocol, &nexthops, &groups)
+        {
+            self.write_routes(&mut build);
+            self.core.delete_objects(&mut build, &nexthops, &groups);
+        }
+        self.core.objects.hold = !build.ops.is_empty();
+        for slot in nexthops {
+            self.core.objects.review_nexthop(slot);
+        }
+        for slot in groups {
+            self.core.objects.review_group(slot);
+        }
+        if build.ops.is_empty() {
+            return Ok(None);
+        }
+        let last = first + (build.ops.len() as u32 - 1);
+        self.seq = last + 1;
+        self.outstanding = Some(Batch {
+            first,
+            ops: build.ops,
+            epoch: self.core.objects.epoch,
+        });
+        Ok(Some((build.writer.finish(), first, last)))
+    }
+
+    /// From the head of the queue as many as fit: puts at once, deletes behind them, so that a move never leaves a hole.
+    fn write_routes(&mut self, build: &mut Build) {
+        let mut deletes = Vec::new();
+        let longest = self.shapes.longest;
+        let want = self
+            .core
+            .queue
+            .len()
+            .saturating_mul(longest)
+            .min(build.max.saturating_sub(build.writer.bytes.len()));
+        build.writer.bytes.reserve(want);
+        build.ops.reserve(want / self.shapes.put[0].len() + 1);
+        while build.ops.is_empty() && deletes.is_empty()
+            || build.fits((deletes.len() + 1) * longest)
+        {
+            let Some(item) = self.core.queue.pop_front() else {
+                break;
+            };
+            if item & V6_BIT == 0 {
+                write_route(
+                    &mut self.core,
+                    &mut self.v4,
+                    &self.shapes,
+                    build,
+                    &mut deletes,
+                    item,
+                );
+            } else {
+                write_route(
+                    &mut self.core,
+                    &mut self.v6,
+                    &self.shapes,
+                    build,
+                    &mut deletes,
+                    item,
+                );
+            }
+        }
+        for item in deletes {
+            build.ops.push(Op::Withdraw(item));
+            if item & V6_BIT == 0 {
+                let e = &self.v4.entries[item as usize];
+                build
+                    .writer
+                    .route(&self.shapes.delete[0], &e.addr, e.len, None);
+            } else {
+                let e = &self.v6.entries[(item & !V6_BIT) as usize];
+                build
+                    .writer
+                    .route(&self.shapes.delete[1], &e.addr, e.len, None);
+            }
+        }
+    }
+}
+
+#[inline]
+fn write_route<const N: usize>(
+    core: &mut Core,
+    routes: &mut RouteTable<N>,
+    shapes: &Shapes,
+    build: &mut Build,
+    deletes: &mut Vec<u32>,
+    item: u32,
+) {
+    let family = RouteTable::<N>::FAMILY;
+    let i = item & !V6_BIT;
+    let e = routes.entries[i as usize];
+    let target = match e.group {
+        _ if !e.has(WANTED) => ABSENT,
+        NO_GROUP => e.kernel,
+        group => core.target(group, family).unwrap_or(ABSENT),
+    };
+    if target == e.kernel && target != UNKNOWN {
+        routes.edit(i, |e| e.flags &= !(QUEUED | FAILED));
+        if e.flags & !QUEUED == LIVE && target == ABSENT {
+            routes.release(i);
+        }
+        return;
+    }
+    routes.edit(i, |e| e.flags = e.flags & !(QUEUED | FAILED) | INFLIGHT);
+    match target {
+        ABSENT | UNKNOWN => return deletes.push(item),
+        UNREACHABLE => build
+            .writer
+            .route(&shapes.unreachable[family.at()], &e.addr, e.len, None),
+        group => {
+            let id = core.objects.groups[group].id;
+            build
+                .writer
+                .route(&shapes.put[family.at()], &e.addr, e.len, Some(id));
+        }
+    }
+    build.ops.push(Op::Route(item, target));
+}
+
+impl Core {
+    /// False when there was no room for all: then nothing that leans on them may follow in this batch.
+    fn write_objects(
+        &mut self,
+        build: &mut Build,
+        protocol: u8,
+        nexthops: &[u32],
+        groups: &[u32],
+    ) -> bool {
+        for &slot in groups {
+            let Some(group) = self
+                .objects
+                .groups
+                .get_mut(slot)
+                .filter(|group| group.unconfirmed)
+            else {
+                continue;
+            };
+            if !build.room(NEXTHOP_MAX) {
+                return false;
+            }
+            group.unconfirmed = false;
+            build.writer.delete_nexthop(group.id);
+            build.ops.push(Op::ConfirmGroup(slot));
+        }
+        for &slot in nexthops {
+            let Some(nexthop) = self
+                .objects
+                .nexthops
+                .get_mut(slot)
+                .filter(|nexthop| nexthop.unconfirmed)
+            else {
+                continue;
+            };
+            if !build.room(NEXTHOP_MAX) {
+                return false;
+            }
+            nexthop.unconfirmed = false;
+            build.writer.delete_nexthop(nexthop.id);
+            build.ops.push(Op::ConfirmNexthop(slot));
+        }
+        for &slot in nexthops {
+            let Some(nexthop) = self
+                .objects
+                .nexthops
+                .get_mut(slot)
+                .filter(|nexthop| nexthop.needs_write() && !nexthop.busy)
+            else {
+                continue;
+            };
+            let Some(hop) = nexthop.hop else { continue };
+            if !build.room(NEXTHOP_MAX) {
+                return false;
+            }
+            nexthop.busy = true;
+            let gateway = hop.gateway.as_ref().map_or(&[][..], Gateway::bytes);
+            build.writer.nexthop(
+                nexthop.id,
+                hop.family,
+                protocol,
+                gateway,
+                hop.ifindex,
+                hop.flags,
+            );
+            build.ops.push(Op::Nexthop(slot));
+        }
+        for in_use in [true, false] {
+            for &slot in groups {
+                let Some(group) = self.objects.groups.get_mut(slot) else {
+                    continue;
+                };
+                if !group.needs_write() || group.busy || (group.routes > 0) != in_use {
+                    continue;
+                }
+                if !build.room(NEXTHOP_MAX + 8 * group.want.len()) {
+                    return false;
+                }
+                group.busy = true;
+                group.writing = group.want.clone();
+                for (nexthop, _) in &group.want {
+                    self.objects.nexthops[*nexthop].held += 1;
+                }
+                let nexthops = &self.objects.nexthops;
+                build.writer.group(
+                    group.id,
+                    protocol,
+                    group
+                        .want
+                        .iter()
+                        .map(|&(nexthop, weight)| (nexthops[nexthop].id, weight)),
+                );
+                build.ops.push(Op::Group(slot));
+            }
+        }
+        true
+    }
+
+    fn delete_objects(&mut self, build: &mut Build, nexthops: &[u32], groups: &[u32]) {
+        for &slot in groups {
+            let Some(group) = self
+                .objects
+                .groups
+                .get_mut(slot)
+                .filter(|group| group.deletable() && !group.busy)
+            else {
+                continue;
+            };
+            if !build.room(NEXTHOP_MAX) {
+                return;
+            }
+            group.busy = true;
+            build.writer.delete_nexthop(group.id);
+            build.ops.push(Op::DeleteGroup(slot));
+        }
+        for &slot in nexthops {
+            let Some(nexthop) = self
+                .objects
+                .nexthops
+                .get_mut(slot)
+                .filter(|n| n.deletable() && !n.busy)
+            else {
+                continue;
+            };
+            if !build.room(NEXTHOP_MAX) {
+                return;
+            }
+            nexthop.busy = true;
+            build.writer.delete_nexthop(nexthop.id);
+            build.ops.push(Op::DeleteNexthop(slot));
+        }
+    }
+}

@@ -1,0 +1,256 @@
+//! The route table of one family: a slab of compact entries and a seeded hash index over them (a peer chooses the prefixes).
+use foldhash::fast::RandomState;
+use hashbrown::hash_table::{Entry as Slot, HashTable};
+use std::hash::{BuildHasher, Hasher};
+
+use super::Family;
+
+/// Values of `Entry::kernel` that are not the slot of a kernel group.
+pub(super) const ABSENT: u32 = u32::MAX;
+pub(super) const UNREACHABLE: u32 = u32::MAX - 1;
+/// The kernel may hold the route, and how is not known: the verdict was lost, or it was found there without a group of ours.
+pub(super) const UNKNOWN: u32 = u32::MAX - 2;
+
+pub(super) const NO_GROUP: u32 = u32::MAX;
+
+pub(super) const LIVE: u8 = 1;
+pub(super) const WANTED: u8 = 2;
+/// Put by the current stream: in count and digest. Wanted without this is stale.
+pub(super) const FRESH: u8 = 4;
+pub(super) const QUEUED: u8 = 8;
+pub(super) const INFLIGHT: u8 = 16;
+pub(super) const FAILED: u8 = 32;
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Entry<const N: usize> {
+    pub table: u32,
+    pub addr: [u8; N],
+    pub group: u32,
+    pub kernel: u32,
+    pub errno: u16,
+    pub len: u8,
+    pub flags: u8,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Class {
+    Free,
+    Gone,
+    Stale,
+    Failed,
+    Waiting,
+    Installed,
+    Idle,
+}
+
+impl<const N: usize> Entry<N> {
+    pub fn has(&self, flag: u8) -> bool {
+        self.flags & flag != 0
+    }
+
+    #[inline]
+    pub fn class(&self) -> Class {
+        match self.flags {
+            f if f & LIVE == 0 => Class::Free,
+            f if f & WANTED == 0 => Class::Gone,
+            f if f & FRESH == 0 => Class::Stale,
+            f if f & FAILED != 0 => Class::Failed,
+            f if f & (QUEUED | INFLIGHT) != 0 => Class::Waiting,
+            _ if self.kernel != ABSENT => Class::Installed,
+            _ => Class::Idle,
+        }
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct RouteTable<const N: usize> {
+    pub entries: Vec<Entry<N>>,
+    free: Vec<u32>,
+    index: HashTable<u32>,
+    seed: RandomState,
+    tally: [usize; 7],
+}
+
+#[inline]
+fn hash<const N: usize>(seed: &RandomState, table: u32, addr: &[u8; N], len: u8) -> u64 {
+    let mut hasher = seed.build_hasher();
+    let mut wide = [0; 16];
+    wide[..N].copy_from_slice(addr);
+    if N > 4 {
+        hasher.write_u128(u128::from_ne_bytes(wide));
+        hasher.write_u64(u64::from(table) << 8 | u64::from(len));
+    } else {
+        let word = u32::from_ne_bytes([wide[0], wide[1], wide[2], wide[3]]);
+        hasher.write_u64(u64::from(word) << 8 | u64::from(len));
+        hasher.write_u32(table);
+    }
+    hasher.finish()
+}
+
+impl<const N: usize> RouteTable<N> {
+    pub const FAMILY: Family = if N == 4 { Family::V4 } else { Family::V6 };
+
+    pub fn new() -> Self {
+        Self {
+            entries: Vec::new(),
+            free: Vec::new(),
+            index: HashTable::new(),
+            seed: RandomState::default(),
+            tally: [0; 7],
+        }
+    }
+
+    pub fn count(&self, class: Class) -> usize {
+        self.tally[class as usize]
+    }
+
+    pub fn find(&self, table: u32, addr: &[u8; N], len: u8) -> Option<u32> {
+        let hash = hash(&self.seed, table, addr, len);
+        self.index
+            .find(hash, |&i| same(&self.entries[i as usize], table, addr, len))
+            .copied()
+    }
+
+    /// The entry of a prefix, made if it is new: then live, neither wanted nor in the kernel.
+    #[inline]
+    pub fn find_or_insert(&mut self, table: u32, addr: [u8; N], len: u8) -> u32 {
+        let Self {
+            entries,
+            free,
+            index,
+            seed,
+            tally,
+        } = self;
+        let slot = index.entry(
+            hash(seed, table, &addr, len),
+            |&i| same(&entries[i as usize], table, &addr, len),
+            |&i| {
+                let e = &entries[i as usize];
+                hash(seed, e.table, &e.addr, e.len)
+            },
+        );
+        let vacant = match slot {
+            Slot::Occupied(found) => return *found.get(),
+            Slot::Vacant(vacant) => vacant,
+        };
+        let entry = Entry {
+            table,
+            addr,
+            group: NO_GROUP,
+            kernel: ABSENT,
+            errno: 0,
+            len,
+            flags: LIVE,
+        };
+        tally[Class::Gone as usize] += 1;
+        let i = match free.pop() {
+            Some(i) => {
+                entries[i as usize] = entry;
+                i
+            }
+            None => {
+                entries.push(entry);
+                (entries.len() - 1) as u32
+            }
+        };
+        vacant.insert(i);
+        i
+    }
+
+    /// Change an entry and keep the tallies true.
+    #[inline]
+    pub fn edit(&mut self, i: u32, change: impl FnOnce(&mut Entry<N>)) {
+        let entry = &mut self.entries[i as usize];
+        self.tally[entry.class() as usize] -= 1;
+        change(entry);
+        self.tally[entry.class() as usize] += 1;
+    }
+
+    /// Forget an entry that is neither wanted nor queued nor in the kernel.
+    pub fn release(&mut self, i: u32) {
+        let e = self.entries[i as usize];
+        debug_assert!(e.flags == LIVE && e.kernel == ABSENT);
+        let hash = hash(&self.seed, e.table, &e.addr, e.len);
+        if let Ok(found) = self.index.find_entry(hash, |&other| other == i) {
+            found.remove();
+        }
+        self.tally[Class::Gone as usize] -= 1;
+        self.entries[i as usize].flags = 0;
+        self.free.push(i);
+    }
+
+    /// Room for a chunk of new routes; growth stays geometric.
+    pub fn reserve_for(&mut self, rows: usize) {
+        let Self {
+            entries,
+            index,
+            seed,
+            ..
+        } = self;
+        index.reserve(rows, |&i| {
+            let e = &entries[i as usize];
+            hash(seed, e.table, &e.addr, e.len)
+        });
+        entries.reserve(rows);
+    }
+
+    pub fn bytes(&self) -> usize {
+        self.entries.capacity() * size_of::<Entry<N>>()
+            + self.free.capacity() * 4
+            + self.index.allocation_size()
+    }
+}
+
+#[inline]
+fn same<const N: usize>(e: &Entry<N>, table: u32, addr: &[u8; N], len: u8) -> bool {
+    e.addr == *addr && e.len == len && e.table == table
+}
+
+/// Why a prefix cannot be: None if it can.
+#[inline]
+pub(super) fn refuse<const N: usize>(addr: &[u8; N], len: u8) -> Option<&'static str> {
+    if usize::from(len) > N * 8 {
+        return Some("prefix length out of range");
+    }
+    let mut wide = [0; 16];
+    wide[..N].copy_from_slice(addr);
+    let host = u128::from_be_bytes(wide)
+        .checked_shl(u32::from(len))
+        .unwrap_or(0);
+    (host != 0).then_some("bits beyond the prefix length are set")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_stays_compact() {
+        assert_eq!((size_of::<Entry<4>>(), size_of::<Entry<16>>()), (20, 32));
+    }
+
+    #[test]
+    fn prefixes_with_host_bits_or_wild_lengths_are_refused() {
+        assert_eq!(refuse(&[10, 0, 0, 0], 8), None);
+        assert_eq!(refuse(&[0; 4], 0), None);
+        assert_eq!(refuse(&[255; 4], 32), None);
+        assert_eq!(refuse(&[255; 16], 128), None);
+        assert!(refuse(&[10, 0, 0, 1], 8).is_some());
+        assert!(refuse(&[10, 0, 0, 0], 33).is_some());
+        assert!(refuse(&[0x20; 16], 127).is_none());
+        assert!(refuse(&[0x21; 16], 127).is_some());
+    }
+
+    #[test]
+    fn a_released_entry_is_found_no_more_and_its_slot_is_used_again() {
+        let mut table = RouteTable::<4>::new();
+        let a = table.find_or_insert(1, [10, 0, 0, 0], 8);
+        let b = table.find_or_insert(1, [10, 0, 0, 0], 9);
+        assert_eq!(table.find_or_insert(1, [10, 0, 0, 0], 8), a);
+        table.release(a);
+        assert_eq!(table.find(1, &[10, 0, 0, 0], 8), None);
+        assert_eq!(table.find(1, &[10, 0, 0, 0], 9), Some(b));
+        assert_eq!(table.find_or_insert(2, [11, 0, 0, 0], 8), a);
+        assert_eq!(table.count(Class::Gone), 2);
+    }
+}

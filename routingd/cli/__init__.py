@@ -1,0 +1,1 @@
+"""routingctl: the one command line, however many boxes the router has."""

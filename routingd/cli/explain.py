@@ -1,0 +1,214 @@
+"""explain: the story of one prefix, from who said it to every kernel, or the stage at which it ended. Pure: data in,
+lines out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from routingd.cli.routes import as_path, hop, member
+from routingd.cli.tables import duration
+
+STEPS: Final = {
+    "only": "it is the only usable path",
+    "distance": "its protocol's distance is lower",
+    "protocol": "the distances are equal, and its protocol goes first",
+    "metric": "its metric is lower",
+    "local-pref": "its LOCAL_PREF is higher (RFC 4271 9.1.1)",
+    "as-path-length": "its AS_PATH is shorter (RFC 4271 9.1.2.2 a)",
+    "origin": "its ORIGIN is lower (RFC 4271 9.1.2.2 b)",
+    "med": "its MULTI_EXIT_DISC is lower among paths of one neighbour AS (RFC 4271 9.1.2.2 c)",
+    "ebgp-over-ibgp": "it was learned by eBGP, the others by iBGP (RFC 4271 9.1.2.2 d)",
+    "igp-metric": "its next hop is nearer (RFC 4271 9.1.2.2 e)",
+    "router-id": "its router's BGP identifier is lower (RFC 4271 9.1.2.2 f)",
+    "cluster-list-length": "its CLUSTER_LIST is shorter (RFC 4456 9)",
+    "peer-address": "its peer's address is lower (RFC 4271 9.1.2.2 g)",
+    "path-id": "its path identifier is lower",
+    "source": "its source is older",
+}
+"""By the label of `rib.step.Step`: why the best path is best."""
+
+Data = dict[str, Any]
+
+
+def stage(explain: Data) -> tuple[str, str]:
+    """Where the prefix stands: a word ("installed", or the stage that stopped it) and a sentence."""
+    route = explain["route"]
+    if route is None:
+        return _absent(explain)
+    if route["step"] == "none" or not any(path["best"] for path in route["paths"]):
+        reasons = "; ".join(dict.fromkeys(path["reason"] for path in route["paths"] if path["reason"]))
+        return "no-usable-path", f"{route['prefix']} was heard but is not used: {reasons or 'no path is usable'}."
+    missing = [ncp for ncp in explain["ncps"] if ncp["state"] != "installed"]
+    if missing:
+        why = "; ".join(f"at {ncp['ncp']} because {_reason(ncp)}" for ncp in missing)
+        return "not-installed", f"{route['prefix']} is selected, but not installed {why}."
+    if not explain["ncps"]:
+        return "not-installed", f"{route['prefix']} is selected, but no NCP is there to install it."
+    return "installed", f"{route['prefix']} is installed at {_and([ncp['ncp'] for ncp in explain['ncps']])}."
+
+
+def story(explain: Data) -> list[str]:
+    """The whole of it, for a person."""
+    route = explain["route"]
+    _, verdict = stage(explain)
+    if route is None:
+        return [f"{explain['asked']} ({explain['family']}): no route", "", *_peers(explain), verdict]
+    note = f", the longest match for {explain['asked']}" if explain["match"] == "longest" else ""
+    lines = [f"{route['prefix']} ({explain['family']}){note}", ""]
+    sources = {source["source"]: source for source in explain["sources"]}
+    lines += ["Heard:", *(line for path in route["paths"] for line in _path(path, sources)), ""]
+    best = next((path for path in route["paths"] if path["best"]), None)
+    if best is not None:
+        why = STEPS.get(route["step"], f"of {route['step']}")
+        lines += ["Chosen:", f"  the path from {_name(best, sources)}: {why} [{route['step']}]", ""]
+        lines += ["Next hops:", *(line for next_hop in best["next_hops"] for line in _resolution(next_hop))]
+        if not best["next_hops"]:
+            lines.append(f"  none: {_dropped(route)}")
+        lines.append("")
+    if route["group"] is not None:
+        lines += [f"Next-hop group {route['group']['id']} (key {route['group']['key']}):", *_group(route["group"]), ""]
+    if best is not None and explain["ncps"]:
+        lines += ["Kernels:", *(line for ncp in explain["ncps"] for line in _kernel(ncp)), ""]
+    return [*lines, verdict]
+
+
+def _absent(explain: Data) -> tuple[str, str]:
+    asked, covering = explain["asked"], explain["covering"]
+    covered = f" It is covered by {covering}, which traffic follows." if covering is not None else ""
+    offered = [peer for peer in explain["peers"] if peer["configured"]]
+    blocked = [
+        peer for peer in offered if peer["state"] == "Established" and peer["agreed"] and not peer["accept_import"]
+    ]
+    open_ = [peer for peer in offered if peer["state"] == "Established" and peer["agreed"] and peer["accept_import"]]
+    down = [peer for peer in offered if peer["state"] != "Established"]
+    if blocked and not open_:
+        names = _and([peer["address"] for peer in blocked])
+        return "import-not-accepted", (
+            f"No route for {asked}: nothing is let in from {names}, "
+            f"since `import: accept` is not said (RFC 8212).{covered}"
+        )
+    if covering is not None:
+        return "covered", f"No route for {asked} itself was heard.{covered}"
+    if down and not open_:
+        names = _and([f"{peer['address']} ({peer['state']})" for peer in down])
+        return "no-session", f"No route for {asked}: no session that could bring it is Established: {names}."
+    if not offered:
+        return (
+            "no-route-heard",
+            f"No route for {asked}: no connected or static route has it, "
+            f"and no neighbor is configured for {explain['family']}.",
+        )
+    tail = (
+        f" Nothing is let in from {_and([peer['address'] for peer in blocked])} (no `import: accept`)."
+        if blocked
+        else ""
+    )
+    tail += f" Not Established: {_and([peer['address'] for peer in down])}." if down else ""
+    names = _and([peer["address"] for peer in open_]) if open_ else "any neighbor"
+    return "no-route-heard", f"No route for {asked} was heard from {names}.{tail}"
+
+
+def _peers(explain: Data) -> Iterator[str]:
+    if not explain["peers"]:
+        return
+    yield f"Neighbors and {explain['family']}:"
+    for peer in explain["peers"]:
+        if not peer["configured"]:
+            word = "not configured for it"
+        elif peer["state"] != "Established":
+            word = f"session is {peer['state']}"
+        elif not peer["agreed"]:
+            word = "did not agree to it"
+        elif not peer["accept_import"]:
+            word = "import is not accepted"
+        else:
+            word = f"{peer['received']} paths heard, this prefix is not among them"
+        yield f"  {peer['address']} (AS {peer['asn']}): {word}"
+    yield ""
+
+
+def _name(path: Data, sources: dict[int, Data]) -> str:
+    source = sources.get(path["source"])
+    return str(source["name"]) if source is not None else f"{path['protocol']} source {path['source']}"
+
+
+def _path(path: Data, sources: dict[int, Data]) -> Iterator[str]:
+    mark = "*" if path["best"] else "!" if not path["usable"] else " "
+    source = sources.get(path["source"])
+    about = [path["protocol"]]
+    if source is not None and source["kind"] is not None:
+        about = [{"ebgp": "eBGP", "ibgp": "iBGP"}[source["kind"]], f"AS {source['asn']}"]
+        if source["ncp"]:
+            about.append(f"socket at {source['ncp']}")
+    name = _name(path, sources)
+    about = [word for word in about if word != name]
+    note = f" ({', '.join(about)})" if about else ""
+    yield f"{mark} from {name}{note}, distance {path['distance']}, metric {path['metric']}"
+    attributes = path["attributes"]
+    if attributes is not None:
+        parts = [f"AS path {as_path(attributes)}", f"next hop {attributes['next_hop']}"]
+        parts += [
+            f"{label} {attributes[key]}"
+            for key, label in (("local_pref", "LOCAL_PREF"), ("med", "MED"))
+            if attributes[key] is not None
+        ]
+        yield f"    {', '.join(parts)}"
+        if attributes["communities"]:
+            yield f"    communities {' '.join(attributes['communities'][:16])}"
+    if not path["best"]:
+        yield f"    lost at {path['reason']}" if path["usable"] else f"    not usable: {path['reason']}"
+
+
+def _resolution(next_hop: Data) -> Iterator[str]:
+    if not next_hop["resolved"]:
+        yield f"  {hop(next_hop)}: does not resolve"
+        return
+    way = ", ".join(hop(a) for a in next_hop["adjacencies"]) or "drop"
+    if next_hop["via"] is None:
+        yield f"  {hop(next_hop)}: directly" + (f", {way}" if next_hop["address"] else "")
+    else:
+        yield f"  {hop(next_hop)}: by {next_hop['via']} (metric {next_hop['metric']}) → {way}"
+
+
+def _dropped(route: Data) -> str:
+    kind = int(route["group"]["kind"]) if route["group"] is not None else 0
+    words = {1: "packets are dropped", 2: "it is our own", 3: "packets are answered with unreachable"}
+    return words.get(kind, "on the link itself")
+
+
+def _group(group: Data) -> Iterator[str]:
+    for item in group["members"]:
+        yield f"  {hop(item)}, weight {item['weight']}{', backup' if item['role'] else ''}"
+    if not group["members"]:
+        yield "  no member: packets end here"
+
+
+def _kernel(ncp: Data) -> Iterator[str]:
+    since = f" {duration(ncp['installed_at'])} ago" if ncp.get("installed_at") is not None else ""
+    number = f", kernel group {ncp['kernel_group']}" if ncp["kernel_group"] is not None else ""
+    state = ncp["state"] if ncp["state"] == "installed" else f"{ncp['state']}: {_reason(ncp)}"
+    yield f"  {ncp['ncp']}: {state}{since}{number}"
+    for item in ncp["members"]:
+        yield f"    {member(item)}, weight {item['weight']}"
+
+
+def _reason(ncp: Data) -> str:
+    if ncp.get("reason"):
+        return str(ncp["reason"])
+    if ncp.get("errno"):
+        return f"the kernel refused it (errno {ncp['errno']})"
+    words = {
+        "pending": "it is on its way to the kernel",
+        "failed": "the kernel refused it",
+        "unresolved": "none of its next hops is up there",
+        "stale": "it is left from before and not yet confirmed",
+        "absent": "its agent has not been told of it",
+        "unreachable": "its agent does not answer",
+    }
+    state = str(ncp["state"])
+    return words.get(state, state)
+
+
+def _and(words: list[str]) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}" if words else "nothing"

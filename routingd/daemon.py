@@ -1,0 +1,138 @@
+"""routingd: the controller's process. Command line, log, lock, signals; the router itself is
+``routingd.controller``."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import random
+import secrets
+import signal
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from native import Engine
+from routingd import logs
+from routingd.commands import Commands
+from routingd.config.load import ConfigError, Loaded, load
+from routingd.control.protocol import socket_path
+from routingd.control.server import ControlServer
+from routingd.controller import SOCKET_NAME, Controller
+from routingd.embedded import EmbeddedAgent
+from routingd.identity import AlreadyRunningError, RunLock, choose
+from routingd.plan import plan
+
+log = structlog.get_logger("routingd")
+
+CONFIG: Final = Path("/etc/routingd/routingd.yaml")
+RUN_DIR: Final = Path("/run/routingd")
+STATE_DIR: Final = Path("/var/lib/routingd")
+REFUSED: Final = 1
+BROKEN: Final = 70
+"""EX_SOFTWARE: the engine failed; nothing it said can be trusted any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    config: Path
+    run_dir: Path
+    state_dir: Path
+    log_level: str | None
+
+
+def main() -> None:
+    sys.exit(run(sys.argv[1:]))
+
+
+def parse(argv: list[str]) -> Options:
+    parser = argparse.ArgumentParser(
+        prog="routingd",
+        description="The controller of one router: protocols, RIB and FIB distribution. Its boxes run ncpd.",
+        epilog="SIGTERM ends routingd and its embedded agent; routes stay in the kernels. "
+        "routingctl shutdown --flush removes them.",
+    )
+    parser.add_argument("--config", type=Path, default=CONFIG, metavar="FILE", help="configuration (%(default)s)")
+    parser.add_argument("--run-dir", type=Path, default=RUN_DIR, metavar="DIR", help="sockets and locks (%(default)s)")
+    parser.add_argument("--state-dir", type=Path, default=STATE_DIR, metavar="DIR", help="durable state (%(default)s)")
+    parser.add_argument("--log-level", choices=list(logs.LEVELS), help="instead of management.log.level")
+    options = parser.parse_args(argv)
+    # A detached agent changes its working directory, so every path must stand by itself.
+    return Options(
+        options.config.absolute(), options.run_dir.absolute(), options.state_dir.absolute(), options.log_level
+    )
+
+
+def run(argv: list[str]) -> int:
+    options = parse(argv)
+    try:
+        loaded = load(options.config)
+        lock = RunLock(options.run_dir)
+    except (ConfigError, AlreadyRunningError) as error:
+        print(error, file=sys.stderr)
+        return REFUSED
+    except OSError as error:
+        print(f"routingd: {error.filename}: {error.strerror}", file=sys.stderr)
+        return REFUSED
+    management = loaded.config.management.log
+    level = options.log_level or management.level
+    logs.configure(level, management.format, management.subsystems)
+    for warning in loaded.warnings:
+        log.warning("config", warning=warning.render(str(options.config)))
+    try:
+        return asyncio.run(serve(options, loaded, level))
+    except OSError as error:
+        log.error("routingd.failed", reason=str(error))
+        return REFUSED
+    finally:
+        lock.release()
+
+
+async def serve(options: Options, loaded: Loaded, level: str) -> int:
+    stopping = asyncio.Event()
+    failure: list[BaseException] = []
+
+    def fatal(error: BaseException) -> None:
+        failure.append(error)
+        stopping.set()
+
+    chosen = choose(options.state_dir)
+    router = plan(loaded, random.Random())
+    engine = Engine(router_id=router.router_id, asn=router.asn, digest_key=chosen.digest_key, seed=secrets.randbits(64))
+    controller = Controller(router, engine, chosen, fatal)
+    await controller.start(options.run_dir)
+    embedded = [
+        EmbeddedAgent(box.name, options.run_dir / SOCKET_NAME, options.run_dir, options.state_dir, level)
+        for box in router.boxes.all.values()
+        if box.embedded
+    ]
+    for agent in embedded:
+        agent.start()
+    control = loaded.config.management.control
+    server = ControlServer(socket_path(options.run_dir, control.socket), group=control.group)
+    Commands(controller, options.config, stopping.set).register(server)
+    await server.start()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    log.info("routingd.started", router=router.name, pid=os.getpid(), election_id=chosen.election_id)
+    await stopping.wait()
+    if failure:
+        # The RIB is in an unknown state: say nothing more to anybody. Boxes and agents go on with what they have.
+        log.critical("engine.failed", error=str(failure[0]), kind=type(failure[0]).__name__)
+        os._exit(BROKEN)
+    log.info("routingd.stopping")
+    await server.close()
+    await controller.stop("routingd stops")
+    for agent in embedded:
+        await agent.stop()
+    log.info("routingd.stopped")
+    return 0
+
+
+if __name__ == "__main__":
+    main()

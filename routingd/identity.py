@@ -1,0 +1,59 @@
+"""What a controller keeps on disk and chooses at start: its lock, its election id, the secrets of this run."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import secrets
+import time
+from pathlib import Path
+from typing import Final
+
+from routingd.controller import Secrets
+
+_ELECTION: Final = "election"
+
+
+class AlreadyRunningError(Exception):
+    """Another routingd holds the run directory."""
+
+
+class RunLock:
+    """One routingd per run directory. Held until the process ends, however it ends."""
+
+    def __init__(self, run_dir: Path) -> None:
+        run_dir.mkdir(parents=True, exist_ok=True)
+        path = run_dir / "routingd.lock"
+        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.pread(self._descriptor, 32, 0).decode("ascii", "replace").strip()
+            os.close(self._descriptor)
+            raise AlreadyRunningError(
+                f"routingd is already running (pid {holder or 'unknown'}, lock {path}): stop it first, or give another --run-dir"
+            ) from None
+        os.ftruncate(self._descriptor, 0)
+        os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)
+
+    def release(self) -> None:
+        os.close(self._descriptor)
+
+
+def choose(state_dir: Path) -> Secrets:
+    """A later start must win the election against an earlier one, even where the state directory was lost: so the id
+    is one more than the last, and never less than the seconds since 1970."""
+    state_dir.mkdir(parents=True, exist_ok=True)
+    path = state_dir / _ELECTION
+    try:
+        last = int(path.read_text())
+    except (FileNotFoundError, ValueError):
+        last = 0
+    election_id = max(last + 1, int(time.time()))
+    temporary = path.with_suffix(".new")
+    with temporary.open("w") as file:
+        file.write(f"{election_id}\n")
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+    return Secrets(election_id, secrets.token_bytes(16), secrets.token_bytes(16))

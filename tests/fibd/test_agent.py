@@ -1,0 +1,204 @@
+"""The agent's side of the fib connection: order, elections, answers."""
+
+from __future__ import annotations
+
+import struct
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fibd.agent import WINDOW, Agent, Close, Effect, Kick, Remember, Send
+from fibd.messages import (
+    Ack,
+    Error,
+    Heartbeat,
+    Message,
+    SnapshotBegin,
+    SnapshotEnd,
+    SnapshotVerdict,
+    Transaction,
+    Welcome,
+)
+from tests.fibd.plain_agent_fib import PlainAgentFib
+
+KEY = bytes(range(16))
+ADJACENCY = [1, "ncp1", "eth0", bytes([192, 0, 2, 2]), 0]
+GROUP = [1, KEY, 0, struct.pack("<IHBB", 1, 1, 0, 0)]
+
+
+def welcome(election_id: int = 5, version: int = 1) -> Welcome:
+    return Welcome(version, election_id, b"stream", KEY)
+
+
+def routes(*thirds: int, group: int = 1, put: bool = True) -> list[list[Any]]:
+    n = len(thirds)
+    dst = b"".join(bytes([10, 0, third, 0]) for third in thirds)
+    return [[1, dst, b"\x18" * n, struct.pack("<I", group) * n, bytes([put]) * n]]
+
+
+def agent_in_snapshot() -> tuple[Agent, PlainAgentFib]:
+    model = PlainAgentFib(ncp="ncp1")
+    agent = Agent(model)
+    assert agent.elect(welcome()) == ([Remember(5)], None)
+    agent.connected(welcome())
+    assert agent.receive(SnapshotBegin(5, 1)) == [Kick()]
+    return agent, model
+
+
+def sent(effects: list[Effect]) -> list[Message]:
+    return [effect.message for effect in effects if isinstance(effect, Send)]
+
+
+def refused(effects: list[Effect]) -> str:
+    error, close = effects
+    assert isinstance(error, Send)
+    assert isinstance(error.message, Error)
+    assert isinstance(close, Close)
+    return f"{error.message.code}: {error.message.text}"
+
+
+def test_a_transaction_is_applied_at_once_and_acknowledged_when_the_kernel_has_it() -> None:
+    agent, model = agent_in_snapshot()
+    assert agent.receive(Transaction(5, 2, adjacencies=[ADJACENCY], groups=[GROUP], routes=routes(1, 2))) == [Kick()]
+    assert len(model.routes) == 2
+    early = agent.position
+    assert agent.receive(Transaction(5, 3, routes=routes(3))) == [Kick()]
+    assert agent.written(early, False, []) == [Send(Ack(3, 3, 0, WINDOW))]
+    assert agent.written(early, True, []) == [Send(Ack(3, 3, 2, WINDOW))]
+    assert agent.written(agent.position, True, []) == [Send(Ack(3, 3, 3, WINDOW))]
+    assert agent.written(agent.position, True, []) == []
+
+
+def test_the_verdict_of_the_snapshot_is_the_model_s() -> None:
+    agent, model = agent_in_snapshot()
+    agent.receive(Transaction(5, 2, adjacencies=[ADJACENCY], groups=[GROUP], routes=routes(1)))
+    count, digest = model.digest()
+    assert not agent.complete
+    assert agent.receive(SnapshotEnd(5, 3, count, digest)) == [Send(SnapshotVerdict(True, count, digest)), Kick()]
+    assert agent.complete
+    assert agent.receive(SnapshotBegin(5, 4)) == [Kick()]
+    assert not agent.complete
+    assert agent.receive(SnapshotEnd(5, 5, 9, 9))[0] == Send(SnapshotVerdict(False, 0, 0))
+    assert not agent.complete
+
+
+def test_failures_name_their_routes_and_come_before_the_position_that_covers_them() -> None:
+    agent, _ = agent_in_snapshot()
+    effects = agent.receive(
+        Transaction(5, 2, adjacencies=[ADJACENCY], groups=[GROUP], routes=[*routes(1), *routes(2, group=9)])
+    )
+    assert effects == [Kick()]
+    kernel = [(1, bytes([10, 0, 1, 0]), 24, 113, "Network is unreachable")] * 1030
+    acks = sent(agent.written(agent.position, True, kernel))
+    assert [(ack.installed, len(ack.failures)) for ack in acks if isinstance(ack, Ack)] == [(0, 1024), (2, 7)]
+    assert isinstance(acks[0], Ack)
+    assert acks[0].failures[0] == [2, 1, 1, bytes([10, 0, 2, 0]), 24, 22, "unknown group"]
+    assert acks[0].failures[1] == [2, -1, 1, bytes([10, 0, 1, 0]), 24, 113, "Network is unreachable"]
+
+
+@pytest.mark.parametrize(
+    ("message", "complaint"),
+    [
+        (Transaction(5, 3), "protocol: sequence 3 where 2 is due"),
+        (Transaction(5, 1), "protocol: sequence 1 where 2 is due"),
+        (Transaction(4, 2), "election: election id 4 is behind 5"),
+        (SnapshotEnd(4, 2, 0, 0), "election: election id 4 is behind 5"),
+        (Heartbeat(1), "protocol: Heartbeat does not belong"),
+        (
+            Transaction(5, 2, routes=[[1, b"", b"\x18", b"\x01\0\0\0", b"\x01"]]),
+            "protocol: sequence 2 cannot be applied",
+        ),
+    ],
+)
+def test_what_does_not_belong_closes_the_connection_and_writes_nothing_more(message: Message, complaint: str) -> None:
+    class Strict(PlainAgentFib):
+        def put_routes(self, table: int, dst: bytes, plen: bytes, nhg: bytes, op: bytes) -> list[tuple[int, str]]:
+            raise ValueError("unequal columns")
+
+    agent = Agent(Strict(ncp="ncp1"))
+    agent.elect(welcome())
+    agent.connected(welcome())
+    agent.receive(SnapshotBegin(5, 1))
+    assert refused(agent.receive(message)).startswith(complaint)
+    assert "before Welcome" in refused(agent.receive(Transaction(5, 2)))
+
+
+def test_a_snapshot_comes_first_on_each_connection() -> None:
+    agent, _ = agent_in_snapshot()
+    agent.lost()
+    assert "before Welcome" in refused(agent.receive(Transaction(5, 2)))
+    agent.connected(welcome())
+    assert "before SnapshotBegin" in refused(agent.receive(Transaction(5, 2)))
+
+
+def test_the_highest_election_id_ever_seen_wins() -> None:
+    agent, _ = agent_in_snapshot()
+    effects, error = agent.elect(welcome(4))
+    assert effects == []
+    assert error is not None
+    assert error.code == "election"
+    assert agent.elect(welcome(5)) == ([], None)
+    assert agent.elect(welcome(8)) == ([Remember(8)], None)
+    assert "behind 8" in refused(agent.receive(Transaction(5, 2)))
+    assert Agent(PlainAgentFib(ncp="ncp1"), election_id=9).elect(welcome(8))[1] is not None
+
+
+def test_another_version_is_refused() -> None:
+    _, error = Agent(PlainAgentFib(ncp="ncp1")).elect(welcome(version=2))
+    assert error is not None
+    assert error.code == "version"
+
+
+def test_a_report_about_an_earlier_connection_acknowledges_nothing() -> None:
+    agent, _ = agent_in_snapshot()
+    agent.receive(Transaction(5, 2, adjacencies=[ADJACENCY], groups=[GROUP], routes=routes(1)))
+    old = agent.position
+    agent.lost()
+    agent.connected(welcome())
+    agent.receive(SnapshotBegin(5, 1))
+    assert agent.written(old, True, [(1, bytes(4), 0, 22, "x")]) == []
+    assert agent.position > old
+    assert agent.written(agent.position, True, []) == [Send(Ack(1, 1, 1, WINDOW))]
+
+
+operations = st.lists(
+    st.one_of(
+        st.tuples(st.just("write"), st.lists(st.integers(0, 9), min_size=1, max_size=4)),
+        st.tuples(st.just("drain"), st.just([])),
+        st.tuples(st.just("reconnect"), st.just([])),
+        st.tuples(st.just("snapshot"), st.just([])),
+    ),
+    max_size=30,
+)
+
+
+@given(operations)
+@settings(max_examples=150)
+def test_acknowledgements_never_fall_back_within_a_connection_nor_run_ahead(ops: list[tuple[str, list[int]]]) -> None:
+    model = PlainAgentFib(ncp="ncp1")
+    agent = Agent(model)
+    agent.elect(welcome())
+    agent.connected(welcome())
+    agent.receive(SnapshotBegin(5, 1))
+    sequence, last, drained_at = 1, 0, 0
+    for kind, values in ops:
+        if kind == "reconnect":
+            agent.lost()
+            agent.connected(welcome())
+            sequence, last, drained_at = 0, 0, 0
+        if kind in ("reconnect", "snapshot"):
+            sequence += 1
+            assert agent.receive(SnapshotBegin(5, sequence)) == [Kick()]
+        elif kind == "write":
+            sequence += 1
+            message = Transaction(5, sequence, adjacencies=[ADJACENCY], groups=[GROUP], routes=routes(*values))
+            assert agent.receive(message) == [Kick()]
+        else:
+            drained_at = sequence
+            for ack in sent(agent.written(agent.position, True, [])):
+                assert isinstance(ack, Ack)
+                assert last <= ack.installed <= ack.applied == ack.received == sequence
+                last = ack.installed
+            assert last == drained_at
