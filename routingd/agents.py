@@ -95,6 +95,7 @@ class AgentServer:
         self._misses = misses
         self._connections: dict[tuple[str, Role], AgentConnection] = {}
         self._servers: list[asyncio.Server] = []
+        self.tls_port = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._strangers = 0
         self._sequence = 0
@@ -121,6 +122,7 @@ class AgentServer:
         server = await asyncio.start_server(
             self._accept_tls, listen.host or None, listen.port, ssl=server_context(listen), limit=2 * READ_SIZE
         )
+        self.tls_port = server.sockets[0].getsockname()[1]
         self._serve(server)
 
     def _serve(self, server: asyncio.Server) -> None:
@@ -128,24 +130,28 @@ class AgentServer:
         if self._beats is None:
             self._beats = asyncio.get_running_loop().create_task(self._beat())
 
-    async def stop(self, bye: Bye) -> None:
-        """Tell every agent that we leave on purpose, then end. Control goes last: an agent that loses it stops
-        reading the others, where the last words to peers may still wait."""
+    def close(self) -> None:
+        """Nobody connects any more; who is connected stays."""
         for server in self._servers:
             server.close()
+
+    async def leave(self, role: Role, bye: Bye) -> None:
+        """Tell the agents on these connections that we leave on purpose, and wait until they have hung up."""
+        ending = [c for c in self._connections.values() if c.role is role]
+        for connection in ending:
+            connection.send(bye)
+        try:
+            async with asyncio.timeout(STOP_PATIENCE):
+                for connection in ending:
+                    await connection.ended.wait()
+        except TimeoutError:
+            for connection in ending:
+                connection.abort("it did not leave when told to")
+
+    async def stop(self) -> None:
+        self.close()
         if self._beats is not None:
             self._beats.cancel()
-        for role in (Role.FIB, Role.STREAMS, Role.CONTROL):
-            ending = [c for c in self._connections.values() if c.role is role]
-            for connection in ending:
-                connection.send(bye)
-            try:
-                async with asyncio.timeout(STOP_PATIENCE):
-                    for connection in ending:
-                        await connection.ended.wait()
-            except TimeoutError:
-                for connection in ending:
-                    connection.abort("it did not leave when told to")
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -221,8 +227,8 @@ class AgentServer:
         return first, messages[1:]
 
     async def _run(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, decoder: Decoder, hello: Hello, origin: str | None,
-        early: list[Message],
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, decoder: Decoder, hello: Hello,
+        origin: str | None, early: list[Message],
     ) -> None:  # fmt: skip
         clock = asyncio.get_running_loop().time
         connection = AgentConnection(writer, hello, origin, clock())

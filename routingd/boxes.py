@@ -82,3 +82,13 @@ class Boxes:
                 if interface.ip.packed == source or (not source and name != LOOPBACK and address in interface.network):
                     return Place(ncp, name, interface.ip.packed)
         return Place(ncp, "", source)
+
+    def own_address(self, place: Place, width: int) -> bytes:
+        """Our address of ``width`` bytes at a place: the next hop of what is announced there in that family. b"":
+        none."""
+        port = self.all[place.ncp].ports.get(place.port)
+        for text in port.addresses if port is not None else ():
+            address = ipaddress.ip_interface(text).ip.packed
+            if len(address) == width:
+                return address
+        return b""

@@ -108,10 +108,17 @@ class Controller:
         originate(engine, self.plan.networks)
 
     async def stop(self, reason: str) -> None:
-        """On purpose: peers are told, boxes keep forwarding."""
+        """On purpose: peers are told, boxes keep forwarding. The FIB streams end first, so that what the sessions' end
+        withdraws from the RIB reaches no kernel; control ends last, as an agent that loses it stops reading the streams
+        connection, where the last words to peers may still wait."""
+        bye = Bye(reason, GRACE)
+        self.agents.close()
+        await self.agents.leave(Role.FIB, bye)
         self.peers.stop()
         await asyncio.sleep(0)  # outboxes flush in the turn after the one that filled them
-        await self.agents.stop(Bye(reason, GRACE))
+        await self.agents.leave(Role.STREAMS, bye)
+        await self.agents.leave(Role.CONTROL, bye)
+        await self.agents.stop()
         await self.engine.stop()
 
     def flush(self, reason: str) -> list[str]:
@@ -160,8 +167,8 @@ class Controller:
         match message:
             case Ports() | Addresses() | FactsComplete():
                 self.facts.apply(ncp, message)
-                if isinstance(message, FactsComplete):
-                    self.peers.facts_complete(ncp)
+                if ncp in self.facts.complete:
+                    self.peers.facts_used(ncp, self.facts.pictures[ncp].usable_addresses())
             case Neighbours():
                 pass  # a resolved neighbour changes no route: the kernel forwards by its own table
             case Answer():

@@ -66,6 +66,9 @@ class Picture:
             for port, address, length, usable in message.present:
                 self.addresses[(port, address, length)] = usable
 
+    def usable_addresses(self) -> frozenset[bytes]:
+        return frozenset(address for (_, address, _), usable in self.addresses.items() if usable)
+
     def link_local(self, port: str) -> bytes:
         """The lowest usable IPv6 link-local address of a port that is up; b"" while there is none."""
         fact = self.ports.get(port)

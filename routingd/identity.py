@@ -31,7 +31,8 @@ class RunLock:
             holder = os.pread(self._descriptor, 32, 0).decode("ascii", "replace").strip()
             os.close(self._descriptor)
             raise AlreadyRunningError(
-                f"routingd is already running (pid {holder or 'unknown'}, lock {path}): stop it first, or give another --run-dir"
+                f"routingd is already running (pid {holder or 'unknown'}, lock {path}): stop it first, "
+                "or give another --run-dir"
             ) from None
         os.ftruncate(self._descriptor, 0)
         os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)

@@ -15,23 +15,20 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final, Protocol, assert_never
 
-import msgpack
 import structlog
 
 from fibd.wire import MAX_CHUNK, Capsule, Lease, StreamClose, StreamConnect
-from native import Changes, Engine, Framer, SessionTerms, Updates
+from native import Changes, Engine, Updates
 from protocols import effects
-from protocols.bgp.config import PeerConfig
 from protocols.bgp.errors import Cease, CeaseSubcode
-from protocols.bgp.messages import MAX_EXTENDED_MESSAGE, MessageType
-from protocols.bgp.negotiation import Agreed
+from protocols.bgp.family import Family, family_name
+from protocols.bgp.messages import MessageType
 from protocols.bgp.session import Session
 from routingd.boxes import Place
-from routingd.engine_thread import Consumer, EngineThread
+from routingd.engine_thread import EngineThread
+from routingd.established import Exported, Membership, Up, capsule, exporter, read_export, terms_of_the_peer
 from routingd.outbox import Outbox, pieces
 
-EXPORT_ROUTES: Final = 2048
-"""Read at once for one peer: some 100 KB of UPDATEs of an Internet table."""
 LEASE: Final = 30.0
 """How long a box keeps a session's KEEPALIVEs going without hearing from us."""
 
@@ -39,7 +36,6 @@ ACCEPT: Final = "accept"
 """The one policy there is so far: everything passes. Without a policy nothing does (RFC 8212)."""
 
 log = structlog.get_logger("routingd.bgp")
-Family = tuple[int, int]
 
 
 class Streams(Protocol):
@@ -65,37 +61,12 @@ class Stream:
     lease: Lease | None = None
 
 
-class Membership:
-    """An Established session's numbers in the engine; written and read on the engine's thread, closed over by its
-    jobs."""
-
-    __slots__ = ("consumers", "source")
-
-    def __init__(self) -> None:
-        self.source = 0
-        self.consumers: dict[Family, int] = {}
-
-
-@dataclass(slots=True)
-class Up:
-    """An Established session."""
-
-    conn: int
-    agreed: Agreed
-    membership: Membership
-    terms: SessionTerms
-    open_export: Callable[[Engine, Family], None]
-    readers: dict[Family, Consumer[Engine]] = field(default_factory=dict)
-    end_of_rib_sent: set[Family] = field(default_factory=set)
-    counter: Framer = field(default_factory=lambda: Framer(MAX_EXTENDED_MESSAGE))
-    """Counts the UPDATEs that the engine hands out in bulk."""
-
-
 class Peer:
     def __init__(
         self,
         session: Session,
         place: Place,
+        next_hops: dict[int, bytes],
         group: str,
         engine: EngineThread[Engine],
         streams: Streams,
@@ -103,6 +74,8 @@ class Peer:
     ) -> None:
         self.session = session
         self.place = place
+        self.next_hops = next_hops
+        """Our address of each family (by AFI) where the session runs; b"" where there is none."""
         self.group = group
         self.up: Up | None = None
         self._engine = engine
@@ -301,9 +274,23 @@ class Peer:
         # RFC 8212 3: without an import policy nothing is used. A family left out here is skipped by the decoder.
         terms = replace(agreed, families=tuple(f for f in agreed.families if f in accepted)).terms()
         membership = Membership()
-        up = Up(event.conn, agreed, membership, terms, exporter(config, agreed, event.local, membership))
+        own_afi = 1 if len(event.local) == 4 else 2
+        next_hops = {**self.next_hops, own_afi: event.local}
+        up = Up(
+            event.conn,
+            agreed,
+            membership,
+            terms,
+            terms_of_the_peer(agreed),
+            exporter(config, agreed, next_hops, membership),
+        )
         self.up = up
         exported = [f.family for f in config.families if f.family in agreed.families and f.export_policy == ACCEPT]
+        for family in [f for f in exported if not next_hops[f[0]]]:
+            # RFC 4760 5.1.3: there would be no next hop to announce.
+            exported.remove(family)
+            reason = f"{self.place.ncp}/{self.place.port or '?'} has no address of this family: give it one"
+            log.error("bgp.not-exported", peer=self.name, family=family_name(*family), reason=reason)
 
         def join(engine: Engine) -> None:
             membership.source = engine.add_peer(
@@ -363,17 +350,17 @@ class Peer:
             return
         for family, reader in up.readers.items():
             if not reader.waiting:
-                reader.request(partial(read_export, up.membership, family))
+                reader.request(partial(read_export, up, family))
 
-    def _export(self, up: Up, family: Family, read: tuple[bytes, int]) -> None:
+    def _export(self, up: Up, family: Family, read: Exported) -> None:
         if self.up is not up:
             return
-        data, backlog = read
-        if not backlog:
+        if not read.backlog:
             up.end_of_rib_sent.add(family)
-        if data:
-            self.session.counters.sent(MessageType.UPDATE, len(data), up.counter.feed(data).updates)
-            self._send(up.conn, data)
+        if read.data:
+            up.advertised[family] += read.net
+            self.session.counters.sent(MessageType.UPDATE, len(read.data), read.updates)
+            self._send(up.conn, read.data)
         self._read_exports()
 
     def _refresh(self, family: Family) -> None:
@@ -383,53 +370,10 @@ class Peer:
             return
         up.readers.pop(family).close()
         up.end_of_rib_sent.discard(family)
+        up.advertised[family] = 0
 
         def reopen(engine: Engine) -> None:
             engine.export_close(up.membership.consumers[family])
             up.open_export(engine, family)
 
         self._engine.post(reopen, lambda _: self._export_families(up, [family]))
-
-
-def read_export(membership: Membership, family: Family, engine: Engine) -> tuple[bytes, int] | None:
-    """On the engine's thread: the next UPDATEs, and how much is left."""
-    consumer = membership.consumers[family]
-    data = engine.export_read(consumer, EXPORT_ROUTES)
-    return None if data is None else (data, engine.export_backlog(consumer))
-
-
-def exporter(
-    config: PeerConfig, agreed: Agreed, local: bytes, membership: Membership
-) -> Callable[[Engine, Family], None]:
-    """Opens one family's Adj-RIB-Out, on the engine's thread."""
-
-    def open_export(engine: Engine, family: Family) -> None:
-        membership.consumers[family] = engine.export_open(
-            peer_source=membership.source, afi=family[0], safi=family[1], ebgp=agreed.ebgp, local_asn=agreed.local_asn,
-            peer_asn=agreed.peer_asn, next_hop_self=config.next_hop_self, local_address=local, local_link=None,
-            four_octet_as=agreed.four_octet_as, max_message=agreed.max_send,
-        )  # fmt: skip
-
-    return open_export
-
-
-def capsule(session: Session, agreed: Agreed) -> bytes:
-    """What another controller needs to take the session over, kept by the box with the stream."""
-    config = session.config
-    blob: bytes = msgpack.packb(
-        {
-            "version": 1,
-            "peer": config.address,
-            "local_asn": agreed.local_asn,
-            "peer_asn": agreed.peer_asn,
-            "local_router_id": agreed.local_router_id,
-            "peer_router_id": agreed.peer_router_id,
-            "hold_time": agreed.hold_time,
-            "four_octet_as": agreed.four_octet_as,
-            "families": [list(f) for f in agreed.families],
-            "route_refresh": agreed.route_refresh,
-            "max_receive": agreed.max_receive,
-            "max_send": agreed.max_send,
-        }
-    )
-    return blob

@@ -7,7 +7,7 @@ its agent.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -58,7 +58,7 @@ class Peers:
         self._outboxes: dict[str, Outbox] = {}
         self._streams: dict[tuple[str, int], tuple[Peer, int]] = {}
         self._next_stream: dict[str, int] = {}
-        self._with_facts: set[str] = set()
+        self._addresses: dict[str, Collection[bytes]] = {}
         self._with_streams: set[str] = set()
         self._started: set[str] = set()
         self._renewal: asyncio.TimerHandle | None = None
@@ -68,7 +68,8 @@ class Peers:
         for neighbor in neighbors:
             config = neighbor.session.config
             place = boxes.place(neighbor.ncp, config.address, config.source)
-            self.all.append(Peer(neighbor.session, place, neighbor.group, engine, self, clock))
+            next_hops = {afi: boxes.own_address(place, width) for afi, width in ((1, 4), (2, 16))}
+            self.all.append(Peer(neighbor.session, place, next_hops, neighbor.group, engine, self, clock))
         self._by_address = {(peer.place.ncp, peer.session.config.address): peer for peer in self.all}
         self._listeners = {ncp: listeners(ncp, self.all) for ncp in boxes.names}
 
@@ -81,17 +82,19 @@ class Peers:
             outbox.message(listener)
         self._renew()
 
-    def facts_complete(self, ncp: str) -> None:
-        """The box has its ports and addresses."""
-        self._with_facts.add(ncp)
+    def facts_used(self, ncp: str, addresses: Collection[bytes]) -> None:
+        """What the box has told of itself has reached the RIB; ``addresses`` it can use."""
+        self._addresses[ncp] = addresses
         self._start(ncp)
 
     def _start(self, ncp: str) -> None:
-        """Sessions begin once their box has addresses to connect from and has told which streams it still has."""
-        if ncp not in self._with_facts or ncp not in self._with_streams:
+        """Sessions begin once their box has the address to connect from and has told which streams it still has."""
+        addresses = self._addresses.get(ncp)
+        if addresses is None or ncp not in self._with_streams:
             return
         for peer in self.all:
-            if peer.place.ncp == ncp and peer.name not in self._started:
+            local = peer.place.local
+            if peer.place.ncp == ncp and peer.name not in self._started and (not local or local in addresses):
                 self._started.add(peer.name)
                 peer.start()
 

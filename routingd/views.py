@@ -40,27 +40,21 @@ class NotFoundError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class PeerCounts:
-    """One session's numbers in the engine."""
+class RibCounts:
+    """The engine's numbers for a table of sessions, read at one moment."""
 
-    received: dict[str, int]
-    advertised: dict[tuple[int, int], int]
-
-
-def count_peers(engine: Engine, sessions: list[tuple[str, int, dict[tuple[int, int], int]]]) -> dict[str, PeerCounts]:
-    """On the engine's thread, for all peers at once."""
-    return {
-        name: PeerCounts(
-            engine.source_counts(source),
-            {family: advertised(engine, consumer) for family, consumer in consumers.items()},
-        )
-        for name, source, consumers in sessions
-    }
+    prefixes: dict[str, int]
+    received: dict[str, dict[str, int]]
+    """By peer, then family."""
 
 
-def advertised(engine: Engine, consumer: int) -> int:
-    count = getattr(engine, "export_count", None)
-    return int(count(consumer)) if count is not None else len(engine.adj_rib_out(consumer, 1 << 20))
+def count(engine: Engine, sources: dict[str, int]) -> RibCounts:
+    """On the engine's thread."""
+    counts = engine.counts()
+    return RibCounts(
+        {family: counts[family]["prefixes"] for family in ("ipv4", "ipv6")},
+        {name: engine.source_counts(source) for name, source in sources.items()},
+    )
 
 
 class Views:
@@ -71,13 +65,13 @@ class Views:
 
     async def bgp_summary(self) -> BgpSummary:
         plan = self._controller.plan
-        counts = await self._controller.engine.call(lambda engine: engine.counts())
+        counts, described = await self._peers(self._controller.peers.all)
         return {
             "router": plan.name,
             "router_id": str(ipaddress.ip_address(plan.router_id)),
             "asn": plan.asn,
-            "routes": {f"{family}-unicast": counts[family]["prefixes"] for family in ("ipv4", "ipv6")},
-            "neighbors": [summary for summary, _ in await self._peers(self._controller.peers.all)],
+            "routes": {f"{family}-unicast": number for family, number in counts.prefixes.items()},
+            "neighbors": [summary for summary, _ in described],
         }
 
     async def bgp_neighbors(self, address: str | None) -> BgpNeighbors:
@@ -86,22 +80,20 @@ class Views:
             peers = [peer for peer in peers if peer.name == str(ipaddress.ip_address(address))]
             if not peers:
                 raise NotFoundError(f"no BGP neighbor {address} is configured")
-        described = await self._peers(peers)
+        _, described = await self._peers(peers)
         return {"neighbors": [neighbor(peer, *rows) for peer, rows in zip(peers, described, strict=True)]}
 
-    async def _peers(self, peers: list[Peer]) -> list[tuple[BgpSummaryRow, dict[str, Any]]]:
-        sessions = [
-            (peer.name, peer.up.membership.source, dict(peer.up.membership.consumers))
-            for peer in peers
-            if peer.up is not None and peer.up.membership.source
-        ]
-        counts = await self._controller.engine.call(lambda engine: count_peers(engine, sessions))
+    async def _peers(self, peers: list[Peer]) -> tuple[RibCounts, list[tuple[BgpSummaryRow, dict[str, Any]]]]:
+        sources = {
+            peer.name: peer.up.membership.source for peer in peers if peer.up is not None and peer.up.membership.source
+        }
+        counts = await self._controller.engine.call(lambda engine: count(engine, sources))
         now = self._controller.clock()
         out = []
         for peer in peers:
             described = peer.session.describe(now)
-            out.append((summary_row(peer, described, counts.get(peer.name)), described))
-        return out
+            out.append((summary_row(peer, described, counts), described))
+        return counts, out
 
     # --- boxes --------------------------------------------------------------------------------------------------------
 
@@ -214,7 +206,7 @@ def failures(known: dict[tuple[int, bytes, int], Any]) -> list[FibFailure]:
     ]
 
 
-def summary_row(peer: Peer, described: dict[str, Any], counts: PeerCounts | None) -> BgpSummaryRow:
+def summary_row(peer: Peer, described: dict[str, Any], counts: RibCounts) -> BgpSummaryRow:
     stream = peer.stream
     return {
         "address": peer.name,
@@ -237,12 +229,14 @@ def last_down(described: dict[str, Any]) -> str | None:
     return described["last_connect_error"] or None
 
 
-def family_row(peer: Peer, row: dict[str, Any], counts: PeerCounts | None) -> BgpFamily:
+def family_row(peer: Peer, row: dict[str, Any], counts: RibCounts) -> BgpFamily:
     family = next(f.family for f in peer.session.config.families if family_name(*f.family) == row["name"])
+    name = "ipv4" if family[0] == 1 else "ipv6"
     return {
         "agreed": row["agreed"],
-        "received": counts.received["ipv4" if family[0] == 1 else "ipv6"] if counts is not None else 0,
-        "advertised": counts.advertised.get(family, 0) if counts is not None else 0,
+        "received": counts.received.get(peer.name, {}).get(name, 0),
+        # Announcements in place of earlier ones count again, and no more than the table holds can stand.
+        "advertised": min(peer.up.advertised[family], counts.prefixes[name]) if peer.up is not None else 0,
         "accept_import": row["import"] == ACCEPT,
         "accept_export": row["export"] == ACCEPT,
         "end_of_rib_received": row["end_of_rib"],
@@ -309,8 +303,15 @@ def capabilities(both: dict[str, Any]) -> list[BgpCapability]:
 
 
 def _capability(described: dict[str, Any]) -> tuple[str, str]:
-    rest = {key: value for key, value in described.items() if key not in ("name", "code")}
-    return str(described["name"]), " ".join(str(value) for value in rest.values())
+    return str(described["name"]), _words(described["value"])
+
+
+def _words(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(
+            f"{key.replace('_', '-')} {_words(inner)}" for key, inner in value.items() if inner not in (None, {}, False)
+        )
+    return "" if value is None else str(value)
 
 
 def notification(described: dict[str, Any]) -> BgpNotification | None:

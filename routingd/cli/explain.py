@@ -28,7 +28,18 @@ STEPS: Final = {
 }
 """By the label of `rib.step.Step`: why the best path is best."""
 
+SETTLED: Final = ("installed", "local")
+"""Kernel states in which packets go the way the RIB says."""
+
 Data = dict[str, Any]
+
+
+_FATE: Final = {
+    "ip": "on the link itself",
+    "drop": "packets are dropped",
+    "local": "an address of our own",
+    "unreachable": "packets are answered with ICMP unreachable",
+}
 
 
 def stage(explain: Data) -> tuple[str, str]:
@@ -39,13 +50,15 @@ def stage(explain: Data) -> tuple[str, str]:
     if route["step"] == "none" or not any(path["best"] for path in route["paths"]):
         reasons = "; ".join(dict.fromkeys(path["reason"] for path in route["paths"] if path["reason"]))
         return "no-usable-path", f"{route['prefix']} was heard but is not used: {reasons or 'no path is usable'}."
-    missing = [ncp for ncp in explain["ncps"] if ncp["state"] != "installed"]
+    missing = [ncp for ncp in explain["ncps"] if ncp["state"] not in SETTLED]
     if missing:
         why = "; ".join(f"at {ncp['ncp']} because {_reason(ncp)}" for ncp in missing)
         return "not-installed", f"{route['prefix']} is selected, but not installed {why}."
     if not explain["ncps"]:
         return "not-installed", f"{route['prefix']} is selected, but no NCP is there to install it."
-    return "installed", f"{route['prefix']} is installed at {_and([ncp['ncp'] for ncp in explain['ncps']])}."
+    places = {word: [ncp["ncp"] for ncp in explain["ncps"] if ncp["state"] == word] for word in SETTLED}
+    settled = " and ".join(f"{word} at {_and(names)}" for word, names in places.items() if names)
+    return "installed", f"{route['prefix']} is {settled}."
 
 
 def story(explain: Data) -> list[str]:
@@ -63,8 +76,6 @@ def story(explain: Data) -> list[str]:
         why = STEPS.get(route["step"], f"of {route['step']}")
         lines += ["Chosen:", f"  the path from {_name(best, sources)}: {why} [{route['step']}]", ""]
         lines += ["Next hops:", *(line for next_hop in best["next_hops"] for line in _resolution(next_hop))]
-        if not best["next_hops"]:
-            lines.append(f"  none: {_dropped(route)}")
         lines.append("")
     if route["group"] is not None:
         lines += [f"Next-hop group {route['group']['id']} (key {route['group']['key']}):", *_group(route["group"]), ""]
@@ -141,6 +152,8 @@ def _path(path: Data, sources: dict[int, Data]) -> Iterator[str]:
         about = [{"ebgp": "eBGP", "ibgp": "iBGP"}[source["kind"]], f"AS {source['asn']}"]
         if source["ncp"]:
             about.append(f"socket at {source['ncp']}")
+    elif source is not None and source["ncp"]:
+        about.append(f"at {source['ncp']}")
     name = _name(path, sources)
     about = [word for word in about if word != name]
     note = f" ({', '.join(about)})" if about else ""
@@ -164,24 +177,21 @@ def _resolution(next_hop: Data) -> Iterator[str]:
     if not next_hop["resolved"]:
         yield f"  {hop(next_hop)}: does not resolve"
         return
-    way = ", ".join(hop(a) for a in next_hop["adjacencies"]) or "drop"
-    if next_hop["via"] is None:
-        yield f"  {hop(next_hop)}: directly" + (f", {way}" if next_hop["address"] else "")
+    kinds = {adjacency["kind"] for adjacency in next_hop["adjacencies"]}
+    way = ", ".join(hop(a) for a in next_hop["adjacencies"])
+    if next_hop["via"] is not None:
+        yield f"  {hop(next_hop)}: by {next_hop['via']} (metric {next_hop['metric']}) → {way or 'nothing'}"
+    elif next_hop["address"] is not None:
+        yield f"  {hop(next_hop)}: on that port, not looked up"
     else:
-        yield f"  {hop(next_hop)}: by {next_hop['via']} (metric {next_hop['metric']}) → {way}"
-
-
-def _dropped(route: Data) -> str:
-    kind = int(route["group"]["kind"]) if route["group"] is not None else 0
-    words = {1: "packets are dropped", 2: "it is our own", 3: "packets are answered with unreachable"}
-    return words.get(kind, "on the link itself")
+        yield f"  {way or hop(next_hop)}: " + ", ".join(_FATE[kind] for kind in sorted(kinds) or ["ip"])
 
 
 def _group(group: Data) -> Iterator[str]:
     for item in group["members"]:
         yield f"  {hop(item)}, weight {item['weight']}{', backup' if item['role'] else ''}"
     if not group["members"]:
-        yield "  no member: packets end here"
+        yield "  without members"
 
 
 def _kernel(ncp: Data) -> Iterator[str]:
@@ -199,6 +209,7 @@ def _reason(ncp: Data) -> str:
     if ncp.get("errno"):
         return f"the kernel refused it (errno {ncp['errno']})"
     words = {
+        "local": "an address of this box, its kernel delivers it by itself",
         "pending": "it is on its way to the kernel",
         "failed": "the kernel refused it",
         "unresolved": "none of its next hops is up there",

@@ -68,6 +68,14 @@ class Group(click.Group):
         _, command, rest = super().resolve_command(ctx, args)
         return command.name if command is not None else None, command, rest
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """A reader that went away (`| head`) is no error; click would end with 1, which here means "not found"."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            ctx.exit(int(Exit.OK))
+
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -104,14 +112,16 @@ def fail(code: Exit, message: str, *, kind: str, hint: str = "") -> NoReturn:
     """End with an error: in words on standard error, or with --json as an object on standard output."""
     if settings().json:
         error = {"code": kind, "message": message, **({"hint": hint} if hint else {})}
-        click.echo(json.dumps({"error": error}, indent=2, ensure_ascii=False))
+        click.echo(json.dumps({"error": error}, indent=2))
     else:
-        click.echo(f"routingctl: {message}" + (f" ({hint})" if hint else ""), err=True)
+        from routingd.cli.tables import clean
+
+        click.echo(clean(f"routingctl: {message}" + (f" ({hint})" if hint else "")), err=True)
     raise SystemExit(int(code))
 
 
 def print_json(value: object) -> None:
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+    click.echo(json.dumps(value, indent=2))
 
 
 def ask(*words: str, **args: Any) -> Any:
@@ -134,13 +144,3 @@ def pages(*words: str, **args: Any) -> Any:
     except CommandFailed as error:
         status = {"not-found": Exit.NO, "usage": Exit.USAGE}.get(error.code, Exit.DAEMON)
         fail(status, error.message, kind=error.code, hint=error.hint)
-
-
-def run(command: click.Command) -> NoReturn:
-    """Run to the end of the process. A reader that went away (`| head`) is no error."""
-    try:
-        command.main(prog_name="routingctl", standalone_mode=True)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise SystemExit(int(Exit.OK)) from None
-    raise SystemExit(int(Exit.OK))

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import click
 
-from routingd.cli.grammar import Exit, Group, anywhere, ask, pages, print_json, run, settings
+from routingd.cli.grammar import Exit, Group, anywhere, ask, pages, print_json, settings
 
 FAMILIES: Final = {
     "ipv4": "ipv4-unicast",
@@ -110,10 +110,8 @@ def route(prefix: str | None, limit: int | None, family: str | None, protocol: s
     args = {"prefix": prefix, "longer": True if longer else None, "limit": limit, "protocol": protocol}
     routes.print_pages(
         pages("show", "route", family=FAMILIES[family] if family is not None else None, **args),
-        ("", "Prefix", "Next hops", "Dist/Metric", "From", "Decided by", "AS path"),
-        routes.route_cells,
-        expected=f"no route in {prefix}" if prefix is not None else None,
-        legend="C connected, S static, B BGP",
+        routes.ROUTES,
+        missing=f"no route in {prefix}" if prefix is not None else None,
     )
 
 
@@ -133,9 +131,8 @@ def fib(prefix: str | None, ncp: str | None, limit: int | None, family: str | No
         pages(
             "show", "fib", prefix=prefix, ncp=ncp, limit=limit, family=FAMILIES[family] if family is not None else None
         ),
-        ("NCP", "Prefix", "State", "Group", "Kernel group", "Next hops"),
-        routes.fib_cells,
-        expected=f"{prefix} is in no FIB asked" if prefix is not None else None,
+        routes.FIB,
+        missing=f"{prefix} is not in the FIB" if prefix is not None else None,
     )
 
 
@@ -286,7 +283,7 @@ def _prefix(text: str, whole: bool = False) -> str:
 
 def main() -> None:
     """The console script."""
-    run(cli)
+    cli(prog_name="routingctl")
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import click
 
@@ -53,11 +53,12 @@ def _bgp_neighbor(n: Data) -> None:
     kind = "eBGP" if n["kind"] == "ebgp" else "iBGP"
     heading(f"BGP neighbor {n['address']}, AS {n['asn']} ({kind}, ours {n['local_asn']})")
     since = f" for {duration(n['uptime'])}" if n["uptime"] is not None else ""
-    times = "once" if n["established_count"] == 1 else f"{n['established_count']} times"
+    count = n["established_count"]
+    times = "never Established" if count == 0 else f"Established {'once' if count == 1 else f'{count} times'}"
     facts(
         (
             ("Description", n["description"]),
-            ("State", f"{n['state']}{since}; Established {times}"),
+            ("State", f"{n['state']}{since}; {times}"),
             ("Last down", n["last_down"]),
             ("Notification", _notification(n["last_notification"])),
             ("Group", n["group"]),
@@ -114,55 +115,47 @@ def _options(n: Data) -> str:
     return ", ".join(word for word in words if word)
 
 
+_NCP_COUNTS: Final = ("routes", "installed", "pending", "failed", "groups", "streams")
+
+
 def ncps(answer: Data, detail: bool) -> None:
-    if not detail:
-        columns = (
-            "NCP",
-            "State",
-            "Connected",
-            "Routes",
-            "Installed",
-            "Pending",
-            "Failed",
-            "Groups",
-            "Streams",
-            "Agent",
-        )
-        rows = [
-            (n["name"], n["state"], duration(n["connected"]), n["routes"], n["installed"], n["pending"], n["failed"], n["groups"], n["streams"], _agent(n))
-            for n in answer["ncps"]
-        ]  # fmt: skip
-        table(columns, rows, right=("Routes", "Installed", "Pending", "Failed", "Groups", "Streams"))
+    if detail:
         for n in answer["ncps"]:
-            if n["reason"]:
-                click.echo(clean(f"{n['name']}: {n['reason']}"))
+            _ncp(n)
         return
+    counts = tuple(name.capitalize() for name in _NCP_COUNTS)
+    rows = [
+        (n["name"], n["state"], duration(n["connected"]), *(n[name] for name in _NCP_COUNTS), _agent(n))
+        for n in answer["ncps"]
+    ]
+    table(("NCP", "State", "Connected", *counts, "Agent"), rows, right=counts)
     for n in answer["ncps"]:
-        heading(f"NCP {n['name']}")
-        verdict = n["snapshot_agrees"]
-        facts(
-            (
-                ("State", f"{n['state']}{': ' + n['reason'] if n['reason'] else ''}"),
-                ("Agent", _agent(n)),
-                ("Connected", duration(n["connected"])),
-                ("Connections", ", ".join(f"{name} {'up' if up else 'down'}" for name, up in n["connections"].items())),
-                ("Heartbeat", f"{n['heartbeat']:.1f} s ago" if n["heartbeat"] is not None else "never"),
-                ("Fabric", n["fabric"]),
-                (
-                    "Stream",
-                    f"sent {n['sequence_sent']}, received {n['sequence_received']}, installed {n['sequence_installed']}",
-                ),
-                ("Snapshot", None if verdict is None else "agreed" if verdict else "count or digest differed"),
-                (
-                    "Routes",
-                    f"{n['routes']} in the agent, {n['installed']} installed, {n['pending']} pending, {n['failed']} failed",
-                ),
-                ("Groups", n["groups"]),
-                ("BGP streams", n["streams"]),
-            )
+        if n["reason"]:
+            click.echo(clean(f"{n['name']}: {n['reason']}"))
+
+
+def _ncp(n: Data) -> None:
+    heading(f"NCP {n['name']}")
+    verdict = n["snapshot_agrees"]
+    sequence = ("sent", "received", "installed")
+    counts = ("installed", "pending", "failed")
+    facts(
+        (
+            ("State", f"{n['state']}: {n['reason']}" if n["reason"] else n["state"]),
+            ("Agent", _agent(n)),
+            ("Connected", duration(n["connected"])),
+            ("Connections", ", ".join(f"{name} {'up' if up else 'down'}" for name, up in n["connections"].items())),
+            ("Heartbeat", f"{max(0.0, n['heartbeat']):.1f} s ago" if n["heartbeat"] is not None else "never"),
+            ("Fabric", n["fabric"]),
+            ("Stream", ", ".join(f"{word} {n[f'sequence_{word}']}" for word in sequence)),
+            ("Snapshot", None if verdict is None else "agreed" if verdict else "count or digest differed"),
+            ("Routes", f"{n['routes']} in the agent, " + ", ".join(f"{n[word]} {word}" for word in counts)),
+            ("Groups", n["groups"]),
+            ("BGP streams", n["streams"]),
         )
-        for failed in n["failures"]:
-            click.echo(clean(f"  {failed['prefix']}: {failed['text']} (errno {failed['errno']})"))
+    )
+    for failed in n["failures"]:
+        click.echo(clean(f"  {failed['prefix']}: {failed['text']} (errno {failed['errno']})"))
 
 
 def _agent(n: Data) -> str:
@@ -196,8 +189,7 @@ def _mark(address: Data) -> str:
 
 
 def version(answer: Data) -> None:
-    click.echo(
-        f"routingd {answer['version']} (Python {answer['python']}), pid {answer['pid']}, up {duration(answer['uptime'])}"
-    )
+    process = f"pid {answer['pid']}, up {duration(answer['uptime'])}"
+    click.echo(clean(f"routingd {answer['version']} (Python {answer['python']}), {process}"))
     identity = f"router {answer['router']}, id {answer['router_id']}, AS {answer['asn']}"
     click.echo(clean(f"{identity}, configuration {answer['config']}"))

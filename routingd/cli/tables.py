@@ -3,8 +3,6 @@ needs."""
 
 from __future__ import annotations
 
-import shutil
-import sys
 from collections.abc import Iterable, Sequence
 from typing import Final
 
@@ -35,7 +33,8 @@ _STYLES: Final = {
 
 def clean(text: object) -> str:
     """Text that came over the network, safe for a terminal: no control character gets through (a peer may send any)."""
-    return "".join(c if c.isprintable() else "\ufffd" for c in str(text))
+    words = str(text)
+    return words if words.isprintable() else "".join(c if c.isprintable() else "\ufffd" for c in words)
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]], right: Sequence[str] = ()) -> None:
@@ -49,31 +48,37 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]], right: Seque
         made.add_column(column, justify="right" if column in right else "left", no_wrap=True)
     for row in rows:
         made.add_row(*(Text(clean(cell), style=_STYLES.get(str(cell), "")) for cell in row))
-    wide = shutil.get_terminal_size().columns if sys.stdout.isatty() else 10_000
-    console = Console(width=wide, soft_wrap=False, highlight=False)
+    # Wider than any terminal: a long line may wrap there, but no address is ever cut short.
+    console = Console(width=10_000, highlight=False)
     with console.capture() as capture:
         console.print(made)
     click.echo("\n".join(line.rstrip() for line in capture.get().splitlines()))
 
 
 class Stream:
-    """A table of unknown length. The columns are as wide as the first page needs; longer cells in later pages push to
-    the right."""
+    """A table of unknown length, printed as it comes. Columns have at least the widths given and only ever get
+    wider."""
 
-    def __init__(self, *columns: str) -> None:
+    def __init__(self, columns: Sequence[str], least: Sequence[int]) -> None:
         self._columns = columns
-        self._widths: list[int] = []
+        self._widths = [max(len(column), width) for column, width in zip(columns, least, strict=True)]
+        self._begun = False
 
     def rows(self, rows: Iterable[Sequence[object]]) -> None:
         cells = [tuple(clean(cell) for cell in row) for row in rows]
-        if not self._widths:
-            self._widths = [max(len(c), *(len(row[i]) for row in cells), 0) for i, c in enumerate(self._columns)]
+        for row in cells:
+            self._widths = [max(width, len(cell)) for width, cell in zip(self._widths, row, strict=True)]
+        if not self._begun:
             click.secho(self._line(self._columns), bold=True)
+            self._begun = True
         if cells:
             click.echo("\n".join(self._line(row) for row in cells))
 
     def _line(self, cells: Sequence[str]) -> str:
-        return "  ".join(cell.ljust(width) for cell, width in zip(cells, self._widths, strict=True)).rstrip()
+        *firsts, last = cells  # the last column is as long as it is
+        return "  ".join(
+            [*(cell.ljust(width) for cell, width in zip(firsts, self._widths, strict=False)), last]
+        ).rstrip()
 
 
 def duration(seconds: float | None) -> str:

@@ -76,8 +76,6 @@ class Model(BaseModel):
         extra="forbid",
         frozen=True,
         alias_generator=lambda name: name.rstrip("_").replace("_", "-"),
-        validate_by_name=True,
-        validate_by_alias=True,
         use_attribute_docstrings=True,
     )
 

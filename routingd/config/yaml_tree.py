@@ -14,7 +14,7 @@ Tree = dict[str, "Tree"] | list["Tree"] | str | None
 Path = tuple[str, ...]
 
 MAX_BYTES: Final = 64 * 1024 * 1024
-MAX_NODES: Final = 2_000_000
+MAX_NODES: Final = 300_000
 """Aliases of aliases multiply: the file stays small, what it stands for does not."""
 MAX_DEPTH: Final = 32
 
@@ -113,7 +113,7 @@ class _Reader:
         assert isinstance(node, yaml.ScalarNode)
         self.document.lines[path] = node.start_mark.line + 1
         text: str = node.value
-        if node.style is None and text in ("", "~", "null"):
+        if not node.style and text in ("", "~", "null"):
             return None
         return text
 

@@ -8,6 +8,7 @@ connection are answered in order.
 
 from __future__ import annotations
 
+import errno
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -41,11 +42,13 @@ class CommandFailed(Exception):
 
 
 def socket_path(run_dir: Path, name: str = SOCKET_NAME) -> Path:
-    """`name` may be absolute. Raises ValueError where the kernel would not take it."""
+    """`name` may be absolute. Raises OSError where the kernel would not take it."""
     path = run_dir / name
     if len(str(path).encode()) > UNIX_PATH_MAX:
-        raise ValueError(
-            f"the path of the control socket is too long ({path}): at most {UNIX_PATH_MAX} bytes, use a shorter run directory"
+        raise OSError(
+            errno.ENAMETOOLONG,
+            f"the path of the control socket is too long ({path}): "
+            f"at most {UNIX_PATH_MAX} bytes, use a shorter run directory",
         )
     return path
 

@@ -35,6 +35,11 @@ an error."""
 
 SOCKET_MODE: Final = 0o660
 
+
+class ClientGone(Exception):
+    """The client closed, or reads nothing. Ends its connection, whatever was being answered."""
+
+
 log = structlog.get_logger("control")
 
 
@@ -102,7 +107,7 @@ class ControlServer:
                 )
             else:
                 await self._converse(reader, writer, task)
-        except (OSError, TimeoutError, asyncio.CancelledError):
+        except (ClientGone, OSError, TimeoutError, asyncio.CancelledError):
             pass  # the client went away, stalled, or the daemon closes: nobody is left to tell
         finally:
             self._tasks.discard(task)
@@ -150,8 +155,8 @@ class ControlServer:
                 await self._write(writer, success(number, await answer))
         except CommandFailed as failed:
             await self._write(writer, failure(number, failed))
-        except (OSError, TimeoutError):
-            raise  # the connection's own trouble: a handler turns its into CommandFailed
+        except ClientGone:
+            raise
         except Exception as error:
             log.exception("control.command_failed", command=" ".join(words)[:80])
             text = f"routingd failed at this command: {type(error).__name__}: {error}"
@@ -174,8 +179,11 @@ class ControlServer:
 
     async def _write(self, writer: asyncio.StreamWriter, data: bytes) -> None:
         writer.write(data)
-        async with asyncio.timeout(self._stalled):
-            await writer.drain()
+        try:
+            async with asyncio.timeout(self._stalled):
+                await writer.drain()
+        except (OSError, TimeoutError):
+            raise ClientGone from None
 
     async def _finish(self, writer: asyncio.StreamWriter) -> None:
         writer.close()

@@ -20,7 +20,7 @@ from tests.lab.lab import Lab, Namespace
 from tests.lab.peer import Announcement, Neighbor, PeerConfig
 from tests.lab.probes import ping, traceroute
 from tests.lab.router import Router
-from tests.lab.waiting import wait_for
+from tests.lab.waiting import LabTimeoutError, wait_for
 
 pytestmark = pytest.mark.netns
 LOOPBACK, LOOPBACK_SIX = "10.255.0.1", "2001:db8:ffff::1"
@@ -51,11 +51,12 @@ class Cluster:
             return expected, {e for e in kernel_ways(kernel.kernel_routes(self.box[name])) if e[0] not in own}
 
         for name in ("ncp1", "ncp2"):
-            expected, found = wait_for(
-                f"kernel of {name}", lambda n=name: compare(n), lambda pair: True, timeout=5,  # type: ignore[misc]
-            )  # fmt: skip
-            assert_same(expected, found, f"kernel of {name}")
-            assert expected
+            try:
+                wait_for(f"kernel of {name}", lambda n=name: compare(n), lambda pair: pair[0] == pair[1], timeout=10)  # type: ignore[misc]
+            except LabTimeoutError:
+                expected, found = compare(name)
+                assert_same(expected, found, f"kernel of {name}")
+            assert compare(name)[0]
 
 
 def configuration() -> dict[str, Any]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shlex
 import signal
 import socket
 import struct
@@ -112,9 +110,9 @@ class BoxUnderTest:
         self.process: Process
 
     def start(self, *extra: str, controller: str = "") -> Process:
-        program = shlex.split(os.environ.get("RD_NCPD", "")) or [sys.executable, "-m", "routingd.agent_main"]
         argv = [
-            *program, "--ncp", "ncp1", "--controller", controller or f"unix:{self.socket}",
+            sys.executable, "-m", "routingd.agent_main",
+            "--ncp", "ncp1", "--controller", controller or f"unix:{self.socket}",
             "--run-dir", str(self.run_dir), "--state-dir", str(self.state_dir), *extra,
         ]  # fmt: skip
         self.process = self.box.start("ncpd", argv, cwd=Path(__file__).parents[2])

@@ -59,7 +59,9 @@ def _igp(config: PeerConfig, n: Neighbor) -> list[str]:
         everything = "0.0.0.0/0" if of == 4 else "::/0"
         return [
             f"ipv{of} table igp_{n.name};",
-            f"protocol static via_{n.name} {{ ipv{of} {{ table igp_{n.name}; }}; route {everything} via {n.address}; }}",
+            f"protocol static via_{n.name} {{",
+            f"  ipv{of} {{ table igp_{n.name}; }}; route {everything} via {n.address};",
+            "}",
         ]
     return []
 
@@ -76,7 +78,8 @@ def _neighbor(config: PeerConfig, n: Neighbor) -> str:
         f"  ipv{of} {{ import all;{_gateway(config, n, of)} export {export[of]};{own} }};\n" for of in n.families
     )
     return (
-        f"protocol bgp {n.name} {{\n  local {n.local} as {config.asn};\n  neighbor {n.address} as {n.asn};\n  {reach};\n"
+        f"protocol bgp {n.name} {{\n"
+        f"  local {n.local} as {config.asn};\n  neighbor {n.address} as {n.asn};\n  {reach};\n"
         f"  hold time {n.hold_time};\n  connect delay time 1;\n  connect retry time 2;\n  error wait time 1, 2;\n"
         f"{'  passive;' if n.passive else ''}\n{channels}}}"
     )

@@ -135,8 +135,9 @@ def build(lab: Lab, *, feed_asn: int = FEED_ASN) -> Demo:
         a_addresses=["10.20.0.1/24", "2001:db8:b::1/64"], b_addresses=[f"{HOST_B}/24", f"{HOST_B_SIX}/64"],
     )  # fmt: skip
     lab.link(
-        box["internet"], "eth0", box["bird1"], "feed0", a_addresses=[f"{FEED1}/24"], b_addresses=[f"{FEED1_TO}/24"]
-    )
+        box["internet"], "eth0", box["bird1"], "feed0",
+        a_addresses=[f"{FEED1}/24", "2001:db8:8::2/64"], b_addresses=[f"{FEED1_TO}/24", "2001:db8:8::1/64"],
+    )  # fmt: skip
     lab.link(
         box["elsewhere"], "eth0", box["bird2"], "feed0", a_addresses=[f"{FEED2}/24"], b_addresses=[f"{FEED2_TO}/24"]
     )

@@ -19,7 +19,7 @@ class Narration:
     """Counts failures, so that the demo can end with the right status."""
 
     def __init__(self) -> None:
-        self.console = Console(highlight=False)
+        self.console = Console(highlight=False, soft_wrap=True)
         self.failures: list[str] = []
         self.facts: list[tuple[str, str]] = []
         self._started = time.monotonic()

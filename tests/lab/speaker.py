@@ -46,7 +46,7 @@ class Speaker:
         self.stream = stream
         self.options = options
         self.lock = threading.Lock()
-        self.interval = max(1.0, options.hold / 3)
+        self.interval = options.hold / 3
         self.report: dict[str, Any] = {
             "state": "opening", "pid": os.getpid(), "sent_bytes": 0, "sending": 0, "received_bytes": 0, "end_of_rib": 0,
             "established": None, "first_sent": None, "last_sent": None, "first_received": None, "last_received": None,
@@ -65,6 +65,9 @@ class Speaker:
             while len(data) >= HEADER and len(data) >= (length := int.from_bytes(data[16:18], "big")):
                 kind, body, data = data[18], data[HEADER:length], data[length:]
                 if kind == OPEN:
+                    # RFC 4271 4.2: the smaller of the two; 0 means no KEEPALIVEs, and then an hour does no harm.
+                    agreed = min(self.options.hold, int.from_bytes(body[3:5], "big"))
+                    self.interval = agreed / 3 or 3600.0
                     self.stream.sendall(KEEPALIVE_MESSAGE)
                 elif kind == KEEPALIVE:
                     return data

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -177,3 +179,8 @@ def test_pages_hold_every_route_once_even_when_the_last_one_shown_goes_away() ->
     assert [row["prefix"] for row in rib.subtree(prefix("10.4.0.0/15"), 9)] == ["10.4.0.0/16", "10.5.0.0/16"]
     assert rib.longest_match(ip("10.5.1.1")) == prefix("10.5.0.0/16")
     assert rib.longest_match(ip("11.5.1.1")) is None
+
+
+def test_the_reference_shares_no_code_with_the_native_engine() -> None:
+    script = "import sys, rib.reference; assert not [name for name in sys.modules if name.split('.')[0] == 'native']"
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=60)

@@ -44,7 +44,7 @@ async def until(condition: Callable[[], object], what: str = "", timeout: float 
     """Wait for a condition; say which one never came."""
     try:
         async with asyncio.timeout(timeout):
-            while not condition():
+            while not condition():  # noqa: ASYNC110 - conditions span two processes' worth of state
                 await asyncio.sleep(0.005)
     except TimeoutError:
         raise AssertionError(f"never happened: {what or condition}") from None

@@ -2,7 +2,8 @@
 //! stream says the same again, in which case nothing is written, or something else, or a sweep ends it.
 use std::collections::HashMap;
 
-use super::kernel::{Gateway, Hop, KernelGroup, Members, Nexthop};
+use super::hop::{Gateway, Hop};
+use super::kernel::{KernelGroup, Members, Nexthop};
 use super::netlink::{
     attributes, messages, u32_at, Message, NHA_BLACKHOLE, NHA_GATEWAY, NHA_GROUP, NHA_ID, NHA_OIF,
     NHMSG, RTA_DST, RTA_NH_ID, RTA_PRIORITY, RTA_TABLE, RTMSG, RTM_F_CLONED, RTM_NEWNEXTHOP,
@@ -102,15 +103,6 @@ impl AgentFib {
                 continue;
             }
             adopted += 1;
-            let members: Members = packed
-                .chunks_exact(8)
-                .filter_map(|entry| {
-                    Some((
-                        *slots.get(&u32_at(entry, 0)?)?,
-                        u16::from_le_bytes([entry[4], entry[5]]).saturating_add(1),
-                    ))
-                })
-                .collect();
             let fresh = KernelGroup {
                 id: nexthop.id,
                 written: true,
@@ -118,8 +110,20 @@ impl AgentFib {
                 ..KernelGroup::default()
             };
             let slot = objects.groups.insert(fresh);
-            objects.set_have(slot, members);
+            self.unplaced.push((slot, packed.to_vec()));
         }
+        // a dump comes in slices, and a member may come after its group
+        self.unplaced.retain(|(slot, packed)| {
+            let members: Option<Members> = packed
+                .chunks_exact(8)
+                .map(|entry| {
+                    let weight = u16::from_le_bytes([entry[4], entry[5]]).saturating_add(1);
+                    Some((*slots.get(&u32_at(entry, 0)?)?, weight))
+                })
+                .collect();
+            let placed = members.map(|members| objects.set_have(*slot, members));
+            placed.is_none()
+        });
         adopted
     }
 

@@ -1,7 +1,7 @@
 //! The next bytes for the kernel. Order: certain deletes of what a lost port took, singletons, groups (those that routes already
 //! use first: that is the fast path of a failover), routes, route deletes, group deletes, singleton deletes. An object is deleted
 //! only once verdicts have shown that nothing in the kernel uses it: deleting a group flushes its routes.
-use super::kernel::Gateway;
+use super::hop::Gateway;
 use super::netlink::{RouteShape, Verb, Writer};
 use super::routes::{
     RouteTable, ABSENT, FAILED, INFLIGHT, LIVE, NO_GROUP, QUEUED, UNKNOWN, UNREACHABLE, WANTED,
@@ -298,6 +298,7 @@ impl Core {
                 let nexthops = &self.objects.nexthops;
                 build.writer.group(
                     group.id,
+                    !group.written,
                     protocol,
                     group
                         .want

@@ -1,7 +1,7 @@
 //! Questions: totals, one route, pages of routes.
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use super::kernel::Gateway;
+use super::hop::Gateway;
 use super::lowering::Outcome;
 use super::netlink::RTNH_F_ONLINK;
 use super::routes::{Class, Entry, RouteTable, FAILED, FRESH, INFLIGHT, NO_GROUP, QUEUED, WANTED};

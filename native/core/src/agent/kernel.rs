@@ -3,79 +3,9 @@
 //! the singletons on that port, shrinks groups, and flushes the routes of an emptied group; carrier back restores nothing.
 use std::collections::{HashMap, HashSet};
 
-use super::netlink::RTNH_F_ONLINK;
+use super::hop::Hop;
 use super::slab::Slab;
 use super::Family;
-
-/// What makes two singletons the same: `ifindex` 0 is a blackhole.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(super) struct Hop {
-    pub family: Family,
-    pub gateway: Option<Gateway>,
-    pub ifindex: u32,
-    pub flags: u32,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(super) enum Gateway {
-    V4([u8; 4]),
-    V6([u8; 16]),
-}
-
-impl Gateway {
-    pub fn parse(bytes: &[u8]) -> Option<Self> {
-        match bytes.len() {
-            4 => bytes.try_into().ok().map(Self::V4),
-            16 => bytes.try_into().ok().map(Self::V6),
-            _ => None,
-        }
-    }
-
-    pub fn bytes(&self) -> &[u8] {
-        match self {
-            Self::V4(bytes) => bytes,
-            Self::V6(bytes) => bytes,
-        }
-    }
-
-    pub fn family(&self) -> Family {
-        match self {
-            Self::V4(_) => Family::V4,
-            Self::V6(_) => Family::V6,
-        }
-    }
-}
-
-impl Hop {
-    /// The RIB has decided which port leads to the gateway; onlink keeps the kernel from asking its own tables, where the
-    /// connected prefix may be missing for a moment (an address that comes back after its port).
-    pub fn via(gateway: Gateway, ifindex: u32) -> Self {
-        Self {
-            family: gateway.family(),
-            gateway: Some(gateway),
-            ifindex,
-            flags: RTNH_F_ONLINK,
-        }
-    }
-
-    pub fn link(family: Family, ifindex: u32) -> Self {
-        Self {
-            family,
-            gateway: None,
-            ifindex,
-            flags: 0,
-        }
-    }
-
-    pub fn blackhole(family: Family) -> Self {
-        Self {
-            family,
-            gateway: None,
-            ifindex: 0,
-            flags: 0,
-        }
-    }
-}
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Refusal {
@@ -124,14 +54,16 @@ pub(super) struct KernelGroup {
     /// Routes that the kernel has on it.
     pub routes: u32,
     pub error: Option<Refusal>,
-    /// Its latest write was refused: routes that failed with it get another chance once one succeeds.
+    /// Refused or lost since its latest write: routes that failed with it get another chance once it is there again.
     pub failing: bool,
     pub touched: bool,
 }
 
 impl KernelGroup {
     pub fn needs_write(&self) -> bool {
-        !self.want.is_empty() && (!self.written || self.want != self.have) && self.error.is_none()
+        !self.want.is_empty()
+            && (!self.written || self.doubtful || self.want != self.have)
+            && self.error.is_none()
     }
 
     pub fn deletable(&self) -> bool {
@@ -271,7 +203,8 @@ impl Objects {
         let Some(g) = self.groups.get_mut(slot) else {
             return;
         };
-        g.unconfirmed |= g.want.is_empty() && g.routes == 0 && std::mem::take(&mut g.doubtful);
+        g.unconfirmed |=
+            !g.written && g.want.is_empty() && g.routes == 0 && std::mem::take(&mut g.doubtful);
         if g.unconfirmed || g.needs_write() || g.deletable() {
             self.touch_group(slot);
         } else if g.owner.is_none() && !g.written && g.want.is_empty() && g.routes == 0 {
@@ -382,6 +315,8 @@ impl Objects {
         group.unconfirmed = true;
         group.flushed_at = epoch;
         group.flushed = true;
+        // a route may have been refused for want of it before the news came
+        group.failing = true;
     }
 
     /// What was refused may be tried again: these conditions changed, or somebody asked.

@@ -1,6 +1,6 @@
 //! What a group of the stream becomes on this box. First form of `one RIB, a FIB for each box`: a group with a member of ours uses
 //! only ours; any other goes to the owners over the fabric, which is loop-free without anything in the packet.
-use super::kernel::{Gateway, Hop};
+use super::hop::{Gateway, Hop};
 use super::routes::{ABSENT, UNREACHABLE};
 use super::{Core, Family, Group, Kind, Member};
 

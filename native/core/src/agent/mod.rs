@@ -6,6 +6,8 @@
 //! the kernel has flushed some of them or a group begins or ceases to lower.
 mod adopt;
 mod batch;
+mod groups;
+mod hop;
 mod inspect;
 mod kernel;
 mod lowering;
@@ -23,9 +25,11 @@ use foldhash::fast::RandomState;
 
 pub use inspect::{Counts, MemberView, RouteView, State};
 pub use stream::{AdjacencyRow, GroupRow, Refused};
+pub use verdicts::Failure;
 
 use batch::{Batch, Shapes};
-use kernel::{Gateway, Objects};
+use hop::Gateway;
+use kernel::Objects;
 use lowering::Outcome;
 use routes::{RouteTable, ABSENT, FAILED, NO_GROUP, QUEUED, WANTED};
 use slab::{Names, Slab};
@@ -175,6 +179,8 @@ pub struct AgentFib {
     shapes: Shapes,
     seq: u32,
     outstanding: Option<Batch>,
+    /// Adopted kernel groups, packed as the kernel has them, that wait for a later slice of the dump to name their members.
+    unplaced: Vec<(u32, Vec<u8>)>,
 }
 
 const V6_BIT: u32 = 1 << 31;
@@ -254,6 +260,7 @@ impl AgentFib {
             shapes: Shapes::new(table, protocol, metric),
             seq: 1,
             outstanding: None,
+            unplaced: Vec::new(),
         }
     }
 
@@ -362,10 +369,12 @@ fn walk<const N: usize>(core: &mut Core, routes: &mut RouteTable<N>, flushed: &[
         } else {
             ABSENT
         };
-        if e.has(QUEUED) || (target == e.kernel && e.has(WANTED)) {
-            continue;
+        let content = e.has(QUEUED) || target == e.kernel && e.has(WANTED);
+        routes.edit(i, |e| {
+            e.flags = e.flags & !FAILED | if content { 0 } else { QUEUED }
+        });
+        if !content {
+            core.push::<N>(i);
         }
-        routes.edit(i, |e| e.flags = e.flags & !FAILED | QUEUED);
-        core.push::<N>(i);
     }
 }

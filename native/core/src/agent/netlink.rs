@@ -94,8 +94,16 @@ impl Writer {
         self.end();
     }
 
-    pub fn group(&mut self, id: u32, protocol: u8, members: impl Iterator<Item = (u32, u16)>) {
-        self.begin(RTM_NEWNEXTHOP, NLM_F_CREATE | NLM_F_REPLACE);
+    /// Without `create` it fails (ENOENT) where the kernel has meanwhile deleted the group, and with it the routes on it.
+    pub fn group(
+        &mut self,
+        id: u32,
+        create: bool,
+        protocol: u8,
+        members: impl Iterator<Item = (u32, u16)>,
+    ) {
+        let create = if create { NLM_F_CREATE } else { 0 };
+        self.begin(RTM_NEWNEXTHOP, create | NLM_F_REPLACE);
         self.bytes
             .extend_from_slice(&[0, 0, protocol, 0, 0, 0, 0, 0]);
         attribute(&mut self.bytes, NHA_ID, &id.to_ne_bytes());

@@ -200,9 +200,12 @@ impl Core {
                     self.rescan = true;
                 }
             }
-            Verdict::Lost => {
-                group.written = false;
-                group.doubtful = true;
+            Verdict::Lost => group.doubtful = true,
+            // it was to be there: a port took it, with its routes, and the news is still on its way
+            Verdict::Refused(refusal) if refusal.errno == ENOENT && group.written => {
+                self.objects.forget_group(slot);
+                self.objects.set_have(slot, Members::new());
+                self.rescan = true;
             }
             Verdict::Refused(refusal) => {
                 group.failing = true;

@@ -1,0 +1,126 @@
+"""An Established BGP session: its numbers in the engine, its Adj-RIBs-Out, and what a box keeps of it for another
+controller."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+import msgpack
+
+from native import Engine, Framer, SessionTerms, Updates, decode
+from protocols.bgp.config import PeerConfig
+from protocols.bgp.family import Family
+from protocols.bgp.messages import MAX_EXTENDED_MESSAGE
+from protocols.bgp.negotiation import Agreed
+from protocols.bgp.session import Session
+from routingd.engine_thread import Consumer
+
+EXPORT_ROUTES: Final = 2048
+"""Read at once for one peer: some 100 KB of UPDATEs of an Internet table."""
+
+
+class Membership:
+    """An Established session's numbers in the engine; written and read on the engine's thread, closed over by its
+    jobs."""
+
+    __slots__ = ("consumers", "source")
+
+    def __init__(self) -> None:
+        self.source = 0
+        self.consumers: dict[Family, int] = {}
+
+
+@dataclass(slots=True)
+class Up:
+    """An Established session."""
+
+    conn: int
+    agreed: Agreed
+    membership: Membership
+    terms: SessionTerms
+    sent_terms: SessionTerms
+    """How the peer reads what we send."""
+    open_export: Callable[[Engine, Family], None]
+    readers: dict[Family, Consumer[Engine]] = field(default_factory=dict)
+    end_of_rib_sent: set[Family] = field(default_factory=set)
+    advertised: Counter[Family] = field(default_factory=Counter)
+    """Prefixes announced less prefixes withdrawn; one announced again in place of itself counts again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """One read of an Adj-RIB-Out."""
+
+    data: bytes
+    """Whole UPDATE messages; none where a stretch of the table held nothing for this peer."""
+    backlog: int
+    updates: int = 0
+    net: int = 0
+    """Prefixes announced less withdrawn."""
+
+
+def read_export(up: Up, family: Family, engine: Engine) -> Exported | None:
+    """On the engine's thread: the next UPDATEs, how much is left, and what the native decoder counts in them."""
+    consumer = up.membership.consumers[family]
+    data = engine.export_read(consumer, EXPORT_ROUTES)
+    if data is None:
+        return None
+    backlog = engine.export_backlog(consumer)
+    if not data:
+        return Exported(data, backlog)
+    framed = Framer(MAX_EXTENDED_MESSAGE).feed(data)
+    net = 0
+    for item in framed.items:
+        if isinstance(item, Updates):
+            changes = decode(item, up.sent_terms)
+            net += changes.announced - changes.withdrawn
+    return Exported(data, backlog, framed.updates, net)
+
+
+def exporter(
+    config: PeerConfig, agreed: Agreed, next_hops: dict[int, bytes], membership: Membership
+) -> Callable[[Engine, Family], None]:
+    """Opens one family's Adj-RIB-Out, on the engine's thread."""
+
+    def open_export(engine: Engine, family: Family) -> None:
+        membership.consumers[family] = engine.export_open(
+            peer_source=membership.source, afi=family[0], safi=family[1], ebgp=agreed.ebgp, local_asn=agreed.local_asn,
+            peer_asn=agreed.peer_asn, next_hop_self=config.next_hop_self, local_address=next_hops[family[0]],
+            local_link=None,
+            four_octet_as=agreed.four_octet_as, max_message=agreed.max_send,
+        )  # fmt: skip
+
+    return open_export
+
+
+def capsule(session: Session, agreed: Agreed) -> bytes:
+    """What another controller needs to take the session over, kept by the box with the stream."""
+    config = session.config
+    blob: bytes = msgpack.packb(
+        {
+            "version": 1,
+            "peer": config.address,
+            "local_asn": agreed.local_asn,
+            "peer_asn": agreed.peer_asn,
+            "local_router_id": agreed.local_router_id,
+            "peer_router_id": agreed.peer_router_id,
+            "hold_time": agreed.hold_time,
+            "four_octet_as": agreed.four_octet_as,
+            "families": [list(f) for f in agreed.families],
+            "route_refresh": agreed.route_refresh,
+            "max_receive": agreed.max_receive,
+            "max_send": agreed.max_send,
+        }
+    )
+    return blob
+
+
+def terms_of_the_peer(agreed: Agreed) -> SessionTerms:
+    """With no AS of its own, so that nothing we send looks like a loop."""
+    return SessionTerms(
+        peer_asn=agreed.local_asn, local_asn=0, four_octet_as=agreed.four_octet_as, families=agreed.families,
+        max_message=agreed.max_send,
+    )  # fmt: skip

@@ -1,0 +1,105 @@
+"""A daemon with canned answers behind the real control server, on an event loop in a thread of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from routingd.control.protocol import CommandFailed
+from routingd.control.server import Arguments, ControlServer, Handler
+from tests.routingd.cli import canned
+
+
+@contextmanager
+def serving(
+    path: Path, handlers: dict[tuple[str, ...], Handler] | None = None, **options: Any
+) -> Iterator[ControlServer]:
+    """The server, answering until the block ends."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    server = ControlServer(path, **options)
+    for words, handler in (handlers if handlers is not None else HANDLERS).items():
+        server.add(words, handler)
+    try:
+        asyncio.run_coroutine_threadsafe(server.start(), loop).result(10)
+        yield server
+    finally:
+        asyncio.run_coroutine_threadsafe(server.close(0.2), loop).result(10)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(10)
+        loop.close()
+
+
+def always(result: object) -> Handler:
+    async def handler(args: Arguments) -> object:
+        return result
+
+    return handler
+
+
+async def _neighbor(args: Arguments) -> object:
+    address = args.get("address")
+    if address is None:
+        return {"neighbors": list(canned.NEIGHBORS.values())}
+    if address not in canned.NEIGHBORS:
+        raise CommandFailed("not-found", f"no BGP neighbor {address} is configured")
+    return {"neighbors": [canned.NEIGHBORS[address]]}
+
+
+async def _routes(args: Arguments) -> AsyncIterator[object]:
+    rows = [r for r in canned.ROUTES if args.get("protocol") in (None, r["protocol"])]
+    if args.get("longer"):
+        rows = [r for r in rows if r["prefix"] == args["prefix"]]
+    if args.get("family") == "ipv6-unicast":
+        rows = []
+    limit = args.get("limit") or len(rows)
+    for start in range(0, min(limit, len(rows)), 2):
+        page = rows[start : min(start + 2, limit)]
+        yield {"routes": page, "truncated": start + 2 >= limit and limit < len(rows)}
+
+
+async def _detail(args: Arguments) -> object:
+    if args["prefix"] not in ("203.0.113.0/24", "203.0.113.7"):
+        raise CommandFailed("not-found", f"no route for {args['prefix']}")
+    return {"asked": args["prefix"], "route": canned.LOOKUP, "sources": canned.SOURCES}
+
+
+async def _fib(args: Arguments) -> AsyncIterator[object]:
+    rows = [r for r in canned.FIB if args.get("ncp") in (None, r["ncp"])]
+    if args.get("prefix") not in (None, "203.0.113.0/24"):
+        rows = [
+            {**r, "prefix": args["prefix"], "nhg": None, "kernel_group": None, "state": "absent", "members": []}
+            for r in rows
+        ]
+    yield {"routes": rows, "truncated": False}
+
+
+async def _ncp(args: Arguments) -> object:
+    return {"ncps": [row for row in canned.NCPS if args.get("name") in (None, row["name"])]}
+
+
+async def _explain(args: Arguments) -> object:
+    return canned.ABSENT if args["prefix"] == canned.ABSENT["asked"] else canned.EXPLAIN
+
+
+async def _shutdown(args: Arguments) -> object:
+    return {"flush": args["flush"], "ncps": ["ncp1", "ncp2"]}
+
+
+HANDLERS: dict[tuple[str, ...], Handler] = {
+    ("show", "bgp", "summary"): always(canned.SUMMARY),
+    ("show", "bgp", "neighbor"): _neighbor,
+    ("show", "route"): _routes,
+    ("show", "route", "detail"): _detail,
+    ("show", "fib"): _fib,
+    ("show", "ncp"): _ncp,
+    ("show", "interfaces"): always({"interfaces": canned.INTERFACES}),
+    ("show", "version"): always(canned.VERSION),
+    ("explain",): _explain,
+    ("shutdown",): _shutdown,
+}

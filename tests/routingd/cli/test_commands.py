@@ -1,0 +1,252 @@
+"""routingctl against canned answers: abbreviations, options anywhere, exit statuses, errors that say what to do."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from routingd.cli.main import cli
+from routingd.control.protocol import CommandFailed
+from routingd.control.server import Arguments, Handler
+from tests.routingd.cli import canned
+from tests.routingd.cli.fake_daemon import always, serving
+
+Run = Callable[..., Result]
+ROUTER = "router: { name: r1, router-id: 10.255.0.1, asn: 65001 }\n"
+
+
+def invoke(run_dir: Path, *words: str) -> Result:
+    result = CliRunner().invoke(cli, ["--run-dir", str(run_dir), *words], prog_name="routingctl")
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Iterator[Run]:
+    with serving(tmp_path / "control.sock"):
+        yield lambda *words: invoke(tmp_path, *words)
+
+
+@pytest.mark.parametrize(
+    ("short", "long"),
+    [
+        ("sh b su", "show bgp summary"),
+        ("s b n 192.0.2.2", "show bgp neighbor 192.0.2.2"),
+        ("sho rou 203.0.113.0/24", "show route 203.0.113.0/24"),
+        ("sh i", "show interfaces"),
+        ("sh f", "show fib"),
+        ("e 203.0.113.0/24", "explain 203.0.113.0/24"),
+    ],
+)
+def test_commands_may_be_shortened_to_a_unique_beginning(run: Run, short: str, long: str) -> None:
+    if short.startswith("s "):
+        ambiguous = run(*short.split())
+        assert ambiguous.exit_code == 2
+        assert "'s' is ambiguous: schema, show." in ambiguous.output
+    else:
+        assert run(*short.split()).output == run(*long.split()).output
+
+
+def test_shutdown_must_be_written_out(run: Run) -> None:
+    assert run("shutdow").exit_code == 2
+    result = run("shutdown")
+    assert result.exit_code == 0
+    assert result.output == "routingd stops; told ncp1, ncp2: their routes stay in the kernels\n"
+    assert "their routes are removed" in run("shutdown", "--flush").output
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["--json show bgp summary", "show --json bgp summary", "show bgp --json summary", "show bgp summary --json"],
+)
+def test_json_is_accepted_before_and_behind_the_command(run: Run, words: str) -> None:
+    assert json.loads(run(*words.split()).output) == canned.SUMMARY
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("show bgp neighbor", {"neighbors": list(canned.NEIGHBORS.values())}),
+        ("show ncp ncp2", {"ncps": canned.NCPS[1:]}),
+        ("show interfaces", {"interfaces": canned.INTERFACES}),
+        ("show version", canned.VERSION),
+        ("show route", {"routes": canned.ROUTES, "truncated": False}),
+        ("show route --limit 3", {"routes": canned.ROUTES[:3], "truncated": True}),
+        ("show route --protocol static", {"routes": canned.ROUTES[2:4], "truncated": False}),
+        ("show route --family ipv6", {"routes": [], "truncated": False}),
+        ("show fib 203.0.113.0/24 --ncp ncp2", {"routes": canned.FIB[1:], "truncated": False}),
+        ("shutdown --flush", {"flush": True, "ncps": ["ncp1", "ncp2"]}),
+    ],
+)
+def test_json_is_what_the_daemon_said(run: Run, words: str, expected: object) -> None:
+    result = run(*words.split(), "--json")
+    assert json.loads(result.output) == expected
+    assert result.exit_code == 0
+
+
+def test_the_socket_may_be_named_itself(run: Run, tmp_path: Path) -> None:
+    result = CliRunner().invoke(cli, ["show", "version", "--socket", str(tmp_path / "control.sock")])
+    assert result.exit_code == 0
+    assert "routingd 0.1.0" in result.output
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "text"),
+    [
+        ("show bgp neighbor 192.0.2.99", 1, "no BGP neighbor 192.0.2.99 is configured"),
+        ("show route 1.0.0.0/8", 1, "no route for 1.0.0.0/8"),
+        ("show route 1.0.0.0/8 --longer", 1, "no route in 1.0.0.0/8"),
+        ("show fib 1.0.0.0/8", 1, "1.0.0.0/8 is not in the FIB"),
+        ("explain 203.0.113.128/25", 1, "covered by 203.0.113.0/24"),
+        ("show nonsense", 2, "No such command 'nonsense'"),
+        ("show route x", 2, "'x' is not an IPv4 or IPv6 address or prefix."),
+        ("show bgp neighbor x", 2, "'x' is not an IPv4 or IPv6 address."),
+        ("show route --longer", 2, "--longer needs a PREFIX."),
+        ("show route 10.0.0.0/8 --limit 3", 2, "with a PREFIX they need --longer"),
+        ("show route --limit 0", 2, "0 is not in the range"),
+        ("completion tcsh", 2, "'tcsh' is not one of"),
+    ],
+)
+def test_exit_statuses_tell_a_no_from_a_mistake(run: Run, words: str, status: int, text: str) -> None:
+    result = run(*words.split())
+    assert (result.exit_code, text in result.output) == (status, True), result.output
+
+
+def test_a_not_found_in_json_is_an_object_with_the_error(run: Run) -> None:
+    result = run("--json", "show", "route", "1.0.0.0/8")
+    assert result.exit_code == 1
+    assert json.loads(result.output) == {"error": {"code": "not-found", "message": "no route for 1.0.0.0/8"}}
+
+
+def test_without_a_daemon_the_status_is_3_and_the_error_says_what_to_do(tmp_path: Path) -> None:
+    result = invoke(tmp_path, "show", "bgp", "summary")
+    assert result.exit_code == 3
+    assert result.output == (
+        f"routingctl: routingd is not running: there is no control socket at {tmp_path}/control.sock. "
+        "Start it with `routingd --config FILE`, or, if it uses another run directory, name it with --run-dir\n"
+    )
+    told = json.loads(invoke(tmp_path, "--json", "show", "version").output)
+    assert told["error"]["code"] == "unreachable"
+
+
+def test_a_failure_of_the_daemon_has_status_4(tmp_path: Path) -> None:
+    async def broken(args: Arguments) -> object:
+        raise CommandFailed("internal", "routingd failed at this command: ValueError: x", "see its log")
+
+    with serving(tmp_path / "control.sock", {("show", "version"): broken}):
+        result = invoke(tmp_path, "show", "version")
+        unknown = invoke(tmp_path, "show", "ncp")
+    assert result.exit_code == 4
+    assert result.output == "routingctl: routingd failed at this command: ValueError: x (see its log)\n"
+    assert unknown.exit_code == 4
+    assert "has no command 'show ncp' (is routingctl of another version?)" in unknown.output
+
+
+def test_text_from_a_peer_cannot_drive_the_terminal(tmp_path: Path) -> None:
+    nasty = "\x1b]0;owned\x07\x9b31m\nsecond line"
+    neighbor = {**canned.NEIGHBORS["10.255.0.2"], "last_down": nasty, "description": nasty}
+    summary = {**canned.SUMMARY, "neighbors": [{**canned.INTERNAL, "description": nasty}]}
+    answers: dict[tuple[str, ...], Handler] = {
+        ("show", "bgp", "neighbor"): always({"neighbors": [neighbor]}),
+        ("show", "bgp", "summary"): always(summary),
+    }
+    with serving(tmp_path / "control.sock", answers):
+        for words in (["show", "bgp", "neighbor"], ["show", "bgp", "summary"], ["--json", "show", "bgp", "neighbor"]):
+            output = invoke(tmp_path, *words).output
+            assert "owned" in output
+            assert not {c for c in output if not c.isprintable()} - {"\n"}
+            assert "\nsecond line" not in output
+
+
+def test_a_valid_configuration_is_checked_without_a_daemon(tmp_path: Path) -> None:
+    path = tmp_path / "r1.yaml"
+    path.write_text(ROUTER)
+    result = invoke(tmp_path, "check", str(path))
+    assert (result.exit_code, result.output) == (0, f"{path}: valid\n")
+
+
+def test_a_wrong_configuration_gets_status_1_and_every_error(tmp_path: Path) -> None:
+    path = tmp_path / "r1.yaml"
+    path.write_text(ROUTER + "bgp:\n  neighbors:\n    192.0.2.2: { asn: x }\n    192.0.2.3: { as: 1 }\n")
+    result = invoke(tmp_path, "check", str(path))
+    assert result.exit_code == 1
+    assert result.output.splitlines() == [
+        f"{path}:4: bgp.neighbors.192.0.2.2.asn: 'x' is not an AS number (1 to 4294967295)",
+        f"{path}:5: bgp.neighbors.192.0.2.3.as: `as` is not a key here: did you mean `asn`?",
+        f"{path}: 2 errors",
+    ]
+    told = json.loads(invoke(tmp_path, "check", "--json", str(path)).output)
+    assert told["valid"] is False
+    assert [(e["line"], e["path"]) for e in told["errors"]] == [
+        (4, "bgp.neighbors.192.0.2.2.asn"),
+        (5, "bgp.neighbors.192.0.2.3.as"),
+    ]
+
+
+def test_the_schema_is_json(tmp_path: Path) -> None:
+    assert json.loads(invoke(tmp_path, "schema").output)["title"] == "routingd configuration"
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_scripts_call_routingctl(tmp_path: Path, shell: str) -> None:
+    assert f"_ROUTINGCTL_COMPLETE={shell}_complete" in invoke(tmp_path, "completion", shell).output
+
+
+def process(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "routingd.cli.main", *words]
+    return subprocess.run(command, capture_output=True, text=True, env=os.environ | environment, timeout=60)
+
+
+def test_completion_knows_commands_and_what_the_daemon_knows(tmp_path: Path) -> None:
+    def complete(line: str) -> list[str]:
+        words = {"COMP_WORDS": line, "COMP_CWORD": str(len(line.split())), "ROUTINGD_RUN_DIR": str(tmp_path)}
+        return process(**words, _ROUTINGCTL_COMPLETE="bash_complete").stdout.split()
+
+    with serving(tmp_path / "control.sock"):
+        assert "plain,ncp" in complete("routingctl show")
+        assert complete("routingctl show ncp") == ["plain,ncp1", "plain,ncp2"]
+    assert complete("routingctl show ncp") == []
+
+
+def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
+    rows = {"routes": canned.ROUTES * 5000, "truncated": False}
+    with serving(tmp_path / "control.sock", {("show", "route"): always(rows)}):
+        question = f"{sys.executable} -m routingd.cli.main --run-dir {tmp_path} show route"
+        script = f"{question} | head -n 1; exit ${{PIPESTATUS[0]}}"
+        done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "C connected, S static, B BGP\n", "")
+
+
+LOADED = """
+import sys
+from routingd.cli.main import cli
+cli(sys.argv[1:], standalone_mode=False)
+print(sorted({"asyncio", "pydantic", "pyroute2", "rich", "yaml", "native", "msgpack"} & set(sys.modules)))
+"""
+
+
+def test_a_question_loads_neither_pydantic_nor_asyncio(tmp_path: Path) -> None:
+    with serving(tmp_path / "control.sock"):
+        words = ["--run-dir", str(tmp_path), "show", "route"]
+        done = subprocess.run([sys.executable, "-c", LOADED, *words], capture_output=True, text=True, timeout=60)
+    assert done.stdout.splitlines()[-1] == "[]", done.stderr
+
+
+def test_an_answer_takes_less_than_a_quarter_of_a_second_of_processor(tmp_path: Path) -> None:
+    def spent() -> float:
+        before = os.times()
+        done = process("--run-dir", str(tmp_path), "show", "bgp", "summary")
+        after = os.times()
+        assert done.returncode == 0, done.stderr
+        return after.children_user + after.children_system - before.children_user - before.children_system
+
+    with serving(tmp_path / "control.sock"):
+        assert min(spent() for _ in range(5)) < 0.25

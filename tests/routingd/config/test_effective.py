@@ -1,0 +1,106 @@
+"""What a configuration means: groups, ports, the loopback's home, the NCP that opens a socket."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address, ip_interface
+
+import pytest
+
+from routingd.config.effective import FamilyTerms, boxes, neighbors, static_routes
+from routingd.config.load import ConfigError, loads
+from routingd.config.schema import Config
+
+TWO_BOXES = """
+router: { name: r1, router-id: 10.255.0.1, asn: 65001 }
+ncps: { ncp1: { embedded: true }, ncp2: { certificate: ncp2.example.net } }
+listen: { address: "[::]:7179", certificate: ncc.pem, key: ncc.key, ca: ca.pem }
+fabric:
+  ncp1: { port: fab0, address: 169.254.100.1 }
+  ncp2: { port: fab0, address: 169.254.100.2 }
+interfaces:
+  lo: { addresses: [10.255.0.1/32], home: ncp2 }
+  ncp1/eth0: { addresses: [192.0.2.1/24], description: transit }
+  ncp2/eth0: { addresses: [198.51.100.1/24] }
+static:
+  203.0.113.0/24: { blackhole: true, tag: 7 }
+  0.0.0.0/0: { next-hop: [192.0.2.254, { address: 198.51.100.254, port: ncp2/eth0, weight: 3 }], distance: 250 }
+bgp:
+  groups:
+    transit:
+      hold-time: 30
+      password: s3cret
+      families:
+        ipv4-unicast: { import: accept, export: accept }
+        ipv6-unicast: { import: accept }
+  neighbors:
+    192.0.2.2: { asn: 65002, group: transit, families: { ipv4-unicast: { export: null } } }
+    198.51.100.2: { asn: 65003, group: transit, hold-time: 9 }
+    10.255.0.2: { asn: 65001, source: 10.255.0.1, families: { ipv4-unicast: { import: accept, export: accept } } }
+    10.0.0.9: { asn: 65009, ncp: ncp1, multihop: 3, families: { ipv4-unicast: { import: accept } } }
+"""
+
+
+def config(text: str = TWO_BOXES) -> Config:
+    return loads(text).config
+
+
+def test_a_neighbor_takes_from_its_group_what_it_does_not_say() -> None:
+    first, second, internal, _ = neighbors(config())
+    assert (first.hold_time, first.password, first.ebgp) == (30, "s3cret", True)
+    assert second.hold_time == 9
+    assert (internal.hold_time, internal.password, internal.ebgp) == (90, None, False)
+
+
+def test_within_a_family_each_word_of_the_neighbor_wins_for_itself() -> None:
+    first, second, *_ = neighbors(config())
+    assert first.families == {
+        "ipv4-unicast": FamilyTerms(accept_import=True, accept_export=False),
+        "ipv6-unicast": FamilyTerms(accept_import=True, accept_export=False),
+    }
+    assert second.families["ipv4-unicast"] == FamilyTerms(accept_import=True, accept_export=True)
+
+
+def test_the_ncp_of_a_socket_follows_subnet_source_and_the_loopbacks_home() -> None:
+    assert [n.ncp for n in neighbors(config())] == ["ncp1", "ncp2", "ncp2", "ncp1"]
+
+
+def test_a_neighbor_that_no_ncp_reaches_is_refused_when_there_are_several() -> None:
+    text = TWO_BOXES.replace("asn: 65009, ncp: ncp1", "asn: 65009")
+    with pytest.raises(ConfigError, match=r"10\.0\.0\.9: is in no port's subnet, so it is not clear which NCP"):
+        loads(text, "r1.yaml")
+
+
+def test_without_families_the_address_family_is_offered_and_nothing_passes() -> None:
+    text = """
+router: { name: r1, router-id: 10.255.0.1, asn: 65001 }
+bgp: { neighbors: { "2001:db8::2": { asn: 65002 } } }
+"""
+    (neighbor,) = neighbors(config(text))
+    assert neighbor.families == {"ipv6-unicast": FamilyTerms(accept_import=False, accept_export=False)}
+    assert neighbor.ncp == "ncp1"
+
+
+def test_boxes_have_their_ports_and_the_loopback_is_at_home() -> None:
+    first, second = boxes(config()).values()
+    assert (first.embedded, second.certificate) == (True, "ncp2.example.net")
+    assert first.interfaces == {"eth0": (ip_interface("192.0.2.1/24"),)}
+    assert first.descriptions == {"eth0": "transit"}
+    assert second.interfaces == {
+        "lo": (ip_interface("10.255.0.1/32"),),
+        "eth0": (ip_interface("198.51.100.1/24"),),
+    }
+    assert second.fabric_addresses == (ip_address("169.254.100.2"),)
+
+
+def test_static_next_hops_may_be_one_or_many_with_ports_and_weights() -> None:
+    blackhole, default = static_routes(config())
+    assert (blackhole.kind, blackhole.tag, blackhole.next_hops) == ("blackhole", 7, ())
+    assert (default.kind, default.distance) == ("via", 250)
+    assert [(str(h.address), h.ncp, h.port, h.weight) for h in default.next_hops] == [
+        ("192.0.2.254", None, None, 1),
+        ("198.51.100.254", "ncp2", "eth0", 3),
+    ]
+
+
+def test_no_password_is_in_the_repr_of_a_neighbor() -> None:
+    assert "s3cret" not in repr(neighbors(config()))

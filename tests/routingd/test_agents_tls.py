@@ -1,0 +1,99 @@
+"""Agents of other hosts: mutual TLS 1.3, and a certificate speaks for one NCP only."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import ssl
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from fibd.wire import Decoder, Error, Hello, Message, Role, Welcome, encode
+from native import Engine
+from routingd.agents import TlsListen
+from routingd.boxes import Box, Boxes
+from routingd.controller import Controller, RouterPlan, Secrets
+from tests.lab.certificates import Authority, Certificate
+
+pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="needs the openssl command")
+
+
+class Endpoint:
+    def __init__(self, directory: Path) -> None:
+        self.authority = Authority(directory / "tls")
+        self.own = self.authority.issue("ncc", "IP:127.0.0.1")
+        self.directory = directory
+        self.port = 0
+
+    async def start(self) -> Controller:
+        boxes = Boxes(
+            [Box("ncp1", embedded=True), Box("ncp2", certificate="ncp2.lab"), Box("ncp3", certificate="ncp3.lab")]
+        )
+        listen = TlsListen("127.0.0.1", 0, self.own.certificate, self.own.key, self.authority.certificate)
+        engine = Engine(router_id=bytes([10, 0, 0, 1]), asn=65001, digest_key=b"k" * 16)
+        plan = RouterPlan("r1", bytes([10, 0, 0, 1]), 65001, boxes, listen=listen)
+        controller = Controller(plan, engine, Secrets(1, b"s" * 16, b"k" * 16), lambda error: None)
+        await controller.start(self.directory)
+        self.port = controller.agents.tls_port
+        return controller
+
+    async def hello(self, ncp: str, certificate: Certificate | None, ca: Path | None = None) -> list[Message]:
+        """What the controller answers to an agent with this certificate."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.load_verify_locations(ca or self.authority.certificate)
+        if certificate is not None:
+            context.load_cert_chain(certificate.certificate, certificate.key)
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port, ssl=context, server_hostname="127.0.0.1")
+        try:
+            assert writer.get_extra_info("ssl_object").version() == "TLSv1.3"
+            writer.write(encode(Hello(Role.CONTROL, ncp, b"b" * 16)))
+            decoder = Decoder()
+            while data := await reader.read(65536):
+                if messages := [message for message, _, _ in decoder.feed(data)]:
+                    return messages
+            return []
+        finally:
+            writer.close()
+
+
+def run(test: Callable[[], Awaitable[None]]) -> None:
+    async def bounded() -> None:
+        async with asyncio.timeout(60):
+            await test()
+
+    asyncio.run(bounded())
+
+
+def test_a_certificate_opens_the_door_for_its_own_ncp_only(tmp_path: Path) -> None:
+    async def test() -> None:
+        endpoint = Endpoint(tmp_path)
+        controller = await endpoint.start()
+        certificate = endpoint.authority.issue("ncp2.lab")
+        assert isinstance((await endpoint.hello("ncp2", certificate))[0], Welcome)
+        for other in ("ncp3", "ncp1"):
+            (refusal,) = await endpoint.hello(other, certificate)
+            assert isinstance(refusal, Error)
+            assert refusal.code == "name"
+            assert "certificate" in refusal.text
+        await controller.stop("test over")
+
+    run(test)
+
+
+def test_without_a_certificate_or_with_one_of_another_authority_nothing_is_answered(tmp_path: Path) -> None:
+    async def test() -> None:
+        endpoint = Endpoint(tmp_path)
+        controller = await endpoint.start()
+        stranger = Authority(tmp_path / "other").issue("ncp2.lab")
+        for certificate in (None, stranger):
+            try:
+                answers = await endpoint.hello("ncp2", certificate)
+            except (ssl.SSLError, ConnectionError):
+                answers = []
+            assert answers == []
+        assert controller.agents.of("ncp2") == []
+        await controller.stop("test over")
+
+    run(test)
