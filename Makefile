@@ -5,7 +5,9 @@ MAKEFLAGS += --no-print-directory
 SHELL := /bin/bash
 
 VENV := .venv/bin
-CARGO := PATH="$$PATH:$$HOME/.cargo/bin" PYO3_PYTHON="$(CURDIR)/$(VENV)/python" cargo
+CARGO := PYO3_PYTHON="$(CURDIR)/$(VENV)/python" cargo
+# A root shell made by su may lack the first three; the last is where rustup puts cargo.
+export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin:$(HOME)/.cargo/bin
 # Some machines have no locale at all; progress lines and tables are UTF-8.
 export PYTHONUTF8 := 1
 
@@ -26,13 +28,13 @@ demo: ## two boxes, one router: an Internet-like table from BIRD through the con
 	@tools/setup demo
 	@$(VENV)/python -m tests.lab.demo
 
-lint: ## ruff, mypy --strict, import rules, cargo fmt, clippy
+lint: ## ruff (rules and format), mypy --strict, import rules, cargo fmt, clippy
 	@tools/setup lint
 	@$(MAKE) lint-only
 
 .PHONY: lint-only
 lint-only:
-	@echo "lint: ruff";         $(VENV)/ruff check --quiet .
+	@echo "lint: ruff";         $(VENV)/ruff check --quiet . && $(VENV)/ruff format --quiet --check .
 	@echo "lint: mypy";         $(VENV)/mypy --no-error-summary
 	@echo "lint: import rules"; $(VENV)/python -m pytest -q --no-header --no-summary tests/test_import_rules.py
 	@echo "lint: cargo fmt";    cd native && $(CARGO) fmt --all --check

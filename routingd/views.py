@@ -141,7 +141,7 @@ class Views:
             "failed": told["failed"],
             "groups": counts.get("groups", 0),
             "streams": counts.get("streams", 0),
-            "heartbeat": now - control.heard_at if control is not None else None,
+            "heartbeat": max(0.0, now - control.heard_at) if control is not None else None,
             "snapshot_agrees": feed.agrees,
             "failures": failures(feed.feed.failures),
             "lag": told["lag"],
