@@ -46,10 +46,22 @@ def _cpu(pids: list[int]) -> float:
     return total / 100
 
 
-def _load(feeder_box: Namespace, blob: bytes, prefixes: int, watch: list[int], established: Callable[[], object]) -> float:
+def _load(
+    feeder_box: Namespace, blob: bytes, prefixes: int, watch: list[int], established: Callable[[], object]
+) -> float:
     """Feed, and wait until each watched namespace has the prefixes; seconds since the first byte."""
     before = [trie_prefixes(pid) for pid in watch]
-    feeder = Feeder(feeder_box, "feeder", peer=OURS, local=LOCAL, asn=PEER_ASN, router_id=LOCAL, families=(1,), record=False, listen=True)
+    feeder = Feeder(
+        feeder_box,
+        "feeder",
+        peer=OURS,
+        local=LOCAL,
+        asn=PEER_ASN,
+        router_id=LOCAL,
+        families=(1,),
+        record=False,
+        listen=True,
+    )
     established()
     feeder.wait_established(60)
     feeder.send(blob)
@@ -60,7 +72,9 @@ def _load(feeder_box: Namespace, blob: bytes, prefixes: int, watch: list[int], e
             if pid not in done and trie_prefixes(pid) - start >= prefixes:
                 done[pid] = time.monotonic()
         if time.monotonic() > deadline:
-            raise TimeoutError(f"kernels have {[trie_prefixes(pid) - n for pid, n in zip(watch, before, strict=True)]} of {prefixes}")
+            raise TimeoutError(
+                f"kernels have {[trie_prefixes(pid) - n for pid, n in zip(watch, before, strict=True)]} of {prefixes}"
+            )
         time.sleep(0.05)
     report = feeder.wait_sent()
     feeder.process.kill()
@@ -85,11 +99,16 @@ def run_routingd(blob: bytes, prefixes: int, prefix: tuple[str, ...] = ()) -> Re
         }
         router = Router(lab, config, {"ncp1": one, "ncp2": two}, management="192.168.250.1")
         router.start()
-        pids = {"routingd": router.process.pid if router.process else 0, **{ncp: router.agent_pid(ncp) for ncp in ("ncp1", "ncp2")}}
+        pids = {
+            "routingd": router.process.pid if router.process else 0,
+            **{ncp: router.agent_pid(ncp) for ncp in ("ncp1", "ncp2")},
+        }
         watch = [pids["ncp1"], pids["ncp2"]]
         start = _cpu(list(pids.values()))
         seconds = _load(feed, blob, prefixes, watch, lambda: None)
-        return Result(seconds, _cpu(list(pids.values())) - start, {name: peak_memory(pid) for name, pid in pids.items()})
+        return Result(
+            seconds, _cpu(list(pids.values())) - start, {name: peak_memory(pid) for name, pid in pids.items()}
+        )
 
 
 def run_bird(blob: bytes, prefixes: int) -> Result:

@@ -63,7 +63,9 @@ class PlainAgentFib:
     def set_port(self, name: str, ifindex: int, up: bool) -> None:
         self.ports[name] = (ifindex, up)
         if not up:
-            gone = {kid for kid, body in self.kernel_nexthops.items() if attribute(5, struct.pack("=I", ifindex)) in body}
+            gone = {
+                kid for kid, body in self.kernel_nexthops.items() if attribute(5, struct.pack("=I", ifindex)) in body
+            }
             groups = {k for k, b in self.kernel_nexthops.items() if any(struct.pack("=I", g) in b[12:] for g in gone)}
             for kid in gone | groups:
                 del self.kernel_nexthops[kid]

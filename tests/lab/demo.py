@@ -9,6 +9,7 @@ import os
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 from tests.lab import demo_topology as t
 from tests.lab import kernel, mrt, tables
@@ -29,6 +30,8 @@ class Story:
         self.lab, self.tell = lab, tell
         self.patience = 60 + prefixes / 2000
         self.six: dict[str, Attributes] = {}
+        self.rows: list[dict[str, Any]] = []
+        self.began = 0.0
         if recording is None:
             four = tables.generate(prefixes, seed=seed, first_asn=t.FEED_ASN, next_hop=t.FEED1)
             six = tables.generate(
@@ -91,9 +94,9 @@ class Story:
             "routingd and two NCPs start",
             "controller and agents are processes of their own; NCP 2 dials in over mutual TLS",
         )
-        start = time.monotonic()
+        self.began = time.monotonic()
         self.demo.router.start()
-        self.tell.fact("routingd and both NCPs forwarding", f"{time.monotonic() - start:.1f} s")
+        self.tell.fact("start of routingd to both NCPs forwarding", f"{time.monotonic() - self.began:.1f} s")
         self.tell.quote(self.demo.router.text("show", "ncp"))
 
     def sessions(self) -> None:
@@ -101,7 +104,6 @@ class Story:
             "FRR and ExaBGP start, sessions come up", "BGP with BIRD, FRR and ExaBGP, at sockets of two different boxes"
         )
         demo = self.demo
-        self.began = time.monotonic()
         demo.frr.start()
         demo.exabgp.start()
         demo.router.wait_established(timeout=self.patience)
@@ -146,7 +148,7 @@ class Story:
                 seen=lambda s: show(f"Loc-RIB {s[0]:,}, " + ", ".join(f"{n} {r[1]:,}" for n, r in s[1].items())),
             )  # fmt: skip
         seconds = time.monotonic() - self.began
-        self.tell.fact("first session attempt to both kernels complete", f"{seconds:.1f} s")
+        self.tell.fact("start of routingd to both kernels complete", f"{seconds:.1f} s")
         self.tell.fact("routes in the Loc-RIB", f"{state()[0]:,}")
         for name, size in router.peak_memory().items():
             self.tell.fact(f"peak memory of {name}", f"{size / 1e6:,.0f} MB")
@@ -183,29 +185,31 @@ class Story:
             "The Loc-RIB is the table",
             "every prefix with every attribute as it was announced, and the right one chosen of two",
         )
-        router = self.demo.router
-        self.tell.check_same(
-            "IPv4 Loc-RIB equals what the neighbours announced", self.best(bird1=True), router.loc_rib(4)
-        )
-        self.tell.check_same("IPv6 Loc-RIB equals what the neighbours announced", self.six_best(), router.loc_rib(6))
+        routes, self.rows = self.demo.router.read()
+        self.tell.check_same("IPv4 Loc-RIB equals what the neighbours announced", self.best(bird1=True), routes[4])
+        self.tell.check_same("IPv6 Loc-RIB equals what the neighbours announced", self.six_best(), routes[6])
 
-    def kernels(self, note: str = "") -> None:
-        if not note:
-            self.tell.step(
-                "Both kernels hold the Loc-RIB", "read with ip -j route and ip -j nexthop, not from our own word"
-            )
-        router = self.demo.router
-        fabric = {name: fabric_port(box, "fab0") for name, box in router.boxes.items()}
-        rows = router.forwarding_rows()
-        for name, box in router.boxes.items():
+    def kernels(self) -> None:
+        self.tell.step(
+            "Both kernels hold the Loc-RIB", "read with ip -j route and ip -j nexthop, not from our own word"
+        )
+        for name, (size, took) in self.compare_kernels("").items():
+            self.tell.fact(f"routes in the kernel of {name}", f"{size:,} (read in {took:.1f} s)")
+
+    def compare_kernels(self, note: str) -> dict[str, tuple[int, float]]:
+        """Sets of (prefix, ways out) of each box; how many, and how long the kernel took to tell them."""
+        fabric = {name: fabric_port(box, "fab0") for name, box in self.demo.router.boxes.items()}
+        sizes = {}
+        for name, box in self.demo.router.boxes.items():
             start = time.monotonic()
             found = kernel_ways(kernel.kernel_routes(box))
             took = time.monotonic() - start
-            expected = expected_ways(rows, name, fabric)
-            own = connected(rows, name) - {net for net, _ in expected}
+            expected = expected_ways(self.rows, name, fabric)
+            own = connected(self.rows, name) - {net for net, _ in expected}
             found = {entry for entry in found if entry[0] not in own}
-            if self.tell.check_same(f"kernel of {name} equals the Loc-RIB{note}", expected, found) and not note:
-                self.tell.fact(f"routes in the kernel of {name}", f"{len(found):,} (read in {took:.1f} s)")
+            self.tell.check_same(f"kernel of {name} equals the Loc-RIB{note}", expected, found)
+            sizes[name] = (len(found), took)
+        return sizes
 
     def peers_received(self) -> None:
         self.tell.step(
@@ -223,7 +227,7 @@ class Story:
                 f"FRR to hold {wanted} routes", demo.frr.count, lambda n: n >= wanted, timeout=self.patience, every=0.5,
                 seen=lambda n: show(f"{n:,} routes"),
             )  # fmt: skip
-        self.tell.fact("first session attempt to FRR complete", f"{time.monotonic() - self.began:.1f} s")
+        self.tell.fact("start of routingd to FRR complete", f"{time.monotonic() - self.began:.1f} s")
         found = {(p, a._replace(med=None) if p in {o for o, _ in ours} else a) for p, a in demo.frr.routes(t.TO_FRR)}
         self.tell.check_same("FRR holds what routingd must export", sent | ours, found)
 
@@ -287,19 +291,22 @@ class Story:
             )
         seconds = time.monotonic() - start
         loss = stream.finish()
-        self.tell.say(f"{loss.lost} of {loss.sent} pings lost, one each {stream.interval * 1000:.0f} ms")
+        self.tell.say(
+            f"{loss.lost} of {loss.sent} pings lost, one each {stream.interval * 1000:.0f} ms (the box of bird1 still forwards)"
+        )
         self.tell.fact("peer killed: whole table withdrawn from both kernels", f"{seconds:.1f} s")
         self.tell.fact("pings lost when the peer was killed", f"{loss.lost} (10 ms each)")
-        self.tell.check_same("IPv4 Loc-RIB without bird1", best, demo.router.loc_rib(4))
-        self.kernels(" without bird1")
+        routes, self.rows = demo.router.read()
+        self.tell.check_same("IPv4 Loc-RIB without bird1", best, routes[4])
+        self.compare_kernels(" without bird1")
 
 
-def connected(rows: list[dict[str, object]], ncp: str) -> set[str]:
+def connected(rows: list[dict[str, Any]], ncp: str) -> set[str]:
     """Prefixes on the box's own ports: the kernel has them by itself, whether we add a route or not."""
     return {
         str(row["prefix"])
         for row in rows
-        if row["protocol"] == "connected" and any(hop["ncp"] == ncp for hop in row["next_hops"])  # type: ignore[attr-defined]
+        if row["protocol"] == "connected" and any(hop["ncp"] == ncp for hop in row["next_hops"])
     }
 
 

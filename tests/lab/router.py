@@ -226,11 +226,28 @@ class Router:
         if child.returncode != 0:
             raise LabError(f"{' '.join(argv)} … exit {child.returncode}")
 
+    def read(self) -> tuple[dict[int, set[Route]], list[dict[str, Any]]]:
+        """One pass over the Loc-RIB of both families: BGP's best routes with their attributes, and every row without
+        them, which is what kernels are compared with."""
+        routes: dict[int, set[Route]] = {of: set() for of in FAMILIES}
+        rows = []
+        kept: dict[str, list[dict[str, Any]]] = {}
+        for of in FAMILIES:
+            for row in self.rows(of):
+                if row["protocol"] == "bgp":
+                    routes[of].add((prefix(row["prefix"]), from_routingd(row["attributes"])))
+                hops = row["next_hops"]
+                rows.append(
+                    {
+                        "prefix": row["prefix"],
+                        "protocol": row["protocol"],
+                        "next_hops": kept.setdefault(repr(hops), hops),
+                    }
+                )
+        return routes, rows
+
     def forwarding_rows(self) -> list[dict[str, Any]]:
-        """The Loc-RIB of both families without attributes: what kernels are compared with."""
-        return [
-            {key: row[key] for key in ("prefix", "protocol", "next_hops")} for of in FAMILIES for row in self.rows(of)
-        ]
+        return self.read()[1]
 
     def loc_rib(self, of: int = 4, *, protocol: str = "bgp") -> set[Route]:
         """Best routes with their attributes, in the canonical form."""

@@ -201,7 +201,10 @@ fn what_cannot_be_located_resets_the_session() {
     );
     // two MP_REACH_NLRI: RFC 7606 3 g; a next hop of impossible length: 7.11
     let reach = attribute(0x80, 14, &[0, 2, 1, 5, 1, 2, 3, 4, 5, 0]);
-    assert_eq!(subcode(&update(&[reach.clone()], &[])), Some((3, 9)));
+    assert_eq!(
+        subcode(&update(std::slice::from_ref(&reach), &[])),
+        Some((3, 9))
+    );
     assert_eq!(subcode(&update(&[reach.clone(), reach], &[])), Some((3, 1)));
 }
 

@@ -23,8 +23,12 @@ def updates(prefixes_each: int) -> bytes:
     out, n = b"", 0
     while True:
         path = struct.pack("!BBII", 2, 2, 65002, 100000 + n)
-        attributes = b"\x40\x01\x01\x00" + b"\x40\x02" + bytes((len(path),)) + path + b"\x40\x03\x04" + bytes((192, 0, 2, 2))
-        nlri = b"".join(b"\x18" + struct.pack("!I", (20 << 24) + ((n * prefixes_each + i) << 8))[:3] for i in range(prefixes_each))
+        attributes = (
+            b"\x40\x01\x01\x00" + b"\x40\x02" + bytes((len(path),)) + path + b"\x40\x03\x04" + bytes((192, 0, 2, 2))
+        )
+        nlri = b"".join(
+            b"\x18" + struct.pack("!I", (20 << 24) + ((n * prefixes_each + i) << 8))[:3] for i in range(prefixes_each)
+        )
         body = struct.pack("!HH", 0, len(attributes)) + attributes + nlri
         message = b"\xff" * 16 + struct.pack("!HB", 19 + len(body), 2) + body
         if len(out) + len(message) > READ:

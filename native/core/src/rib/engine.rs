@@ -243,6 +243,7 @@ impl Core {
                 });
                 if head == NONE {
                     t.entries[idx as usize].head = at;
+                    t.populated += 1;
                 } else {
                     t.paths[head as usize].next = at;
                 }
@@ -267,6 +268,9 @@ impl Core {
                 at = t.paths[at as usize].next;
             }
             t.paths[at as usize].next = next;
+        }
+        if t.entries[idx as usize].head == NONE {
+            t.populated -= 1;
         }
         let Path { source, info, .. } = t.paths[path as usize];
         t.free_path(path);
@@ -407,6 +411,7 @@ impl Engine {
                     metric: 0,
                     tag: 0,
                     attributes: &changes.arena[b.start as usize..b.end as usize],
+                    link_local: b.next_hop.link_local,
                 };
                 infos.push(self.intern(key, b.summary));
             }
@@ -440,6 +445,7 @@ impl Engine {
             metric: path.metric,
             tag: path.tag,
             attributes: &[],
+            link_local: 0,
         };
         let id = self.intern(key, Summary::default());
         let tables = &mut self.instances[instance];

@@ -23,6 +23,8 @@ pub struct Info {
     pub summary: Summary,
     /// BGP path attributes in canonical form (`wire::attributes`).
     pub attributes: Box<[u8]>,
+    /// The link-local next hop that came beside the global one (RFC 2545 3); rare, so behind a pointer.
+    link_local: Option<Box<u128>>,
 }
 
 #[derive(PartialEq, Eq, Clone, Copy)]
@@ -33,6 +35,8 @@ pub struct Key<'a> {
     pub metric: u32,
     pub tag: u32,
     pub attributes: &'a [u8],
+    /// 0 where there is none.
+    pub link_local: u128,
 }
 
 impl Info {
@@ -44,7 +48,12 @@ impl Info {
             metric: self.metric,
             tag: self.tag,
             attributes: &self.attributes,
+            link_local: self.link_local(),
         }
+    }
+
+    pub fn link_local(&self) -> u128 {
+        self.link_local.as_deref().copied().unwrap_or(0)
     }
 }
 
@@ -64,6 +73,9 @@ impl Infos {
         h.write_u32(k.metric);
         h.write_u32(k.tag ^ ((k.kind as u32) << 24));
         k.distance.hash(&mut h);
+        if k.link_local != 0 {
+            h.write_u128(k.link_local);
+        }
         h.finish()
     }
 
@@ -87,6 +99,7 @@ impl Infos {
             tag: key.tag,
             summary,
             attributes: key.attributes.into(),
+            link_local: (key.link_local != 0).then(|| Box::new(key.link_local)),
         };
         let id = match self.free.pop() {
             Some(id) => {

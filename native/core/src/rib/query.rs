@@ -7,7 +7,7 @@ use super::nexthop::AdjacencyKind;
 use super::select::{select, Step, STEP_NAMES};
 use super::source::Kind;
 use super::table::{Entry, Table, HAS_BEST, VACANT};
-use super::update_encode::encode_attributes;
+use super::update_encode::{encode_attributes, fits, ExportTerms};
 use super::NONE;
 use crate::prefix::{Addr, AnyPrefix, Ip, Prefix};
 use crate::wire::{as_path, attributes, code};
@@ -222,7 +222,7 @@ impl Core {
         attributes_value(
             &info.attributes,
             hops.first().map_or(Ip::None, |h| h.addr),
-            0,
+            info.link_local(),
         )
     }
 
@@ -321,16 +321,18 @@ impl Core {
     }
 
     fn subtree<A: Addr>(&self, t: &Table<A>, p: Prefix<A>, limit: usize) -> Vec<Value> {
-        let mut found: Vec<(Prefix<A>, Value)> = t
+        let mut found: Vec<&Entry<A>> = t
             .entries
             .iter()
             .filter(|e| e.flags & VACANT == 0 && e.flags & HAS_BEST != 0)
             .filter(|e| e.prefix.len >= p.len && p.covers(e.prefix.addr))
-            .take(limit)
-            .map(|e| (e.prefix, self.row(t, e)))
             .collect();
-        found.sort_by_key(|f| f.0);
-        found.into_iter().map(|f| f.1).collect()
+        found.sort_by_key(|e| e.prefix);
+        found
+            .into_iter()
+            .take(limit)
+            .map(|e| self.row(t, e))
+            .collect()
     }
 
     fn page<A: Addr>(&self, t: &Table<A>, cursor: usize, limit: usize) -> (Vec<Value>, usize) {
@@ -418,7 +420,7 @@ impl Engine {
             (
                 "ipv4",
                 family(
-                    i.v4.prefix_count(),
+                    i.v4.populated,
                     i.v4.path_count(),
                     i.v4.fib_count,
                     i.v4.fib_log.len(),
@@ -427,7 +429,7 @@ impl Engine {
             (
                 "ipv6",
                 family(
-                    i.v6.prefix_count(),
+                    i.v6.populated,
                     i.v6.path_count(),
                     i.v6.fib_count,
                     i.v6.fib_log.len(),
@@ -464,10 +466,14 @@ impl Engine {
     fn told<A: Addr>(
         &self,
         t: &Table<A>,
-        terms: &super::update_encode::ExportTerms,
+        terms: &ExportTerms,
         peer: u32,
         limit: usize,
     ) -> Vec<Value> {
+        let wide = ExportTerms {
+            four_octet_as: true, // what people read has no AS_TRANS
+            ..terms.clone()
+        };
         let mut rows: Vec<(Prefix<A>, Value)> = Vec::new();
         for e in t.entries.iter().filter(|e| e.flags & VACANT == 0) {
             if rows.len() == limit {
@@ -480,8 +486,14 @@ impl Engine {
             if p.source == peer {
                 continue;
             }
+            let info = &self.core.infos[p.info];
             let mut block = Vec::new();
-            encode_attributes(terms, &self.core.infos[p.info], next_hop, &mut block);
+            encode_attributes(terms, info, next_hop, &mut block);
+            if !fits::<A>(terms, block.len(), next_hop) {
+                continue; // never told: it has no room in a message of this session
+            }
+            block.clear();
+            encode_attributes(&wide, info, next_hop, &mut block);
             let link = if next_hop == terms.local_address {
                 terms.local_link
             } else {

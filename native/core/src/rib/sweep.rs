@@ -29,16 +29,9 @@ impl Engine {
             return false;
         }
         let mut left = budget;
+        let tables = self.instances.len() * 2;
         while left > 0 && self.sweep.active {
             let (n, from) = self.sweep.at;
-            if n >= self.instances.len() * 2 {
-                self.sweep.at = (0, 0);
-                self.sweep.wrapped = true;
-                if self.sweep.stop == (0, 0) {
-                    self.end_sweep();
-                }
-                continue;
-            }
             let mut released = Vec::new();
             let instance = &mut self.instances[n / 2];
             let limit = if self.sweep.wrapped && n == self.sweep.stop.0 {
@@ -69,8 +62,13 @@ impl Engine {
             for id in released {
                 self.release(id);
             }
-            self.sweep.at = if end >= len { (n + 1, 0) } else { (n, end) };
-            if self.sweep.wrapped && (n, end) >= self.sweep.stop {
+            self.sweep.at = if end < len { (n, end) } else { (n + 1, 0) };
+            // Past the last table it starts again at the first: no position has two names
+            if self.sweep.at.0 == tables {
+                self.sweep.at = (0, 0);
+                self.sweep.wrapped = true;
+            }
+            if self.sweep.wrapped && self.sweep.at >= self.sweep.stop {
                 self.end_sweep();
             }
         }

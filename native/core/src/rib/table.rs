@@ -121,6 +121,8 @@ pub struct Table<A> {
     pub paths: Vec<Path>,
     free_paths: u32,
     path_count: usize,
+    /// Entries that have paths; the others wait for a consumer to pass.
+    pub populated: usize,
     /// Entries per prefix length: what a longest match has to try.
     lengths: [u32; 129],
     pub networks: HashSet<Prefix<A>>,
@@ -145,6 +147,7 @@ impl<A: Addr> Table<A> {
             paths: Vec::new(),
             free_paths: NONE,
             path_count: 0,
+            populated: 0,
             lengths: [0; 129],
             networks: HashSet::new(),
             tracked: Tracked::default(),

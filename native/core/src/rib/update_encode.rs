@@ -97,7 +97,7 @@ fn push_path(terms: &ExportTerms, path: &[u8], out: &mut Vec<u8>) -> Option<Vec<
     let mut narrow = Vec::with_capacity(path.len());
     let lost = as_path::narrow(path, &mut narrow);
     push(out, FLAG_TRANSITIVE, code::AS_PATH, &narrow);
-    lost.then(|| path.to_vec()) // RFC 6793 4.2.2
+    lost.then(|| as_path::without_confederations(path)) // RFC 6793 4.2.2
 }
 
 fn push_as4(as4: &mut Option<Vec<u8>>, out: &mut Vec<u8>) {
@@ -142,20 +142,9 @@ pub fn announce<A: Addr>(
     out: &mut Vec<u8>,
 ) -> bool {
     let plain = matches!((terms.afi, next_hop), (1, Ip::V4(_)));
-    let mut reach = Vec::new();
-    if !plain {
-        reach.extend_from_slice(&terms.afi.to_be_bytes());
-        reach.push(terms.safi);
-        let mut nh = next_hop.to_bytes();
-        if next_hop == terms.local_address && terms.local_link != 0 {
-            nh.extend_from_slice(&terms.local_link.to_be_bytes()); // RFC 2545 3
-        }
-        reach.push(nh.len() as u8);
-        reach.extend_from_slice(&nh);
-        reach.push(0);
-    }
-    let fixed = HEADER + 4 + attributes.len() + if plain { 0 } else { 4 + reach.len() };
-    if fixed + 1 + A::BYTES > terms.max_message {
+    let reach = reach_header(terms, next_hop);
+    let fixed = fixed_size(attributes.len(), &reach);
+    if !fits::<A>(terms, attributes.len(), next_hop) {
         return false;
     }
     let mut rest = prefixes;
@@ -180,6 +169,35 @@ pub fn announce<A: Addr>(
         rest = &rest[n..];
     }
     true
+}
+
+/// MP_REACH_NLRI up to its prefixes; empty where NEXT_HOP does.
+fn reach_header(terms: &ExportTerms, next_hop: Ip) -> Vec<u8> {
+    let mut reach = Vec::new();
+    if matches!((terms.afi, next_hop), (1, Ip::V4(_))) {
+        return reach;
+    }
+    reach.extend_from_slice(&terms.afi.to_be_bytes());
+    reach.push(terms.safi);
+    let mut nh = next_hop.to_bytes();
+    if next_hop == terms.local_address && terms.local_link != 0 {
+        nh.extend_from_slice(&terms.local_link.to_be_bytes()); // RFC 2545 3
+    }
+    reach.push(nh.len() as u8);
+    reach.extend_from_slice(&nh);
+    reach.push(0);
+    reach
+}
+
+/// Octets of a message besides its prefixes.
+fn fixed_size(attributes: usize, reach: &[u8]) -> usize {
+    let mp = if reach.is_empty() { 0 } else { 4 + reach.len() };
+    HEADER + 4 + attributes + mp
+}
+
+/// Whether any prefix finds room beside attributes of this length.
+pub fn fits<A: Addr>(terms: &ExportTerms, attributes: usize, next_hop: Ip) -> bool {
+    fixed_size(attributes, &reach_header(terms, next_hop)) + 1 + A::BYTES <= terms.max_message
 }
 
 /// Messages that withdraw `prefixes`.

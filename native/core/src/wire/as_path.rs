@@ -156,6 +156,20 @@ pub fn push_prepended(path: &[u8], asn: u32, out: &mut Vec<u8>) {
     }
 }
 
+/// The path as AS4_PATH may carry it (RFC 6793 3).
+pub fn without_confederations(path: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(path.len());
+    let mut rest = path;
+    while rest.len() >= 2 {
+        let end = 2 + usize::from(rest[1]) * 4;
+        if rest[0] <= SEQUENCE {
+            out.extend_from_slice(&rest[..end]);
+        }
+        rest = &rest[end..];
+    }
+    out
+}
+
 /// The two-octet form, AS_TRANS where a number does not fit; true if any did not.
 pub fn narrow(path: &[u8], out: &mut Vec<u8>) -> bool {
     let mut lost = false;
@@ -176,7 +190,7 @@ pub fn narrow(path: &[u8], out: &mut Vec<u8>) -> bool {
     lost
 }
 
-/// As people write it: `65001 65002 {1,2} (65003) [65004,65005]`.
+/// As people write it: `65001 65002 {1,2} (65003) [65004 65005]`.
 pub fn text(path: &[u8]) -> String {
     let mut parts = Vec::new();
     for (kind, asns) in segments(path) {
@@ -185,7 +199,7 @@ pub fn text(path: &[u8]) -> String {
             SEQUENCE => asns.join(" "),
             SET => format!("{{{}}}", asns.join(",")),
             CONFED_SEQUENCE => format!("({})", asns.join(" ")),
-            _ => format!("[{}]", asns.join(",")),
+            _ => format!("[{}]", asns.join(" ")),
         });
     }
     parts.join(" ")
