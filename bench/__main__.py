@@ -48,9 +48,8 @@ def main() -> int:
     options.output.write_text(json.dumps(rows, indent=1) + "\n")
     ratios = [a.seconds / b.seconds for a, b in zip(*results.values(), strict=True)]
     for row in rows:
-        print(
-            f"{row['daemon']:20} median {row['median_s']:.2f} s ({row['min_s']:.2f} to {row['max_s']:.2f}), CPU {row['cpu_s']:.2f} s"
-        )
+        span = f"{row['min_s']:.2f} to {row['max_s']:.2f}"
+        print(f"{row['daemon']:20} median {row['median_s']:.2f} s ({span}), CPU {row['cpu_s']:.2f} s")
     print(f"routingd with two kernels / BIRD with one, run by run: {', '.join(f'{r:.2f}' for r in ratios)}")
     return 0
 

@@ -32,8 +32,8 @@ class Result:
 
 
 def trie_prefixes(pid: int) -> int:
-    """Prefixes in the main IPv4 table of a process's namespace, by the kernel's own statistics. Without policy rules the tables
-    main and local are one trie, and the file shows it twice."""
+    """Prefixes in the main IPv4 table of a process's namespace, by the kernel's own statistics. Without policy rules
+    the tables main and local are one trie, and the file shows it twice."""
     text = Path(f"/proc/{pid}/net/fib_triestat").read_text()
     return max(int(line.split()[-1]) for line in text.splitlines() if line.strip().startswith("Prefixes:"))
 

@@ -1,1 +1,1 @@
-"""Tests of everything; tests/lab is the library of namespaces and real peers that they share with the demo and the benchmark."""
+"""Tests of everything; tests/lab is the library of namespaces and real peers, shared with the demo and benchmarks."""

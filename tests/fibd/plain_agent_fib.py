@@ -1,6 +1,8 @@
-"""``native.AgentFib`` in plain Python, whole tables compared each time: for tests of what surrounds it, and to read it against.
+"""``native.AgentFib`` in plain Python, whole tables compared each time: for tests of what surrounds it, and to read it
+against.
 
-It speaks the netlink of a real kernel. Adjacencies of other boxes, verdicts for single routes and speed are left to the real one.
+It speaks the netlink of a real kernel. Adjacencies of other boxes, verdicts for single routes and speed are left to the
+real one.
 """
 
 from __future__ import annotations

@@ -257,7 +257,7 @@ def test_after_a_lost_connection_everything_is_sent_again_from_sequence_one() ->
 
 
 def test_acknowledging_what_was_never_sent_ends_the_connection() -> None:
-    feed, agent = begun()
+    feed, _ = begun()
     with pytest.raises(WireError, match="acknowledged"):
         feed.ack(Ack(9, 9, 9), 0.0)
     with pytest.raises(WireError, match="acknowledged"):

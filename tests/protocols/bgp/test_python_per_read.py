@@ -1,4 +1,4 @@
-"""Python runs once per socket read: how many functions a read calls does not depend on how many UPDATEs or routes it carries."""
+"""Python runs once per socket read: what a read calls does not depend on the UPDATEs or routes that it carries."""
 
 from __future__ import annotations
 
