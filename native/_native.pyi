@@ -112,6 +112,8 @@ class Engine:
         """Whole UPDATE messages, the next of this peer's stream; b"" when a stretch held nothing for this peer; None when nothing is left.
         The End-of-RIB marker (RFC 4724 2) follows the initial table by itself."""
     def export_backlog(self, consumer: int) -> int: ...
+    def export_count(self, consumer: int) -> int:
+        """Prefixes this peer is told of, by the tables as they are now; a walk over the table."""
 
     # --- asking --------------------------------------------------------------------------------------------------------------
     def counts(self) -> dict[str, Any]: ...
@@ -125,6 +127,10 @@ class Engine:
     def subtree(self, prefix: tuple[bytes, int], limit: int) -> list[dict[str, Any]]: ...
     def groups(self) -> list[dict[str, Any]]: ...
     def adj_rib_out(self, consumer: int, limit: int) -> list[dict[str, Any]]: ...
+
+    @property
+    def healthy(self) -> bool:
+        """False once a call has panicked: the tables can no longer be trusted."""
 
 @final
 class FibDelta:

@@ -3,14 +3,13 @@ controller."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
 import msgpack
 
-from native import Engine, Framer, SessionTerms, Updates, decode
+from native import Engine, Framer, SessionTerms
 from protocols.bgp.config import PeerConfig
 from protocols.bgp.family import Family
 from protocols.bgp.messages import MAX_EXTENDED_MESSAGE
@@ -41,13 +40,9 @@ class Up:
     agreed: Agreed
     membership: Membership
     terms: SessionTerms
-    sent_terms: SessionTerms
-    """How the peer reads what we send."""
     open_export: Callable[[Engine, Family], None]
     readers: dict[Family, Consumer[Engine]] = field(default_factory=dict)
     end_of_rib_sent: set[Family] = field(default_factory=set)
-    advertised: Counter[Family] = field(default_factory=Counter)
-    """Prefixes announced less prefixes withdrawn; one announced again in place of itself counts again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +53,10 @@ class Exported:
     """Whole UPDATE messages; none where a stretch of the table held nothing for this peer."""
     backlog: int
     updates: int = 0
-    net: int = 0
-    """Prefixes announced less withdrawn."""
 
 
 def read_export(up: Up, family: Family, engine: Engine) -> Exported | None:
-    """On the engine's thread: the next UPDATEs, how much is left, and what the native decoder counts in them."""
+    """On the engine's thread: the next UPDATEs, how many, and how much is left."""
     consumer = up.membership.consumers[family]
     data = engine.export_read(consumer, EXPORT_ROUTES)
     if data is None:
@@ -71,13 +64,7 @@ def read_export(up: Up, family: Family, engine: Engine) -> Exported | None:
     backlog = engine.export_backlog(consumer)
     if not data:
         return Exported(data, backlog)
-    framed = Framer(MAX_EXTENDED_MESSAGE).feed(data)
-    net = 0
-    for item in framed.items:
-        if isinstance(item, Updates):
-            changes = decode(item, up.sent_terms)
-            net += changes.announced - changes.withdrawn
-    return Exported(data, backlog, framed.updates, net)
+    return Exported(data, backlog, Framer(MAX_EXTENDED_MESSAGE).feed(data).updates)
 
 
 def exporter(
@@ -116,11 +103,3 @@ def capsule(session: Session, agreed: Agreed) -> bytes:
         }
     )
     return blob
-
-
-def terms_of_the_peer(agreed: Agreed) -> SessionTerms:
-    """With no AS of its own, so that nothing we send looks like a loop."""
-    return SessionTerms(
-        peer_asn=agreed.local_asn, local_asn=0, four_octet_as=agreed.four_octet_as, families=agreed.families,
-        max_message=agreed.max_send,
-    )  # fmt: skip

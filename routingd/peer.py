@@ -26,9 +26,11 @@ from protocols.bgp.messages import MessageType
 from protocols.bgp.session import Session
 from routingd.boxes import Place
 from routingd.engine_thread import EngineThread
-from routingd.established import Exported, Membership, Up, capsule, exporter, read_export, terms_of_the_peer
+from routingd.established import Exported, Membership, Up, capsule, exporter, read_export
 from routingd.outbox import Outbox, pieces
 
+RESTART: Final = 60.0
+"""Pause after UPDATEs that the engine could not take."""
 LEASE: Final = 30.0
 """How long a box keeps a session's KEEPALIVEs going without hearing from us."""
 
@@ -255,8 +257,9 @@ class Peer:
             self._perform(self.session.routes_processed(conn, changes, self._clock()))
 
         def failed(error: Exception) -> None:
-            log.error("bgp.update-failed", peer=self.name, error=str(error))
+            log.error("bgp.update-failed", peer=self.name, error=str(error), again_in=RESTART)
             self.stop(Cease(CeaseSubcode.OUT_OF_RESOURCES))
+            self._loop.call_later(RESTART, self.start)
 
         self._engine.post(receive, done, failed)
 
@@ -281,7 +284,6 @@ class Peer:
             agreed,
             membership,
             terms,
-            terms_of_the_peer(agreed),
             exporter(config, agreed, next_hops, membership),
         )
         self.up = up
@@ -358,7 +360,6 @@ class Peer:
         if not read.backlog:
             up.end_of_rib_sent.add(family)
         if read.data:
-            up.advertised[family] += read.net
             self.session.counters.sent(MessageType.UPDATE, len(read.data), read.updates)
             self._send(up.conn, read.data)
         self._read_exports()
@@ -370,7 +371,6 @@ class Peer:
             return
         up.readers.pop(family).close()
         up.end_of_rib_sent.discard(family)
-        up.advertised[family] = 0
 
         def reopen(engine: Engine) -> None:
             engine.export_close(up.membership.consumers[family])

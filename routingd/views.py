@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from fibd.wire import Role
 from native import Engine
-from protocols.bgp.family import family_name
+from protocols.bgp.family import Family, family_name
 from routingd.boxes import Box
 from routingd.control.shapes import (
     BgpCapability,
@@ -29,6 +29,7 @@ from routingd.control.shapes import (
     Ncps,
 )
 from routingd.controller import Controller
+from routingd.established import Membership
 from routingd.peer import ACCEPT, Peer
 from routingd.queries import AgentSilentError
 
@@ -46,14 +47,19 @@ class RibCounts:
     prefixes: dict[str, int]
     received: dict[str, dict[str, int]]
     """By peer, then family."""
+    advertised: dict[str, dict[Family, int]]
 
 
-def count(engine: Engine, sources: dict[str, int]) -> RibCounts:
+def count(engine: Engine, members: dict[str, Membership]) -> RibCounts:
     """On the engine's thread."""
     counts = engine.counts()
     return RibCounts(
         {family: counts[family]["prefixes"] for family in ("ipv4", "ipv6")},
-        {name: engine.source_counts(source) for name, source in sources.items()},
+        {name: engine.source_counts(member.source) for name, member in members.items()},
+        {
+            name: {family: engine.export_count(number) for family, number in member.consumers.items()}
+            for name, member in members.items()
+        },
     )
 
 
@@ -84,10 +90,8 @@ class Views:
         return {"neighbors": [neighbor(peer, *rows) for peer, rows in zip(peers, described, strict=True)]}
 
     async def _peers(self, peers: list[Peer]) -> tuple[RibCounts, list[tuple[BgpSummaryRow, dict[str, Any]]]]:
-        sources = {
-            peer.name: peer.up.membership.source for peer in peers if peer.up is not None and peer.up.membership.source
-        }
-        counts = await self._controller.engine.call(lambda engine: count(engine, sources))
+        members = {peer.name: peer.up.membership for peer in peers if peer.up is not None and peer.up.membership.source}
+        counts = await self._controller.engine.call(lambda engine: count(engine, members))
         now = self._controller.clock()
         out = []
         for peer in peers:
@@ -235,8 +239,7 @@ def family_row(peer: Peer, row: dict[str, Any], counts: RibCounts) -> BgpFamily:
     return {
         "agreed": row["agreed"],
         "received": counts.received.get(peer.name, {}).get(name, 0),
-        # Announcements in place of earlier ones count again, and no more than the table holds can stand.
-        "advertised": min(peer.up.advertised[family], counts.prefixes[name]) if peer.up is not None else 0,
+        "advertised": counts.advertised.get(peer.name, {}).get(family, 0),
         "accept_import": row["import"] == ACCEPT,
         "accept_export": row["export"] == ACCEPT,
         "end_of_rib_received": row["end_of_rib"],

@@ -81,7 +81,7 @@ class Story:
             with self.tell.progress(f"{bird.box.name} IPv{of}") as show:
                 wait_for(
                     f"{bird.box.name} to hold {wanted} IPv{of} routes",
-                    lambda b=bird, f=of: b.count(f),  # type: ignore[misc]
+                    lambda b=bird, f=of: b.count(f),
                     lambda n, w=wanted: n == w,
                     timeout=self.patience,
                     every=0.3,
@@ -111,7 +111,7 @@ class Story:
         for peer in (demo.bird1, demo.bird2, demo.frr, demo.exabgp):
             ours = [n for n in peer.config.neighbors if n.asn == t.ASN]
             states = wait_for(
-                f"{peer.kind} to agree", lambda p=peer, o=ours: {p.session(n.address) for n in o},  # type: ignore[misc]
+                f"{peer.kind} to agree", lambda p=peer, o=ours: {p.session(n.address) for n in o},  
                 lambda seen: seen == {"established"}, timeout=20,
             )  # fmt: skip
             self.tell.check(
@@ -249,7 +249,7 @@ class Story:
                 lambda x=box, d=destination: ping(x, d),
                 lambda seen: seen.received > 0,
                 timeout=15,
-            )  # type: ignore[misc]
+            )
             self.tell.check(f"ping {what}", loss.lost == 0, f"{loss.received} of {loss.sent}")
         path = traceroute(a, t.HOST_B)
         self.tell.say(f"traceroute host-a to host-b: {' → '.join(path)}")

@@ -139,7 +139,7 @@ class Frr(Peer):
         return str(self._json(f"show bgp neighbors {neighbor} json")[neighbor]["bgpState"]).lower()
 
     def routes(self, neighbor: str, of: int = 4) -> set[Route]:
-        found = set()
+        found: set[Route] = set()
         for net, (_, *paths) in self._json(f"show bgp ipv{of} unicast json detail")["routes"].items():
             found.update(
                 (prefix(net), self.received(neighbor, _attributes(path)))

@@ -88,7 +88,7 @@ class Table:
 
     def encode(self, *, end_of_rib: bool = True) -> bytes:
         """The table as UPDATE messages, ready to send."""
-        out = []
+        out: list[bytes] = []
         for attributes, start, end in self.runs():
             out.extend(updates.announcements(self.prefixes(start, end), attributes))
         if end_of_rib:

@@ -385,6 +385,10 @@ impl Engine {
         self.with(py, |e| e.export_backlog(consumer))
     }
 
+    fn export_count(&self, py: Python<'_>, consumer: u32) -> usize {
+        self.with(py, |e| e.export_count(consumer))
+    }
+
     fn counts<'py>(&self, py: Python<'py>) -> PyResult<AnyPy<'py>> {
         let v = self.with(py, |e| e.counts());
         to_python(py, v)

@@ -215,6 +215,18 @@ impl Engine {
         snapshot + tail.wrapping_sub(c.cursor.pos) as usize
     }
 
+    /// Prefixes that the tables as they are now let this peer be told.
+    pub fn export_count(&self, consumer: u32) -> usize {
+        let Some((terms, peer, instance)) = self.export_terms(consumer) else {
+            return 0;
+        };
+        let i = &self.instances[instance];
+        match terms.afi {
+            1 => count_told(&self.core, &i.v4, terms, peer),
+            _ => count_told(&self.core, &i.v6, terms, peer),
+        }
+    }
+
     pub fn export_terms(&self, consumer: u32) -> Option<(&ExportTerms, u32, usize)> {
         let c = self.exports.consumers.get(consumer as usize)?.as_ref()?;
         let g = self.exports.groups[c.group].as_ref()?;
@@ -289,6 +301,15 @@ pub fn exportable<A: Addr>(
         Ip::None
     };
     Some((e.head, terms.next_hop(info, own)?))
+}
+
+fn count_told<A: Addr>(core: &Core, t: &Table<A>, terms: &ExportTerms, peer: u32) -> usize {
+    t.entries
+        .iter()
+        .filter(|e| e.flags & VACANT == 0)
+        .filter_map(|e| exportable(core, t, e, terms))
+        .filter(|told| t.paths[told.0 as usize].source != peer)
+        .count()
 }
 
 /// Prefixes that share a message: same attribute set, same next hop, same source.
