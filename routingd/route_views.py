@@ -31,6 +31,8 @@ from routingd.views import NotFoundError
 
 PAGE: Final = 512
 """Routes read at once: a page holds the engine's lock for some milliseconds at most."""
+SORTED: Final = 8192
+"""Up to so many routes of a family are shown in the order of their prefixes."""
 FAMILIES: Final = {"ipv4-unicast": 1, "ipv6-unicast": 2}
 PrefixBytes = tuple[bytes, int]
 
@@ -210,7 +212,9 @@ class RouteViews:
 
 
 def page(afi: int, cursor: int, engine: Engine) -> tuple[list[dict[str, Any]], int | None]:
-    """On the engine's thread."""
+    """On the engine's thread: a small table whole and in order, a large one in pages as it lies in memory."""
+    if cursor == 0 and engine.counts()["ipv4" if afi == 1 else "ipv6"]["prefixes"] <= SORTED:
+        return engine.subtree((bytes(4 if afi == 1 else 16), 0), SORTED), None
     return engine.page(afi, cursor, PAGE)
 
 

@@ -74,17 +74,15 @@ def test_a_peer_and_the_plain_speaker_see_the_same_tables(lab: Lab, daemon: type
 
     peer.wait_routes(US, 4, set(table4.truth()))
     peer.wait_routes(US6, 6, set(table6.truth()))
-    for feeder, address, of, next_hop in ((four, US, 4, PEER), (six, US6, 6, PEER6)):
-        expected: set[Route] = peer.announced(address, of, next_hop=next_hop)
-        wait_for(
-            f"IPv{of} routes at the speaker",
-            lambda f=feeder: len(f.table()),
-            lambda n, e=expected: n >= len(e),
-            timeout=15,
-        )
-        assert_same(expected, feeder.routes(), f"IPv{of} from {peer.kind} at the speaker")
+    must_arrive(four, peer.announced(US, 4, next_hop=PEER))
+    must_arrive(six, peer.announced(US6, 6, next_hop=PEER6))
 
     four.process.kill()
     wait_for("the peer to notice", lambda: peer.session(US), lambda state: state != "established")
     wait_for("the peer to forget its routes", lambda: len(peer.routes(US, 4)), lambda n: n == 0)
     assert peer.session(US6) == "established"
+
+
+def must_arrive(feeder: Feeder, expected: set[Route]) -> None:
+    wait_for("routes at the speaker", lambda: len(feeder.table()), lambda n: n >= len(expected), timeout=15)
+    assert_same(expected, feeder.routes(), "what the peer announced, at the speaker")

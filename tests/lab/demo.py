@@ -8,18 +8,19 @@ from __future__ import annotations
 import os
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from tests.lab import demo_topology as t
-from tests.lab import kernel, mrt, tables
-from tests.lab.attributes import Attributes, Route, over_ebgp
+from tests.lab import kernel
+from tests.lab.bird import Bird
 from tests.lab.commands import LabError
+from tests.lab.demo_truth import Truth
 from tests.lab.forwarding import expected_ways, fabric_port, kernel_ways
 from tests.lab.lab import Lab
 from tests.lab.narration import Narration
 from tests.lab.probes import PingStream, ping, traceroute
-from tests.lab.updates import Replay
 from tests.lab.waiting import LabTimeoutError, wait_for
 
 
@@ -28,31 +29,12 @@ class Story:
 
     def __init__(self, lab: Lab, tell: Narration, *, prefixes: int, seed: int, recording: Path | None) -> None:
         self.lab, self.tell = lab, tell
-        self.patience = 60 + prefixes / 2000
-        self.six: dict[str, Attributes] = {}
+        self.truth = Truth(prefixes=prefixes, seed=seed, recording=recording)
+        self.patience = 60 + self.truth.count / 2000
         self.rows: list[dict[str, Any]] = []
         self.began = 0.0
-        if recording is None:
-            four = tables.generate(prefixes, seed=seed, first_asn=t.FEED_ASN, next_hop=t.FEED1)
-            six = tables.generate(
-                max(10, prefixes // 10), seed=seed, family=6, first_asn=t.FEED_ASN, next_hop="2001:db8:8::2"
-            )
-            self.blob = four.encode() + six.encode()
-            self.table, self.six = dict(four.truth()), dict(six.truth())
-            self.backup = four.head(prefixes // 10).with_path((t.FEED_ASN, 65101, 65102, 65103), t.FEED2)
-            self.feed_asn = t.FEED_ASN
-        else:
-            self.blob = mrt.update_blob(recording)
-            replay = Replay().feed(self.blob)
-            self.table = {p: a for p, a in replay.routes.items() if ":" not in p}
-            self.six = {p: a for p, a in replay.routes.items() if ":" in p}
-            self.patience = 60 + len(replay.routes) / 2000
-            self.backup = tables.generate(1000, seed=seed, first_asn=t.FEED_ASN, next_hop=t.FEED2)
-            # A recording with LOCAL_PREF is of an iBGP session, and its paths do not start with the sender.
-            internal = any(a.local_pref is not None for a in replay.routes.values())
-            first = next(iter(replay.routes.values())).as_path.split()
-            self.feed_asn = t.BIRD1_ASN if internal else int(first[0])
-        self.demo = t.build(lab, feed_asn=self.feed_asn)
+        self.demo = t.build(lab, feed_asn=self.truth.feed_asn)
+        self.truth.expect(self.demo)
 
     def run(self) -> None:
         self.fill_bird()
@@ -67,27 +49,25 @@ class Story:
 
     def fill_bird(self) -> None:
         self.tell.step("BIRD learns the table", "the table comes from a real daemon, not from a test double of ours")
-        demo = self.demo
+        demo, truth = self.demo, self.truth
         demo.bird1.start()
         demo.bird2.start()
-        demo.feed("internet", local=t.FEED1, peer=t.FEED1_TO, asn=self.feed_asn, blob=self.blob)
-        demo.feed("elsewhere", local=t.FEED2, peer=t.FEED2_TO, asn=t.FEED_ASN, blob=self.backup.encode())
+        demo.feed("internet", local=t.FEED1, peer=t.FEED1_TO, asn=truth.feed_asn, blob=truth.blob)
+        demo.feed("elsewhere", local=t.FEED2, peer=t.FEED2_TO, asn=t.FEED_ASN, blob=truth.backup.encode())
         for bird, of, count in (
-            (demo.bird1, 4, len(self.table)),
-            (demo.bird1, 6, len(self.six)),
-            (demo.bird2, 4, len(self.backup)),
+            (demo.bird1, 4, len(truth.table) + 1),  # and the server's network
+            (demo.bird1, 6, len(truth.six)),
+            (demo.bird2, 4, len(truth.backup) + 1),
         ):
-            wanted = count + (1 if of == 4 else 0)  # and the server's network
-            with self.tell.progress(f"{bird.box.name} IPv{of}") as show:
-                wait_for(
-                    f"{bird.box.name} to hold {wanted} IPv{of} routes",
-                    lambda b=bird, f=of: b.count(f),
-                    lambda n, w=wanted: n == w,
-                    timeout=self.patience,
-                    every=0.3,
-                    seen=lambda n: show(f"{n:,} routes"),
-                )
-            self.tell.say(f"{bird.box.name} holds {wanted:,} IPv{of} routes")
+            self.fill(bird, of, count)
+
+    def fill(self, bird: Bird, of: int, wanted: int) -> None:
+        with self.tell.progress(f"{bird.box.name} IPv{of}") as show:
+            wait_for(
+                f"{bird.box.name} to hold {wanted} IPv{of} routes", partial(bird.count, of), lambda n: n == wanted,
+                timeout=self.patience, every=0.3, seen=lambda n: show(f"{n:,} routes"),
+            )  # fmt: skip
+        self.tell.say(f"{bird.box.name} holds {wanted:,} IPv{of} routes")
 
     def start_router(self) -> None:
         self.tell.step(
@@ -110,13 +90,9 @@ class Story:
         self.tell.quote(demo.router.text("show", "bgp", "summary"))
         for peer in (demo.bird1, demo.bird2, demo.frr, demo.exabgp):
             ours = [n for n in peer.config.neighbors if n.asn == t.ASN]
-            states = wait_for(
-                f"{peer.kind} to agree", lambda p=peer, o=ours: {p.session(n.address) for n in o},  
-                lambda seen: seen == {"established"}, timeout=20,
-            )  # fmt: skip
-            self.tell.check(
-                f"{peer.box.name} ({peer.kind}) agrees", states == {"established"}, f"{len(ours)} session(s)"
-            )
+            for n in ours:
+                peer.wait_established(n.address, timeout=20)
+            self.tell.check(f"{peer.box.name} ({peer.kind}) agrees", True, f"{len(ours)} session(s)")
 
     def install(self) -> None:
         self.tell.step(
@@ -125,7 +101,7 @@ class Story:
         )
         router = self.demo.router
         own = sum(1 for of in (4, 6) for kind in ("connected", "static") for _ in router.rows(of, protocol=kind))
-        wanted = len(self.best(bird1=True)) + len(self.six_best()) + own
+        wanted = len(self.truth.best) + len(self.truth.best_six) + own
 
         def state() -> tuple[int, dict[str, tuple[str, int, int]]]:
             routes = router.summary()["routes"]
@@ -149,36 +125,17 @@ class Story:
             )  # fmt: skip
         seconds = time.monotonic() - self.began
         self.tell.fact("start of routingd to both kernels complete", f"{seconds:.1f} s")
-        self.tell.fact("routes in the Loc-RIB", f"{state()[0]:,}")
+        self.tell.fact("routes in the Loc-RIB", f"{wanted:,}")
+        frr = len(self.truth.at_frr)
+        with self.tell.progress("FRR") as show:
+            wait_for(
+                f"FRR to hold {frr} routes", self.demo.frr.count, lambda n: n >= frr, timeout=self.patience, every=0.5,
+                seen=lambda n: show(f"{n:,} routes"),
+            )  # fmt: skip
+        self.tell.fact("start of routingd to FRR holding the table", f"{time.monotonic() - self.began:.1f} s")
         for name, size in router.peak_memory().items():
             self.tell.fact(f"peak memory of {name}", f"{size / 1e6:,.0f} MB")
         self.tell.fact("peak memory of bird1, for the same table", f"{self.demo.bird1.peak_memory() / 1e6:,.0f} MB")
-
-    def from_bird1(self) -> set[Route]:
-        return {(p, over_ebgp(a, asn=t.BIRD1_ASN, next_hop=t.BIRD1)) for p, a in self.table.items()} | {
-            a.as_sent(asn=t.BIRD1_ASN, ebgp=True, next_hop=t.BIRD1) for a in self.demo.bird1.config.announce
-        }
-
-    def from_bird2(self) -> set[Route]:
-        return {(p, over_ebgp(a, asn=t.BIRD2_ASN, next_hop=t.BIRD2)) for p, a in self.backup.truth()} | {
-            a.as_sent(asn=t.BIRD2_ASN, ebgp=True, next_hop=t.BIRD2) for a in self.demo.bird2.config.announce
-        }
-
-    def from_others(self) -> set[Route]:
-        return self.demo.frr.announced(t.TO_FRR, next_hop=t.FRR) | self.demo.exabgp.announced(
-            t.TO_EXABGP, next_hop=t.EXABGP
-        )
-
-    def best(self, *, bird1: bool) -> set[Route]:
-        """IPv4 routes that must be chosen: bird1's paths are shorter than bird2's wherever both have one."""
-        first = self.from_bird1() if bird1 else set()
-        taken = {p for p, _ in first}
-        return first | {(p, a) for p, a in self.from_bird2() if p not in taken} | self.from_others()
-
-    def six_best(self) -> set[Route]:
-        """IPv6 routes that must be chosen: no prefix has two paths."""
-        first = {(p, over_ebgp(a, asn=t.BIRD1_ASN, next_hop=t.BIRD1_SIX)) for p, a in self.six.items()}
-        return first | self.demo.frr.announced(t.TO_FRR_SIX, 6, next_hop=t.FRR_SIX)
 
     def loc_rib(self) -> None:
         self.tell.step(
@@ -186,8 +143,8 @@ class Story:
             "every prefix with every attribute as it was announced, and the right one chosen of two",
         )
         routes, self.rows = self.demo.router.read()
-        self.tell.check_same("IPv4 Loc-RIB equals what the neighbours announced", self.best(bird1=True), routes[4])
-        self.tell.check_same("IPv6 Loc-RIB equals what the neighbours announced", self.six_best(), routes[6])
+        self.tell.check_same("IPv4 Loc-RIB equals what the neighbours announced", self.truth.best, routes[4])
+        self.tell.check_same("IPv6 Loc-RIB equals what the neighbours announced", self.truth.best_six, routes[6])
 
     def kernels(self) -> None:
         self.tell.step(
@@ -215,21 +172,9 @@ class Story:
         self.tell.step(
             "FRR received the table", "export over eBGP, once per group: our AS in front, ourselves as next hop"
         )
-        demo = self.demo
-        sent = {
-            (p, over_ebgp(a, asn=t.ASN, next_hop=t.TO_FRR))
-            for p, a in self.best(bird1=True) - demo.frr.announced(t.TO_FRR, next_hop=t.FRR)
-        }
-        ours = {(p, Attributes(as_path=str(t.ASN), next_hop=t.TO_FRR)) for p in ("10.1.0.0/24", "198.19.0.0/24")}
-        wanted = len(sent) + len(ours)
-        with self.tell.progress("FRR") as show:
-            wait_for(
-                f"FRR to hold {wanted} routes", demo.frr.count, lambda n: n >= wanted, timeout=self.patience, every=0.5,
-                seen=lambda n: show(f"{n:,} routes"),
-            )  # fmt: skip
-        self.tell.fact("start of routingd to FRR complete", f"{time.monotonic() - self.began:.1f} s")
-        found = {(p, a._replace(med=None) if p in {o for o, _ in ours} else a) for p, a in demo.frr.routes(t.TO_FRR)}
-        self.tell.check_same("FRR holds what routingd must export", sent | ours, found)
+        # Whether a route of our own carries a MED is the sender's choice (RFC 4271 5.1.4).
+        found = {(p, a._replace(med=None) if p in t.NETWORKS else a) for p, a in self.demo.frr.routes(t.TO_FRR)}
+        self.tell.check_same("FRR holds what routingd must export", self.truth.at_frr, found)
 
     def forwarding(self) -> None:
         self.tell.step(
@@ -246,7 +191,7 @@ class Story:
         ):
             loss = wait_for(
                 f"ping {destination}",
-                lambda x=box, d=destination: ping(x, d),
+                partial(ping, box, destination),
                 lambda seen: seen.received > 0,
                 timeout=15,
             )
@@ -279,7 +224,7 @@ class Story:
         self.tell.check(
             "traffic to the server now leaves at ncp2, through bird2", t.BIRD1 in before and t.BIRD2 in path
         )
-        best = self.best(bird1=False)
+        best = self.truth.best_without_bird1
         with self.tell.progress("withdrawing") as show:
             wait_for(
                 "the routes of bird1 to go",
@@ -291,9 +236,7 @@ class Story:
             )
         seconds = time.monotonic() - start
         loss = stream.finish()
-        self.tell.say(
-            f"{loss.lost} of {loss.sent} pings lost, one each {stream.interval * 1000:.0f} ms (the box of bird1 still forwards)"
-        )
+        self.tell.say(f"{loss.lost} of {loss.sent} pings lost, one each {stream.interval * 1000:.0f} ms")
         self.tell.fact("peer killed: whole table withdrawn from both kernels", f"{seconds:.1f} s")
         self.tell.fact("pings lost when the peer was killed", f"{loss.lost} (10 ms each)")
         routes, self.rows = demo.router.read()

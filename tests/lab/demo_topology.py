@@ -43,8 +43,11 @@ HOST_A, HOST_A_SIX, HOST_B, HOST_B_SIX, SERVER = (
     "2001:db8:b::10",
     "203.0.113.10",
 )
+FEED1_SIX, FEED1_TO_SIX = "2001:db8:8::2", "2001:db8:8::1"
 FEED1, FEED1_TO, FEED2, FEED2_TO = "10.8.1.2", "10.8.1.1", "10.8.2.2", "10.8.2.1"
 SERVER_NET = "203.0.113.0/24"
+NETWORKS = ("10.1.0.0/24", "198.19.0.0/24")
+"""IPv4 networks that the router originates: a connected and a static one."""
 EXABGP_ROUTES = tuple(
     Announcement(f"198.18.{n}.0/24", path=(65041,) * (n % 3), communities=(f"{EXABGP_ASN}:{n}",), med=n)
     for n in range(1, 21)
@@ -76,7 +79,7 @@ def router_config() -> dict[str, Any]:
             "10.30.0.0/24": {"next-hop": FRR},
         },
         "bgp": {
-            "networks": ["10.1.0.0/24", "2001:db8:a::/64", "198.19.0.0/24"],
+            "networks": [*NETWORKS, "2001:db8:a::/64"],
             "neighbors": {
                 BIRD1: {"asn": BIRD1_ASN, "families": {"ipv4-unicast": both}},
                 BIRD1_SIX: {"asn": BIRD1_ASN, "families": {"ipv6-unicast": both}},
@@ -136,7 +139,7 @@ def build(lab: Lab, *, feed_asn: int = FEED_ASN) -> Demo:
     )  # fmt: skip
     lab.link(
         box["internet"], "eth0", box["bird1"], "feed0",
-        a_addresses=[f"{FEED1}/24", "2001:db8:8::2/64"], b_addresses=[f"{FEED1_TO}/24", "2001:db8:8::1/64"],
+        a_addresses=[f"{FEED1}/24", f"{FEED1_SIX}/64"], b_addresses=[f"{FEED1_TO}/24", f"{FEED1_TO_SIX}/64"],
     )  # fmt: skip
     lab.link(
         box["elsewhere"], "eth0", box["bird2"], "feed0", a_addresses=[f"{FEED2}/24"], b_addresses=[f"{FEED2_TO}/24"]

@@ -308,11 +308,28 @@ fn mark_stale<const N: usize>(routes: &mut RouteTable<N>) {
     }
 }
 
+/// IPv4 in an order far from ascending: 400,000 deletes took Linux 6.18 0.6 s so and 4.6 s in ascending order. IPv6 in the order
+/// it has: there ascending was the faster.
 fn sweep_routes<const N: usize>(core: &mut Core, routes: &mut RouteTable<N>) {
-    for i in 0..routes.entries.len() as u32 {
-        if routes.entries[i as usize].class() == Class::Stale {
-            delete_route(core, routes, i);
+    let n = routes.entries.len() as u64;
+    let mut stride = if N == 4 { n * 5 / 8 | 1 } else { 1 };
+    while n > 0 && gcd(stride, n) > 1 {
+        stride += 2;
+    }
+    let mut at = 0;
+    for _ in 0..n {
+        if routes.entries[at as usize].class() == Class::Stale {
+            delete_route(core, routes, at as u32);
         }
+        at = (at + stride) % n;
+    }
+}
+
+fn gcd(a: u64, b: u64) -> u64 {
+    if b == 0 {
+        a
+    } else {
+        gcd(b, a % b)
     }
 }
 
