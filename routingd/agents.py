@@ -282,13 +282,16 @@ class AgentServer:
     async def _beat(self) -> None:
         clock = asyncio.get_running_loop().time
         while True:
+            due = clock() + self._heartbeat
             await asyncio.sleep(self._heartbeat)
             self._sequence += 1
             now = clock()
+            # Where this loop itself stood still, what agents sent meanwhile may only not have been read yet.
+            punctual = now - due < self._heartbeat
             for connection in list(self._connections.values()):
                 if connection.role is not Role.CONTROL:
                     continue
-                if now - connection.heard_at > self._heartbeat * self._misses:
+                if punctual and now - connection.heard_at > self._heartbeat * self._misses:
                     connection.abort(f"silent for {now - connection.heard_at:.1f} s")
                 else:
                     echo = connection.heartbeat.sequence if connection.heartbeat is not None else 0

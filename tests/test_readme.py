@@ -62,7 +62,7 @@ def shell(tmp_path: Path) -> Iterator[Shell]:
 
 
 def comparable(text: str) -> list[str]:
-    """Without what differs from run to run: uptimes, numbers given in order of arrival, and the spaces that align them."""
+    """Without what differs from run to run: uptimes, numbers given in order of arrival, spaces that align them."""
     text = re.sub(r"\b\d+(ms|s|m|h)\b", "TIME", text)
     text = re.sub(r"\b(nhid|group) \d+", r"\1 N", text)
     return [" ".join(line.split()) for line in text.strip().splitlines()]

@@ -312,7 +312,7 @@ fn mark_stale<const N: usize>(routes: &mut RouteTable<N>) {
 /// it has: there ascending was the faster.
 fn sweep_routes<const N: usize>(core: &mut Core, routes: &mut RouteTable<N>) {
     let n = routes.entries.len() as u64;
-    let mut stride = if N == 4 { n * 5 / 8 | 1 } else { 1 };
+    let mut stride = if N == 4 { (n * 5 / 8) | 1 } else { 1 };
     while n > 0 && gcd(stride, n) > 1 {
         stride += 2;
     }
