@@ -23,6 +23,9 @@ from tests.lab.narration import Narration
 from tests.lab.probes import PingStream, ping, traceroute
 from tests.lab.waiting import LabTimeoutError, wait_for
 
+RESTS = 20.0
+"""Seconds without any change after which nothing more is expected to come."""
+
 
 class Story:
     """The demo step by step, in order."""
@@ -109,14 +112,18 @@ class Story:
                 n: (r["state"], r["installed"], r["pending"]) for n, r in router.ncps().items()
             }
 
+        settled: tuple[object, float] = (None, 0.0)
+
         def done(seen: tuple[int, dict[str, tuple[str, int, int]]]) -> bool:
+            nonlocal settled
             routes, ncps = seen
-            # Routes of a box's own ports are not all ours to install there; the comparison with the kernels below is
-            # exact.
-            return routes == wanted and all(
-                state == "forwarding" and installed >= wanted - own and not pending
-                for state, installed, pending in ncps.values()
-            )
+            # Routes of a box's own ports are not all ours to install there; what is where is compared exactly below. A
+            # state that rests but is not the one wanted goes on to those comparisons too: they say what is wrong.
+            if settled[0] != seen:
+                settled = (seen, time.monotonic())
+            idle = all(state == "forwarding" and not pending for state, _, pending in ncps.values())
+            full = routes == wanted and all(installed >= wanted - own for _, installed, _ in ncps.values())
+            return idle and (full or time.monotonic() - settled[1] > RESTS)
 
         with self.tell.progress("routes") as show:
             wait_for(

@@ -15,7 +15,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any
@@ -106,6 +106,8 @@ class Lab:
         self.directory = _directory(self.pid)
         self.namespaces: dict[str, Namespace] = {}
         self.processes: list[Process] = []
+        self.before_close: list[Callable[[], object]] = []
+        """What is done while everything still runs."""
         self._handlers: dict[int, Any] = {}
         self._closed = False
 
@@ -138,6 +140,11 @@ class Lab:
             return
         self._closed = True
         atexit.unregister(self.close)
+        for leave in self.before_close:
+            try:
+                leave()
+            except Exception as error:  # nothing may keep the rest from being removed
+                print(f"lab: {error}", file=sys.stderr)
         for process in reversed(self.processes):
             process.kill()
         _remove(self.pid)
