@@ -13,9 +13,8 @@ from typing import IO, Any, NamedTuple
 
 from tests.lab.attributes import prefix
 from tests.lab.commands import CommandFailed
-from tests.lab.lab import Namespace
+from tests.lab.lab import PROTOCOL, Namespace
 
-PROTOCOL = 201
 CHUNK = 1 << 20
 _OPENING = {"blackhole": "blackhole", "unreachable": "unreachable", "prohibit": "prohibit"}
 

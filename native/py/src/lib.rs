@@ -4,6 +4,7 @@ use pyo3::prelude::*;
 
 mod agent;
 mod engine;
+mod fib;
 mod values;
 mod wire;
 

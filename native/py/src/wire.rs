@@ -6,7 +6,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList};
 use routing_core::prefix::{Addr, Ip, Prefix};
-use routing_core::rib::query::attributes_value;
+use routing_core::rib::value::attributes_value;
 use routing_core::wire::attributes::Terms;
 use routing_core::wire::framer::{self, Item, Notification};
 use routing_core::wire::update::{self, Change, WITHDRAW};

@@ -4,33 +4,21 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::engine::{Core, Engine};
+use super::core::Core;
+use super::engine::Engine;
+use super::export_rows::{For, Rows, Segment};
 use super::feed::{before, Pos};
 use super::fib::{Bits, Cursor};
 use super::nexthop::SetKind;
 use super::source::Kind;
 use super::table::{Entry, Feed, Table, HAS_BEST, IN_RIB_LOG, NETWORK, SEVERAL_SOURCES, VACANT};
-use super::update_encode::{announce, encode_attributes, end_of_rib, withdraw, ExportTerms};
+use super::update_encode::{end_of_rib, ExportTerms};
 use super::NONE;
-use crate::prefix::{Addr, Ip, Prefix};
+use crate::prefix::{Addr, Ip};
 use crate::wire::attributes::{NO_ADVERTISE, NO_EXPORT, NO_EXPORT_SUBCONFED};
 
 /// Encoded stretches a group keeps for members that follow close behind.
 const KEPT: usize = 4;
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum For {
-    /// Everybody but this source: it gave the route.
-    AllBut(u32),
-    /// This source alone: what it now gives itself it may still have from us.
-    Only(u32),
-}
-
-struct Segment {
-    who: For,
-    start: usize,
-    end: usize,
-}
 
 /// One encoded stretch of the log.
 struct Chunk {
@@ -312,14 +300,6 @@ fn count_told<A: Addr>(core: &Core, t: &Table<A>, terms: &ExportTerms, peer: u32
         .count()
 }
 
-/// Prefixes that share a message: same attribute set, same next hop, same source.
-struct Bucket<A> {
-    info: u32,
-    next_hop: Ip,
-    source: u32,
-    prefixes: Vec<Prefix<A>>,
-}
-
 fn encode<A: Addr>(
     core: &Core,
     t: &mut Table<A>,
@@ -379,88 +359,5 @@ fn encode<A: Addr>(
         to,
         buf,
         segments,
-    }
-}
-
-struct Rows<A> {
-    buckets: Vec<Bucket<A>>,
-    index: std::collections::HashMap<(u32, u32), usize, foldhash::fast::RandomState>,
-    last: Option<(u32, u32, usize)>,
-    withdrawals: Vec<(For, Vec<Prefix<A>>)>,
-}
-
-impl<A> Default for Rows<A> {
-    fn default() -> Self {
-        Rows {
-            buckets: Vec::new(),
-            index: Default::default(),
-            last: None,
-            withdrawals: Vec::new(),
-        }
-    }
-}
-
-impl<A: Addr> Rows<A> {
-    #[inline]
-    fn announce(&mut self, t: &Table<A>, prefix: Prefix<A>, path: u32, next_hop: Ip) {
-        let p = &t.paths[path as usize];
-        let at = match self.last {
-            Some((info, source, at)) if info == p.info && source == p.source => at,
-            _ => {
-                let buckets = &mut self.buckets;
-                *self.index.entry((p.info, p.source)).or_insert_with(|| {
-                    buckets.push(Bucket {
-                        info: p.info,
-                        next_hop,
-                        source: p.source,
-                        prefixes: Vec::new(),
-                    });
-                    buckets.len() - 1
-                })
-            }
-        };
-        self.last = Some((p.info, p.source, at));
-        self.buckets[at].prefixes.push(prefix);
-    }
-
-    fn withdraw(&mut self, prefix: Prefix<A>, who: For) {
-        match self.withdrawals.iter_mut().find(|w| w.0 == who) {
-            Some(w) => w.1.push(prefix),
-            None => self.withdrawals.push((who, vec![prefix])),
-        }
-    }
-
-    fn write(mut self, core: &Core, terms: &ExportTerms) -> (Vec<u8>, Vec<Segment>) {
-        let mut buf = Vec::new();
-        let mut segments: Vec<Segment> = Vec::new();
-        let mut attributes = Vec::new();
-        let mut unfit = Vec::new();
-        for b in &self.buckets {
-            attributes.clear();
-            encode_attributes(terms, &core.infos[b.info], b.next_hop, &mut attributes);
-            let start = buf.len();
-            if !announce(terms, &attributes, b.next_hop, &b.prefixes, &mut buf) {
-                // It cannot be told in a message of this size: what was told before must go
-                unfit.push((For::AllBut(b.source), b.prefixes.clone()));
-            }
-            add_segment(&mut segments, For::AllBut(b.source), start, buf.len());
-        }
-        self.withdrawals.extend(unfit);
-        for (who, prefixes) in &self.withdrawals {
-            let start = buf.len();
-            withdraw(terms, prefixes, &mut buf);
-            add_segment(&mut segments, *who, start, buf.len());
-        }
-        (buf, segments)
-    }
-}
-
-fn add_segment(segments: &mut Vec<Segment>, who: For, start: usize, end: usize) {
-    if start == end {
-        return;
-    }
-    match segments.last_mut() {
-        Some(s) if s.who == who && s.end == start => s.end = end,
-        _ => segments.push(Segment { who, start, end }),
     }
 }

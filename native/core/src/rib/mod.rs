@@ -1,7 +1,9 @@
 //! The central RIB: tables of paths, interned attribute sets, next hops and their groups, selection, change feeds.
 
+pub mod core;
 pub mod engine;
 pub mod export;
+pub mod export_rows;
 pub mod feed;
 pub mod fib;
 pub mod infos;
@@ -13,5 +15,6 @@ pub mod source;
 pub mod sweep;
 pub mod table;
 pub mod update_encode;
+pub mod value;
 
 pub const NONE: u32 = u32::MAX;

@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::engine::{Core, Instance};
+use super::core::{Core, Instance};
 use super::nexthop::{Adjacency, AdjacencyKind, Resolution, SetKind};
 use super::select::{select, Candidate};
 use super::source::Kind;

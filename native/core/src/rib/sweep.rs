@@ -1,6 +1,7 @@
 //! Deferred work over whole tables, in bounded slices: paths of lost sources go, prefixes whose next hops changed are chosen again.
 
-use super::engine::{Core, Engine};
+use super::core::Core;
+use super::engine::Engine;
 use super::infos::InfoId;
 use super::table::{Table, VACANT};
 use crate::prefix::Addr;

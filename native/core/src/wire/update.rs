@@ -1,5 +1,6 @@
 //! UPDATE messages to canonical changes (RFC 4271 4.3, RFC 4760, RFC 7606). Pure: no table is touched here.
 
+use super::attribute_rows::OPTIONAL_ERROR;
 use super::attributes::{self, Block, Disposition, Fault, NextHop, Summary, Terms};
 use super::framer::{Notification, HEADER};
 use crate::prefix::{Addr, Ip, Prefix};
@@ -219,7 +220,7 @@ fn multicast<A: Addr>(p: Prefix<A>) -> bool {
 }
 
 fn mp_error() -> Notification {
-    Notification::new(3, attributes::OPTIONAL_ATTRIBUTE_ERROR, &[])
+    Notification::new(3, OPTIONAL_ERROR, &[])
 }
 
 fn mp_unreach(v: &[u8], terms: &Terms, c: &mut Changes, alone: bool) -> Result<(), Notification> {

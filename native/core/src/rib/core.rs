@@ -1,0 +1,310 @@
+//! The tables' shared state and what happens to one prefix: a path comes, changes or goes, the best is chosen again, the feeds and
+//! the digest follow.
+
+use super::infos::{InfoId, Infos};
+use super::nexthop::NextHops;
+use super::select::{select, Candidate, Step};
+use super::source::Source;
+use super::table::{self, Path, Table};
+use super::NONE;
+use crate::digest::route_hash;
+use crate::prefix::{Addr, Ip, Prefix};
+use crate::wire::update::{Change, WITHDRAW};
+
+/// What all tables share.
+pub struct Core {
+    pub infos: Infos,
+    pub hops: NextHops,
+    pub sources: Vec<Source>,
+    /// Trackers whose resolution may have changed.
+    pub unsettled: Vec<u32>,
+    pub sweep_wanted: bool,
+    pub digest_key: [u8; 16],
+    pub(super) scratch: Vec<Candidate>,
+}
+
+pub struct Instance {
+    pub v4: Table<u32>,
+    pub v6: Table<u128>,
+}
+
+impl Core {
+    /// Fills `out` with the usable paths of an entry; `view` tells of a next-hop set whether it resolves and its metric.
+    pub fn candidates<A: Addr>(
+        &self,
+        t: &Table<A>,
+        idx: u32,
+        view: impl Fn(u32) -> (bool, u32),
+        out: &mut Vec<Candidate>,
+    ) {
+        for (at, p) in t.path_list(idx) {
+            let s = &self.sources[p.source as usize];
+            if !s.up {
+                continue;
+            }
+            let info = &self.infos[p.info];
+            let (usable, igp_metric) = view(info.next_hops);
+            if !usable {
+                continue;
+            }
+            out.push(Candidate {
+                path: at,
+                kind: info.kind,
+                ebgp: s.ebgp,
+                origin: info.summary.origin,
+                cluster_len: info.summary.cluster_len,
+                path_len: info.summary.path_len,
+                distance: info.distance.unwrap_or(s.distance),
+                metric: info.metric,
+                local_pref: info.summary.local_pref.unwrap_or(100),
+                med: info.summary.med.unwrap_or(0),
+                neighbor_as: info.summary.neighbor_as,
+                igp_metric,
+                router_id: info.summary.originator_id.unwrap_or(s.router_id),
+                address: s.address,
+                path_id: p.path_id,
+                source: p.source,
+            });
+        }
+    }
+
+    #[inline]
+    pub fn standing(&self, set: u32) -> (bool, u32) {
+        let s = &self.hops.sets[set as usize];
+        (s.resolved, s.metric)
+    }
+
+    /// The best path of an entry and the deciding step, from what is resolved now.
+    fn best<A: Addr>(&mut self, t: &Table<A>, idx: u32) -> Option<(u32, Step)> {
+        let head = t.entries[idx as usize].head;
+        if head == NONE {
+            return None;
+        }
+        let only = &t.paths[head as usize];
+        if only.next == NONE {
+            // One path: nothing to compare
+            let usable = self.sources[only.source as usize].up
+                && self.hops.sets[self.infos[only.info].next_hops as usize].resolved;
+            return usable.then_some((head, Step::Only));
+        }
+        let mut c = std::mem::take(&mut self.scratch);
+        c.clear();
+        self.candidates(t, idx, |s| self.standing(s), &mut c);
+        let found = select(&mut c, &mut |_, _| {});
+        self.scratch = c;
+        found
+    }
+
+    /// Chooses again for one entry and tells the feeds what changed. `touched`: the path that was best is gone or says something else.
+    pub fn reselect<A: Addr>(&mut self, t: &mut Table<A>, idx: u32, touched: bool) {
+        let found = self.best(t, idx);
+        let e = &t.entries[idx as usize];
+        let (old_best, had) = (e.head, e.flags & table::HAS_BEST != 0);
+        let mut rib_changed = touched && had;
+        let group = match found {
+            Some((best, step)) => {
+                if best != old_best {
+                    move_to_front(t, idx, best);
+                    rib_changed = true;
+                }
+                rib_changed |= !had;
+                let e = &mut t.entries[idx as usize];
+                e.flags |= table::HAS_BEST;
+                e.step = step as u8;
+                self.infos[t.paths[best as usize].info].next_hops
+            }
+            None => {
+                rib_changed |= had;
+                let e = &mut t.entries[idx as usize];
+                e.flags &= !table::HAS_BEST;
+                e.step = Step::None as u8;
+                NONE
+            }
+        };
+        if rib_changed {
+            self.log_rib(t, idx);
+        }
+        if group != t.entries[idx as usize].group {
+            self.log_fib(t, idx, group);
+        }
+    }
+
+    pub(super) fn log_rib<A: Addr>(&mut self, t: &mut Table<A>, idx: u32) {
+        let e = &mut t.entries[idx as usize];
+        if e.flags & table::HAS_BEST != 0 {
+            let source = t.paths[e.head as usize].source;
+            if e.last_source != NONE && e.last_source != source {
+                e.flags |= table::SEVERAL_SOURCES;
+            }
+            e.last_source = source;
+        }
+        if t.rib_log.consumers == 0
+            || (e.flags & table::IN_RIB_LOG != 0 && t.rib_log.unread(e.rib_pos))
+        {
+            return;
+        }
+        e.flags |= table::IN_RIB_LOG;
+        e.rib_pos = t.rib_log.push(idx);
+    }
+
+    fn log_fib<A: Addr>(&mut self, t: &mut Table<A>, idx: u32, group: u32) {
+        let e = &mut t.entries[idx as usize];
+        let old = std::mem::replace(&mut e.group, group);
+        let prefix = e.prefix;
+        if t.fib_log.consumers > 0
+            && !(e.flags & table::IN_FIB_LOG != 0 && t.fib_log.unread(e.fib_pos))
+        {
+            e.flags |= table::IN_FIB_LOG;
+            e.fib_pos = t.fib_log.push(idx);
+        }
+        if old != NONE {
+            let sum = self.route_sum(t.id, prefix, old);
+            t.fib_digest = t.fib_digest.wrapping_sub(sum);
+            t.fib_count -= 1;
+            self.hops.remove_route(old);
+        }
+        if group != NONE {
+            let sum = self.route_sum(t.id, prefix, group);
+            t.fib_digest = t.fib_digest.wrapping_add(sum);
+            t.fib_count += 1;
+            self.hops.add_route(group);
+        }
+    }
+
+    fn route_sum<A: Addr>(&self, table: u32, p: Prefix<A>, group: u32) -> u64 {
+        let mut bytes = [0u8; 16];
+        match p.addr.wrap() {
+            Ip::V4(a) => bytes[..4].copy_from_slice(&a.to_be_bytes()),
+            Ip::V6(a) => bytes.copy_from_slice(&a.to_be_bytes()),
+            Ip::None => {}
+        }
+        let key = &self.hops.sets[group as usize].hash;
+        route_hash(&self.digest_key, table, &bytes[..A::BYTES], p.len, key)
+    }
+
+    /// Marks the trackers whose resolution may follow this prefix.
+    #[inline]
+    pub fn touch<A: Addr>(&mut self, t: &Table<A>, prefix: Prefix<A>) {
+        let unsettled = &mut self.unsettled;
+        t.tracked.covered(prefix, |n| unsettled.push(n));
+    }
+
+    pub(super) fn put<A: Addr>(
+        &mut self,
+        t: &mut Table<A>,
+        prefix: Prefix<A>,
+        source: u32,
+        path_id: u32,
+        info: InfoId,
+    ) -> Option<InfoId> {
+        let idx = t.find_or_insert(prefix);
+        let head = t.entries[idx as usize].head;
+        let found = t
+            .path_list(idx)
+            .find(|(_, p)| p.source == source && p.path_id == path_id)
+            .map(|(i, p)| (i, p.info));
+        let replaced = match found {
+            Some((_, old)) if old == info => return None,
+            Some((at, old)) => {
+                self.infos.hold(info);
+                t.paths[at as usize].info = info;
+                self.reselect(t, idx, at == head);
+                Some(old)
+            }
+            None => {
+                self.infos.hold(info);
+                let next = if head == NONE {
+                    NONE
+                } else {
+                    t.paths[head as usize].next
+                };
+                let at = t.alloc_path(Path {
+                    source,
+                    path_id,
+                    info,
+                    next,
+                });
+                if head == NONE {
+                    t.entries[idx as usize].head = at;
+                    t.populated += 1;
+                } else {
+                    t.paths[head as usize].next = at;
+                }
+                self.sources[source as usize].paths[usize::from(A::AFI) - 1] += 1;
+                self.reselect(t, idx, false);
+                None
+            }
+        };
+        self.touch(t, prefix);
+        replaced
+    }
+
+    /// Takes one path away; its info, for the caller to release.
+    pub fn take<A: Addr>(&mut self, t: &mut Table<A>, idx: u32, path: u32) -> InfoId {
+        let head = t.entries[idx as usize].head;
+        let next = t.paths[path as usize].next;
+        if head == path {
+            t.entries[idx as usize].head = next;
+        } else {
+            let mut at = head;
+            while t.paths[at as usize].next != path {
+                at = t.paths[at as usize].next;
+            }
+            t.paths[at as usize].next = next;
+        }
+        if t.entries[idx as usize].head == NONE {
+            t.populated -= 1;
+        }
+        let Path { source, info, .. } = t.paths[path as usize];
+        t.free_path(path);
+        self.sources[source as usize].paths[usize::from(A::AFI) - 1] -= 1;
+        self.reselect(t, idx, head == path);
+        let prefix = t.entries[idx as usize].prefix;
+        self.touch(t, prefix);
+        t.release_if_dead(idx);
+        info
+    }
+
+    pub(super) fn remove<A: Addr>(
+        &mut self,
+        t: &mut Table<A>,
+        prefix: Prefix<A>,
+        source: u32,
+        path_id: u32,
+    ) -> Option<InfoId> {
+        let idx = t.find(&prefix)?;
+        let (path, _) = t
+            .path_list(idx)
+            .find(|(_, p)| p.source == source && p.path_id == path_id)?;
+        Some(self.take(t, idx, path))
+    }
+
+    pub(super) fn apply_list<A: Addr>(
+        &mut self,
+        t: &mut Table<A>,
+        source: u32,
+        list: &[Change<A>],
+        infos: &[InfoId],
+        released: &mut Vec<InfoId>,
+    ) {
+        for c in list {
+            let old = if c.attrs == WITHDRAW {
+                self.remove(t, c.prefix, source, c.path_id)
+            } else {
+                self.put(t, c.prefix, source, c.path_id, infos[c.attrs as usize])
+            };
+            released.extend(old);
+        }
+    }
+}
+
+fn move_to_front<A: Addr>(t: &mut Table<A>, idx: u32, path: u32) {
+    let head = t.entries[idx as usize].head;
+    let mut at = head;
+    while t.paths[at as usize].next != path {
+        at = t.paths[at as usize].next;
+    }
+    t.paths[at as usize].next = t.paths[path as usize].next;
+    t.paths[path as usize].next = head;
+    t.entries[idx as usize].head = path;
+}

@@ -1,0 +1,206 @@
+//! The attributes this speaker knows, a row each: flags, what makes a value malformed, what follows then (RFC 7606 7).
+
+use super::attributes::{Disposition, Terms};
+use super::{as_path, code, FLAG_OPTIONAL, FLAG_TRANSITIVE};
+
+const WELL_KNOWN: u8 = FLAG_TRANSITIVE;
+pub const OPT_TRANS: u8 = FLAG_OPTIONAL | FLAG_TRANSITIVE;
+const OPT: u8 = FLAG_OPTIONAL;
+/// Subcodes of RFC 4271 6.3.
+pub const MALFORMED_LIST: u8 = 1;
+pub const UNRECOGNIZED: u8 = 2;
+pub const FLAGS_ERROR: u8 = 4;
+pub const LENGTH_ERROR: u8 = 5;
+const INVALID_ORIGIN: u8 = 6;
+const INVALID_NEXT_HOP: u8 = 8;
+pub const OPTIONAL_ERROR: u8 = 9;
+const MALFORMED_PATH: u8 = 11;
+
+pub struct Row {
+    pub code: u8,
+    pub flags: u8,
+    pub check: fn(&[u8], &Terms) -> Result<(), u8>,
+    pub on_error: Disposition,
+    pub rfc: &'static str,
+    /// Not accepted from an external peer: silently dropped (RFC 7606 7.5, 7.9, 7.10).
+    pub internal_only: bool,
+}
+
+macro_rules! row {
+    ($code:expr, $flags:expr, $check:expr, $on:ident, $rfc:expr) => {
+        row!($code, $flags, $check, $on, $rfc, false)
+    };
+    ($code:expr, $flags:expr, $check:expr, $on:ident, $rfc:expr, $internal:expr) => {
+        Row {
+            code: $code,
+            flags: $flags,
+            check: $check,
+            on_error: Disposition::$on,
+            rfc: $rfc,
+            internal_only: $internal,
+        }
+    };
+}
+
+/// Every attribute this speaker knows: its flags, what makes it malformed, what follows then.
+pub const ROWS: &[Row] = &[
+    row!(
+        code::ORIGIN,
+        WELL_KNOWN,
+        check_origin,
+        TreatAsWithdraw,
+        "7606 7.1"
+    ),
+    row!(
+        code::AS_PATH,
+        WELL_KNOWN,
+        check_as_path,
+        TreatAsWithdraw,
+        "7606 7.2"
+    ),
+    row!(
+        code::NEXT_HOP,
+        WELL_KNOWN,
+        check_next_hop,
+        TreatAsWithdraw,
+        "7606 7.3"
+    ),
+    row!(code::MED, OPT, check_four, TreatAsWithdraw, "7606 7.4"),
+    row!(
+        code::LOCAL_PREF,
+        WELL_KNOWN,
+        check_four,
+        TreatAsWithdraw,
+        "7606 7.5",
+        true
+    ),
+    row!(
+        code::ATOMIC_AGGREGATE,
+        WELL_KNOWN,
+        check_empty,
+        DiscardAttribute,
+        "7606 7.6"
+    ),
+    row!(
+        code::AGGREGATOR,
+        OPT_TRANS,
+        check_aggregator,
+        DiscardAttribute,
+        "7606 7.7"
+    ),
+    row!(
+        code::COMMUNITIES,
+        OPT_TRANS,
+        check_fours,
+        TreatAsWithdraw,
+        "7606 7.8"
+    ),
+    row!(
+        code::ORIGINATOR_ID,
+        OPT,
+        check_four,
+        TreatAsWithdraw,
+        "7606 7.9",
+        true
+    ),
+    row!(
+        code::CLUSTER_LIST,
+        OPT,
+        check_fours,
+        TreatAsWithdraw,
+        "7606 7.10",
+        true
+    ),
+    row!(code::MP_REACH, OPT, check_any, SessionReset, "7606 7.11"),
+    row!(code::MP_UNREACH, OPT, check_any, SessionReset, "7606 7.12"),
+    row!(
+        code::EXTENDED_COMMUNITIES,
+        OPT_TRANS,
+        check_eights,
+        TreatAsWithdraw,
+        "7606 7.14"
+    ),
+    row!(
+        code::AS4_PATH,
+        OPT_TRANS,
+        check_as4_path,
+        DiscardAttribute,
+        "6793 6"
+    ),
+    row!(
+        code::AS4_AGGREGATOR,
+        OPT_TRANS,
+        check_eight,
+        DiscardAttribute,
+        "6793 6"
+    ),
+    row!(
+        code::LARGE_COMMUNITIES,
+        OPT_TRANS,
+        check_twelves,
+        TreatAsWithdraw,
+        "8092 6"
+    ),
+];
+
+fn check_any(_: &[u8], _: &Terms) -> Result<(), u8> {
+    Ok(())
+}
+fn length(ok: bool) -> Result<(), u8> {
+    if ok {
+        Ok(())
+    } else {
+        Err(LENGTH_ERROR)
+    }
+}
+fn check_four(v: &[u8], _: &Terms) -> Result<(), u8> {
+    length(v.len() == 4)
+}
+fn check_empty(v: &[u8], _: &Terms) -> Result<(), u8> {
+    length(v.is_empty())
+}
+fn check_eight(v: &[u8], _: &Terms) -> Result<(), u8> {
+    length(v.len() == 8)
+}
+fn check_fours(v: &[u8], _: &Terms) -> Result<(), u8> {
+    length(!v.is_empty() && v.len() % 4 == 0)
+}
+fn check_eights(v: &[u8], _: &Terms) -> Result<(), u8> {
+    length(!v.is_empty() && v.len() % 8 == 0)
+}
+fn check_twelves(v: &[u8], _: &Terms) -> Result<(), u8> {
+    length(!v.is_empty() && v.len() % 12 == 0)
+}
+fn check_aggregator(v: &[u8], t: &Terms) -> Result<(), u8> {
+    length(v.len() == if t.four_octet_as { 8 } else { 6 })
+}
+fn check_origin(v: &[u8], _: &Terms) -> Result<(), u8> {
+    length(v.len() == 1)?;
+    if v[0] <= 2 {
+        Ok(())
+    } else {
+        Err(INVALID_ORIGIN)
+    }
+}
+fn check_as_path(v: &[u8], t: &Terms) -> Result<(), u8> {
+    if as_path::well_formed(v, if t.four_octet_as { 4 } else { 2 }) {
+        Ok(())
+    } else {
+        Err(MALFORMED_PATH)
+    }
+}
+fn check_as4_path(v: &[u8], _: &Terms) -> Result<(), u8> {
+    if as_path::well_formed(v, 4) {
+        Ok(())
+    } else {
+        Err(MALFORMED_PATH)
+    }
+}
+fn check_next_hop(v: &[u8], _: &Terms) -> Result<(), u8> {
+    length(v.len() == 4)?;
+    // RFC 4271 6.3: must be a valid host address
+    if v[0] == 0 || v[0] == 127 || v[0] >= 224 {
+        return Err(INVALID_NEXT_HOP);
+    }
+    Ok(())
+}
