@@ -1,0 +1,61 @@
+"""``python -m bench.engine [PREFIXES]``: the native core alone, on one core, without sockets or kernel: decode and
+select, export, FIB columns, and the loss of the peer."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+import native
+from bench.kernel_load import LOCAL, OUR_ASN, PEER_ASN
+from tests.lab import tables
+
+READ = 262_144
+
+
+def main() -> int:
+    count = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
+    blob = tables.generate(count, first_asn=PEER_ASN, next_hop=LOCAL).encode()
+    engine = native.Engine(router_id=bytes((10, 255, 0, 1)), asn=OUR_ASN, digest_key=bytes(16))
+    engine.put_connected(engine.add_connected_source(), (bytes((10, 9, 0, 0)), 24), "ncp1", "eth0")
+    peer, other = (
+        engine.add_peer(address=bytes((10, 9, n, 2)), asn=asn, router_id=bytes((10, 9, n, 2)), ebgp=True)
+        for n, asn in ((0, PEER_ASN), (1, 65200))
+    )
+    agent = engine.fib_open()
+    told = engine.export_open(
+        peer_source=other, afi=1, safi=1, ebgp=True, local_asn=OUR_ASN, peer_asn=65200, next_hop_self=True,
+        local_address=bytes((10, 9, 1, 1)), local_link=None, four_octet_as=True,
+    )  # fmt: skip
+    terms = native.SessionTerms(peer_asn=PEER_ASN, local_asn=OUR_ASN, four_octet_as=True, families=[(1, 1)])
+    framer = native.Framer()
+    spent = dict.fromkeys(("frame, decode, insert, select", "export to one eBGP peer", "FIB columns"), 0.0)
+    for at in range(0, len(blob), READ):
+        marks = [time.perf_counter()]
+        for item in framer.feed(blob[at : at + READ]).items:
+            assert isinstance(item, native.Updates)
+            engine.receive(peer, item, terms)
+        marks.append(time.perf_counter())
+        while engine.export_read(told) is not None:
+            pass
+        marks.append(time.perf_counter())
+        while engine.fib_read(agent) is not None:
+            pass
+        marks.append(time.perf_counter())
+        for name, start, end in zip(spent, marks, marks[1:], strict=False):
+            spent[name] += end - start
+    for name, seconds in spent.items():
+        print(f"{name:34} {seconds:6.3f} s")
+    slices = []
+    engine.remove_source(peer)
+    more = True
+    while more:
+        start = time.perf_counter()
+        more = engine.step()
+        slices.append(time.perf_counter() - start)
+    print(f"{'the peer is lost: all re-selected':34} {sum(slices):6.3f} s, longest slice {max(slices) * 1000:.2f} ms")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
