@@ -1,6 +1,6 @@
 # routingd. Every target makes the machine ready by itself (tools/setup); `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-long lint bench clean lock
+.PHONY: help setup demo test test-long lint bench lab-clean clean lock
 MAKEFLAGS += --no-print-directory
 SHELL := /bin/bash
 
@@ -62,6 +62,9 @@ lock: ## renew requirements.lock: newest versions, in a clean virtual environmen
 	@{ sed -n '/^#/p' requirements.lock; build/lock/bin/pip freeze; } >build/lock/requirements.lock
 	@mv build/lock/requirements.lock requirements.lock && rm -rf build/lock
 
-clean: ## remove everything that was built here: the virtual environment, the extension, caches
+lab-clean: ## remove laboratories that were left standing (KEEP=1): their processes and namespaces
+	@[ ! -x $(VENV)/python ] || $(VENV)/python -m tests.lab.lab
+
+clean: lab-clean ## remove everything that was built here: the virtual environment, the extension, caches
 	@rm -rf .venv build dist native/target native/_native*.so .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -23,8 +23,21 @@ from tests.lab.narration import Narration
 from tests.lab.probes import PingStream, ping, traceroute
 from tests.lab.waiting import LabTimeoutError, wait_for
 
-RESTS = 20.0
-"""Seconds without any change after which nothing more is expected to come."""
+
+class Resting:
+    """Whether a state has not changed for a while: then waiting for another is over, and the comparison says what is
+    wrong."""
+
+    SECONDS = 20.0
+
+    def __init__(self) -> None:
+        self._seen: object = None
+        self._since = time.monotonic()
+
+    def __call__(self, seen: object) -> bool:
+        if seen != self._seen:
+            self._seen, self._since = seen, time.monotonic()
+        return time.monotonic() - self._since > self.SECONDS
 
 
 class Story:
@@ -112,18 +125,14 @@ class Story:
                 n: (r["state"], r["installed"], r["pending"]) for n, r in router.ncps().items()
             }
 
-        settled: tuple[object, float] = (None, 0.0)
+        rests = Resting()
 
         def done(seen: tuple[int, dict[str, tuple[str, int, int]]]) -> bool:
-            nonlocal settled
             routes, ncps = seen
-            # Routes of a box's own ports are not all ours to install there; what is where is compared exactly below. A
-            # state that rests but is not the one wanted goes on to those comparisons too: they say what is wrong.
-            if settled[0] != seen:
-                settled = (seen, time.monotonic())
+            # Routes of a box's own ports are not all ours to install there; what is where is compared exactly below.
             idle = all(state == "forwarding" and not pending for state, _, pending in ncps.values())
             full = routes == wanted and all(installed >= wanted - own for _, installed, _ in ncps.values())
-            return idle and (full or time.monotonic() - settled[1] > RESTS)
+            return (idle and full) or rests(seen)
 
         with self.tell.progress("routes") as show:
             wait_for(
@@ -134,9 +143,11 @@ class Story:
         self.tell.fact("start of routingd to both kernels complete", f"{seconds:.1f} s")
         self.tell.fact("routes in the Loc-RIB", f"{wanted:,}")
         frr = len(self.truth.at_frr)
+        rests = Resting()
         with self.tell.progress("FRR") as show:
             wait_for(
-                f"FRR to hold {frr} routes", self.demo.frr.count, lambda n: n >= frr, timeout=self.patience, every=0.5,
+                f"FRR to hold {frr} routes", self.demo.frr.count, lambda n: n >= frr or rests(n),
+                timeout=self.patience, every=0.5,
                 seen=lambda n: show(f"{n:,} routes"),
             )  # fmt: skip
         self.tell.fact("start of routingd to FRR holding the table", f"{time.monotonic() - self.began:.1f} s")
@@ -266,7 +277,7 @@ def how_to_look_around(story: Story) -> str:
     names = {name: box.kernel_name for name, box in story.lab.namespaces.items()}
     return "\n".join(
         [
-            "The lab is left standing. It goes when the next lab starts (make demo, make test), or with: make clean",
+            "The lab is left standing. It goes with the next one (make demo, make test), or with: make lab-clean",
             f"  {ctl} show bgp summary",
             f"  {ctl} show route {t.SERVER_NET}",
             f"  {ctl} explain {t.SERVER_NET}",

@@ -15,7 +15,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any
@@ -108,8 +108,6 @@ class Lab:
         self.directory = _directory(self.pid)
         self.namespaces: dict[str, Namespace] = {}
         self.processes: list[Process] = []
-        self.before_close: list[Callable[[], object]] = []
-        """What is done while everything still runs."""
         self._handlers: dict[int, Any] = {}
         self._closed = False
 
@@ -142,11 +140,6 @@ class Lab:
             return
         self._closed = True
         atexit.unregister(self.close)
-        for leave in self.before_close:
-            try:
-                leave()
-            except Exception as error:  # nothing may keep the rest from being removed
-                print(f"lab: {error}", file=sys.stderr)
         for process in reversed(self.processes):
             process.kill()
         _remove(self.pid)
@@ -199,13 +192,13 @@ def check_host() -> None:
 
 def sweep() -> list[int]:
     """Remove what labs of dead processes left behind. Returns their pids."""
-    swept = []
-    for directory in Path(tempfile.gettempdir()).glob("rd-*-lab"):
-        middle = directory.name.removeprefix("rd-").removesuffix("-lab")
-        if middle.isdigit() and not Path(f"/proc/{middle}").exists():
-            _remove(int(middle))
-            shutil.rmtree(directory, ignore_errors=True)
-            swept.append(int(middle))
+    known = [d.name.split("-")[1] for d in Path(tempfile.gettempdir()).glob("rd-*-lab")]
+    listed = subprocess.run(["ip", "netns", "list"], capture_output=True, text=True, check=False).stdout
+    known += [line.split("-")[1] for line in listed.splitlines() if line.startswith("rd-") and line.count("-") > 1]
+    swept = sorted({int(pid) for pid in known if pid.isdigit() and not Path(f"/proc/{pid}").exists()})
+    for pid in swept:
+        _remove(pid)
+        shutil.rmtree(_directory(pid), ignore_errors=True)
     return swept
 
 
@@ -224,8 +217,7 @@ def _remove(pid: int) -> None:
             except ProcessLookupError:
                 pass
         # A kernel that finds routes behind thousands of nexthop objects in a namespace walks the whole table once for
-        # each
-        # of them, for minutes and with the lock that every other namespace needs: it must find none.
+        # each of them, for minutes and with the lock that every other namespace needs: it must find none.
         for of in ("-4", "-6"):
             subprocess.run(
                 ["ip", "-n", name, of, "route", "flush", "table", "all", "proto", str(PROTOCOL)],
@@ -241,6 +233,6 @@ def _leave(number: int, frame: FrameType | None) -> None:
     sys.exit(128 + number)
 
 
-if __name__ == "__main__":  # what `make clean` runs: a lab kept with KEEP=1 goes
+if __name__ == "__main__":  # what `make lab-clean` runs: a lab kept with KEEP=1 goes
     for gone in sweep():
         print(f"removed the lab of process {gone}")

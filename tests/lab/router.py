@@ -111,7 +111,6 @@ class Router:
         for path in (self.run_dir, self.state_dir):
             path.mkdir(parents=True, exist_ok=True)
         self.process: Process | None = None
-        lab.before_close.append(self.flush)
         self.authority: Authority | None = None
         self.agents = {ncp: Agent(self, ncp, box) for ncp, box in list(self.boxes.items())[1:]}
         if self.agents:
@@ -161,15 +160,6 @@ class Router:
             self.process.stop(20)
         for agent in self.agents.values():
             agent.stop()
-
-    def flush(self) -> None:
-        """End it without a route left. A namespace that goes with routes behind thousands of nexthop objects makes the
-        kernel walk the whole table once for each of them, for minutes, holding the lock that all namespaces need."""
-        if self.process is None or not self.process.running():
-            return
-        agents = [pid for ncp in self.boxes if (pid := self.agent_pid(ncp))]
-        self.ctl("shutdown", "--flush", check=False)
-        wait_for("the agents to end", lambda: [pid for pid in agents if _alive(pid)], lambda left: not left, timeout=30)
 
     def kill_controller(self) -> None:
         """SIGKILL to routingd alone: agents and kernels stay as they are."""
@@ -278,11 +268,3 @@ class Router:
         """VmHWM of routingd and of each agent, in bytes."""
         assert self.process is not None
         return {"routingd": self.process.peak_memory(), **{ncp: peak_memory(self.agent_pid(ncp)) for ncp in self.boxes}}
-
-
-def _alive(pid: int) -> bool:
-    """Running: neither gone nor a zombie that its parent has not looked at."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False

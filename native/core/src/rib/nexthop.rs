@@ -115,8 +115,13 @@ pub struct Tracker {
     refs: u32,
     /// Sets that have a hop here.
     pub users: Vec<u32>,
-    /// Trackers whose resolution this one's may depend on.
+    /// Trackers whose resolution this one's may depend on, and those that may depend on it.
     pub depends: Vec<u32>,
+    pub dependents: Vec<u32>,
+    /// No later than this round of a settlement from nothing does it reach its resolution.
+    pub rank: u8,
+    /// It still moved when the rounds were over.
+    pub unstable: bool,
     pub resolution: Resolution,
     /// The prefix it resolved by, for people.
     pub via: Option<AnyPrefix>,
@@ -175,6 +180,9 @@ impl NextHops {
             refs: 1,
             users: Vec::new(),
             depends: Vec::new(),
+            dependents: Vec::new(),
+            rank: 0,
+            unstable: false,
             resolution: Resolution::default(),
             via: None,
             vacant: false,
@@ -191,20 +199,34 @@ impl NextHops {
 
     /// Gives a reference back; the address if that was the last.
     fn untrack(&mut self, id: u32) -> Option<(u16, Ip)> {
-        let t = &mut self.trackers[id as usize];
-        t.refs -= 1;
-        if t.refs > 0 {
+        self.trackers[id as usize].refs -= 1;
+        if self.trackers[id as usize].refs > 0 {
             return None;
         }
+        self.set_depends(id, Vec::new());
+        let t = &mut self.trackers[id as usize];
         t.vacant = true;
         let name = (t.instance, t.addr);
         let gone = std::mem::take(&mut t.resolution).adjacencies;
-        t.depends.clear();
         t.users.clear();
         self.tracker_index.remove(&name);
         self.free_trackers.push(id);
         gone.into_iter().for_each(|a| self.drop_adjacency(a));
         Some(name)
+    }
+
+    /// Replaces what a tracker depends on, with the edges back.
+    pub fn set_depends(&mut self, id: u32, depends: Vec<u32>) {
+        let old = std::mem::take(&mut self.trackers[id as usize].depends);
+        if old != depends {
+            for d in old {
+                self.trackers[d as usize].dependents.retain(|&t| t != id);
+            }
+            for &d in &depends {
+                self.trackers[d as usize].dependents.push(id);
+            }
+        }
+        self.trackers[id as usize].depends = depends;
     }
 
     /// An adjacency's number, with one more reference.

@@ -1,5 +1,6 @@
-//! Recursive next-hop resolution, as a function of the paths alone: for what a change may touch, rounds start from "nothing
-//! resolves", so the result never depends on the order in which routes came (RFC 4271 5.1.3, 9.1.2.1).
+//! Recursive next-hop resolution, as a function of the paths alone: what rounds that start from "nothing resolves" come to, so the
+//! result never depends on the order in which routes came (RFC 4271 5.1.3, 9.1.2.1). Where next hops do not depend on each other
+//! in a circle, one look at each in the right order gives the same.
 
 use std::collections::{HashMap, HashSet};
 
@@ -23,7 +24,7 @@ struct Trial {
 
 type Trials = HashMap<u32, (Trial, Option<AnyPrefix>)>;
 
-/// Brings every tracker that the marked ones may influence, or depend on, to its resolution; refreshes the sets that use them.
+/// Brings every tracker that the marked ones may influence to its resolution; refreshes the sets that use them.
 pub fn settle(core: &mut Core, instances: &[Instance]) {
     if core.unsettled.is_empty() {
         return;
@@ -35,10 +36,74 @@ pub fn settle(core: &mut Core, instances: &[Instance]) {
         .collect();
     for &t in &marked {
         let depends = dependencies(core, instances, t);
-        core.hops.trackers[t as usize].depends = depends;
+        core.hops.set_depends(t, depends);
     }
-    let component = component(core, marked);
+    let affected = closure(core, marked, false);
+    let trials = match in_order(core, &affected) {
+        Some(order) => once(core, instances, order),
+        None => {
+            let component = closure(core, affected, true);
+            rounds(core, instances, &component)
+        }
+    };
+    commit(core, trials);
+}
+
+/// The affected trackers, each after those it depends on, if one look at each gives what rounds from nothing would: no cycle
+/// among them, nothing below them that never came to rest, and chains short enough to end before the last round.
+fn in_order(core: &mut Core, affected: &HashSet<u32>) -> Option<Vec<u32>> {
+    let trackers = &mut core.hops.trackers;
+    let mut waits: HashMap<u32, usize> = HashMap::with_capacity(affected.len());
+    for &t in affected {
+        let below = &trackers[t as usize].depends;
+        waits.insert(t, below.iter().filter(|d| affected.contains(d)).count());
+    }
+    let mut order: Vec<u32> = waits.iter().filter(|w| *w.1 == 0).map(|w| *w.0).collect();
+    let mut next = 0;
+    while let Some(&t) = order.get(next) {
+        next += 1;
+        let mut rank = 0;
+        for &d in &trackers[t as usize].depends {
+            let below = &trackers[d as usize];
+            if below.unstable && !affected.contains(&d) {
+                return None;
+            }
+            rank = rank.max(below.rank);
+        }
+        if usize::from(rank) + 2 >= ROUNDS {
+            return None;
+        }
+        trackers[t as usize].rank = rank + 1;
+        for d in &trackers[t as usize].dependents {
+            if let Some(n) = waits.get_mut(d) {
+                *n -= 1;
+                if *n == 0 {
+                    order.push(*d);
+                }
+            }
+        }
+    }
+    (order.len() == affected.len()).then_some(order)
+}
+
+fn once(core: &mut Core, instances: &[Instance], order: Vec<u32>) -> Trials {
+    let mut trials = Trials::with_capacity(order.len());
+    for t in order {
+        let result = evaluate(core, instances, t, &trials);
+        trials.insert(t, result);
+        core.hops.trackers[t as usize].unstable = false;
+    }
+    trials
+}
+
+/// Rounds from nothing over a set that depends on nothing outside it.
+fn rounds(core: &mut Core, instances: &[Instance], component: &HashSet<u32>) -> Trials {
     let mut trials: Trials = component.iter().map(|&t| (t, Default::default())).collect();
+    for &t in component {
+        let tracker = &mut core.hops.trackers[t as usize];
+        tracker.rank = 0;
+        tracker.unstable = false;
+    }
     let mut todo: Vec<u32> = component.iter().copied().collect();
     for round in 1..=ROUNDS {
         let mut fresh = Vec::new();
@@ -55,8 +120,11 @@ pub fn settle(core: &mut Core, instances: &[Instance]) {
         }
         let changed: HashSet<u32> = fresh.iter().map(|f| f.0).collect();
         for (t, result) in fresh {
-            // Loop guard: what still moves after the last round does not resolve.
-            let settled = if round == ROUNDS {
+            let tracker = &mut core.hops.trackers[t as usize];
+            tracker.rank = round as u8;
+            // Loop guard: what still moves in the last round does not resolve.
+            tracker.unstable = round == ROUNDS;
+            let settled = if tracker.unstable {
                 Default::default()
             } else {
                 result
@@ -74,7 +142,7 @@ pub fn settle(core: &mut Core, instances: &[Instance]) {
             })
             .collect();
     }
-    commit(core, trials);
+    trials
 }
 
 fn commit(core: &mut Core, trials: Trials) {
@@ -110,26 +178,15 @@ fn commit(core: &mut Core, trials: Trials) {
     }
 }
 
-/// All trackers that hang together with the marked ones, along and against dependencies.
-fn component(core: &Core, marked: HashSet<u32>) -> HashSet<u32> {
+/// All trackers that depend on the given ones, at any distance; with `below` also all that any of these depends on.
+fn closure(core: &Core, given: HashSet<u32>, below: bool) -> HashSet<u32> {
     let trackers = &core.hops.trackers;
-    let isolated = |t: &u32| trackers[*t as usize].depends.is_empty();
-    let mut dependents: HashMap<u32, Vec<u32>> = HashMap::new();
-    if !marked.iter().all(isolated) || trackers.iter().any(|t| !t.depends.is_empty()) {
-        for (i, t) in trackers.iter().enumerate() {
-            for &d in &t.depends {
-                dependents.entry(d).or_default().push(i as u32);
-            }
-        }
-    }
-    let mut queue: Vec<u32> = marked.iter().copied().collect();
-    let mut seen = marked;
+    let mut queue: Vec<u32> = given.iter().copied().collect();
+    let mut seen = given;
     while let Some(t) = queue.pop() {
-        let near = trackers[t as usize]
-            .depends
-            .iter()
-            .chain(dependents.get(&t).into_iter().flatten());
-        for &n in near {
+        let t = &trackers[t as usize];
+        let down: &[u32] = if below { &t.depends } else { &[] };
+        for &n in t.dependents.iter().chain(down) {
             if seen.insert(n) {
                 queue.push(n);
             }
@@ -143,8 +200,8 @@ fn dependencies(core: &Core, instances: &[Instance], tracker: u32) -> Vec<u32> {
     let instance = &instances[usize::from(t.instance)];
     let mut out = Vec::new();
     match t.addr {
-        Ip::V4(a) => collect(core, &instance.v4, a, &mut out),
-        Ip::V6(a) => collect(core, &instance.v6, a, &mut out),
+        Ip::V4(a) => collect(core, &instance.v4, a, tracker, &mut out),
+        Ip::V6(a) => collect(core, &instance.v6, a, tracker, &mut out),
         Ip::None => {}
     }
     out.sort_unstable();
@@ -152,12 +209,21 @@ fn dependencies(core: &Core, instances: &[Instance], tracker: u32) -> Vec<u32> {
     out
 }
 
-fn collect<A: Addr>(core: &Core, table: &Table<A>, addr: A, out: &mut Vec<u32>) {
+fn collect<A: Addr>(core: &Core, table: &Table<A>, addr: A, own: u32, out: &mut Vec<u32>) {
     for idx in table.covering(addr, A::BITS) {
-        for (_, p) in table.path_list(idx) {
-            let set = core.infos[p.info].next_hops;
-            let hops = core.hops.sets[set as usize].key.hops.iter();
-            out.extend(hops.map(|h| h.tracker).filter(|&t| t != NONE));
+        let sets = || {
+            table.path_list(idx).map(|(_, p)| {
+                &core.hops.sets[core.infos[p.info].next_hops as usize]
+                    .key
+                    .hops
+            })
+        };
+        // Where every path leads through this very next hop the prefix is passed over, whatever resolves.
+        if sets().all(|hops| hops.iter().any(|h| h.tracker == own)) {
+            continue;
+        }
+        for hops in sets() {
+            out.extend(hops.iter().map(|h| h.tracker).filter(|&t| t != NONE));
         }
     }
 }
@@ -185,11 +251,16 @@ fn standing(core: &Core, set: u32, trials: &Trials) -> (bool, u32) {
         if h.tracker == NONE {
             return (true, 0);
         }
-        if let Some((trial, _)) = trials.get(&h.tracker) {
-            if trial.resolved {
-                usable = true;
-                metric = metric.min(trial.metric);
+        let (resolved, distance) = match trials.get(&h.tracker) {
+            Some((trial, _)) => (trial.resolved, trial.metric),
+            None => {
+                let r = &core.hops.trackers[h.tracker as usize].resolution;
+                (r.resolved, r.metric)
             }
+        };
+        if resolved {
+            usable = true;
+            metric = metric.min(distance);
         }
     }
     (usable, if metric == u32::MAX { 0 } else { metric })
@@ -267,10 +338,15 @@ fn walk<A: Addr>(
                             kind: AdjacencyKind::Ip,
                         }]
                     } else {
-                        trials
-                            .get(&h.tracker)
-                            .map(|t| t.0.adjacencies.clone())
-                            .unwrap_or_default()
+                        match trials.get(&h.tracker) {
+                            Some(t) => t.0.adjacencies.clone(),
+                            None => core.hops.trackers[h.tracker as usize]
+                                .resolution
+                                .adjacencies
+                                .iter()
+                                .map(|&a| core.hops.adjacencies[a as usize])
+                                .collect(),
+                        }
                     };
                     for a in found {
                         if !trial.adjacencies.contains(&a) {
