@@ -207,23 +207,23 @@ def _directory(pid: int) -> Path:
 
 
 def _remove(pid: int) -> None:
-    """Processes first: a namespace lives as long as a process is in it, whatever its name says."""
+    """Processes first: a namespace lives as long as a process is in it, whatever its name says. Then routes, in all of
+    them before any goes: a kernel that loses a port, or a namespace, with routes behind thousands of nexthop objects
+    walks the whole table once for each of them, for minutes and with the lock that every other namespace needs."""
     listed = subprocess.run(["ip", "netns", "list"], capture_output=True, text=True, check=False).stdout
-    for name in (line.split()[0] for line in listed.splitlines() if line.startswith(f"rd-{pid}-")):
+    names = [line.split()[0] for line in listed.splitlines() if line.startswith(f"rd-{pid}-")]
+    for name in names:
         pids = subprocess.run(["ip", "netns", "pids", name], capture_output=True, text=True, check=False).stdout
         for inside in pids.split():
             try:
                 os.kill(int(inside), signal.SIGKILL)
             except ProcessLookupError:
                 pass
-        # A kernel that finds routes behind thousands of nexthop objects in a namespace walks the whole table once for
-        # each of them, for minutes and with the lock that every other namespace needs: it must find none.
+    for name in names:
         for of in ("-4", "-6"):
-            subprocess.run(
-                ["ip", "-n", name, of, "route", "flush", "table", "all", "proto", str(PROTOCOL)],
-                capture_output=True,
-                check=False,
-            )
+            flush = ["ip", "-n", name, of, "route", "flush", "table", "all", "proto", str(PROTOCOL)]
+            subprocess.run(flush, capture_output=True, check=False)
+    for name in names:
         subprocess.run(["ip", "netns", "delete", name], capture_output=True, check=False)
 
 
