@@ -1,0 +1,20 @@
+"""routingd beside OpenBGPD: tables in both directions, read at both ends."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.interop import exchange
+from tests.lab.openbgpd import OpenBgpd
+from tests.lab.lab import Lab
+
+pytestmark = pytest.mark.netns
+
+
+@pytest.mark.parametrize("ebgp", [True, False], ids=["ebgp", "ibgp"])
+def test_tables_cross_both_ways_with_every_attribute(lab: Lab, ebgp: bool) -> None:
+    exchange.tables_cross_both_ways(lab, OpenBgpd, ebgp=ebgp)
+
+
+def test_a_killed_peer_takes_only_its_routes_and_comes_back(lab: Lab) -> None:
+    exchange.a_killed_peer_takes_only_its_routes(lab, OpenBgpd)
