@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.interop import exchange
-from tests.lab.openbgpd import OpenBgpd
 from tests.lab.lab import Lab
+from tests.lab.openbgpd import OpenBgpd
 
 pytestmark = pytest.mark.netns
 
