@@ -1,6 +1,6 @@
 """``python -m bench.engine [PREFIXES | MRT-FILE]``: the native core alone, on one core, without sockets or kernel:
-decode and select, export, FIB columns, and the loss of the peer. A recording is taken as one of an iBGP session whose next
-hops all lead to the peer.
+decode and select, export, FIB columns, and the loss of the peer. A recording is taken as one of an iBGP
+session whose next hops all lead to the peer.
 """
 
 from __future__ import annotations
