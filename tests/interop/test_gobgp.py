@@ -18,3 +18,7 @@ def test_tables_cross_both_ways_with_every_attribute(lab: Lab, ebgp: bool) -> No
 
 def test_a_killed_peer_takes_only_its_routes_and_comes_back(lab: Lab) -> None:
     exchange.a_killed_peer_takes_only_its_routes(lab, GoBgp)
+
+
+def test_a_restarted_session_has_the_same_tables(lab: Lab) -> None:
+    exchange.a_restarted_session_has_the_same_tables(lab, GoBgp)

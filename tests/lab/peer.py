@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.lab.attributes import Attributes, Route, assert_same, family
+from tests.lab.commands import LabError
 from tests.lab.lab import Namespace
 from tests.lab.process import Process
 from tests.lab.waiting import LabTimeoutError, wait_for
@@ -146,8 +147,8 @@ class Peer(abc.ABC):
             )
 
     def restart_session(self, neighbor: str) -> None:
-        """End the session by the daemon's own command; it comes back by itself."""
-        raise NotImplementedError(f"{self.kind} has no command that restarts a session")
+        """End the session by the daemon's own command, where it has one (ExaBGP has none); it comes back by itself."""
+        raise LabError(f"{self.kind} has no command that restarts a session with {neighbor}")
 
     def stop(self) -> None:
         for process in self.processes:

@@ -13,7 +13,7 @@ pub type InfoId = u32;
 #[derive(Debug)]
 pub struct Info {
     pub kind: Kind,
-    /// Route subtype within its kind: 0, or 1 for a path that this router originated.
+    /// Route subtype within its kind, as an IGP's intra-area, inter-area and external; 0 for kinds that have none: all so far.
     pub subtype: u8,
     refs: u32,
     pub next_hops: u32,
