@@ -66,11 +66,22 @@ class Engine:
 
     def __init__(self, *, router_id: bytes, asn: int, digest_key: bytes, seed: int = 0) -> None: ...
 
+    def set_options(self, *, instance: int = 0, **options: bool | int) -> None:
+        """The knobs of an instance; names not given keep their value, and everything is chosen again by ``step``.
+
+        bool: always_compare_med, missing_med_as_worst, as_path_ignore, compare_router_id (True), prefer_oldest, multipath_relax, weighted (True),
+        backup, resolve_via_default (True). int: default_local_pref (100), multipath_ebgp and multipath_ibgp (1; 1 to 64).
+        ValueError: no such option or instance, or a value out of range."""
+    def set_time(self, seconds: int) -> None:
+        """The clock of the paths' ``since``: u32 seconds, any origin; a smaller value than before is ignored."""
+
     # --- sources: numbers the caller keeps; 0 is reserved -------------------------------------------------------------------
     def add_connected_source(self) -> int: ...
     def add_static_source(self) -> int: ...
-    def add_peer(self, *, address: bytes, asn: int, router_id: bytes, ebgp: bool, import_accept: bool = True, distance: int | None = None) -> int:
-        """A BGP peer as a source (one per Established session; distance defaults to 20 eBGP, 200 iBGP)."""
+    def add_peer(
+        self, *, address: bytes, asn: int, router_id: bytes, ebgp: bool, import_accept: bool = True, distance: int | None = None, weight: int = 0,
+    ) -> int:
+        """A BGP peer as a source (one per Established session; distance defaults to 20 eBGP, 200 iBGP). The higher weight (u16) wins first."""
     def remove_source(self, source: int) -> None:
         """Withdraw everything the source gave, in bounded slices run by ``step``; the number is not reused while paths remain."""
     def step(self, budget: int = 4096) -> bool:

@@ -4,24 +4,28 @@ from enum import IntEnum
 
 
 class Step(IntEnum):
-    """Why a path is best, or at which step it lost. 5 to 13 are RFC 4271 9.1.1, 9.1.2.2 and RFC 4456 9."""
+    """Why a path is best, or at which step it lost. 6 to 16 are RFC 4271 9.1.1, 9.1.2.2, RFC 7311 4.1, RFC 5004 and RFC
+    4456 9."""
 
     NONE = 0
     ONLY = 1
     DISTANCE = 2
     PROTOCOL = 3
     METRIC = 4
-    LOCAL_PREF = 5
-    AS_PATH_LENGTH = 6
-    ORIGIN = 7
-    MED = 8
-    EBGP_OVER_IBGP = 9
-    IGP_METRIC = 10
-    ROUTER_ID = 11
-    CLUSTER_LIST_LENGTH = 12
-    PEER_ADDRESS = 13
-    PATH_ID = 14
-    SOURCE = 15
+    WEIGHT = 5
+    LOCAL_PREF = 6
+    AIGP = 7
+    AS_PATH_LENGTH = 8
+    ORIGIN = 9
+    MED = 10
+    EBGP_OVER_IBGP = 11
+    IGP_METRIC = 12
+    OLDEST = 13
+    ROUTER_ID = 14
+    CLUSTER_LIST_LENGTH = 15
+    PEER_ADDRESS = 16
+    PATH_ID = 17
+    SOURCE = 18
 
     @property
     def label(self) -> str:

@@ -4,10 +4,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyList};
+use pyo3::types::{PyBool, PyBytes, PyDict, PyList};
 use routing_core::prefix::{AnyPrefix, Ip, Prefix};
 use routing_core::rib::engine::{Engine as Core, OtherPath};
 use routing_core::rib::nexthop::{Hop, SetKind};
+use routing_core::rib::options::Setting;
 use routing_core::rib::source::{Kind, Source};
 use routing_core::rib::update_encode::ExportTerms;
 
@@ -51,6 +52,7 @@ impl Engine {
                 router_id: 0,
                 address: Ip::None,
                 distance: if kind == Kind::Connected { 0 } else { 1 },
+                weight: 0,
                 paths: [0; 2],
             })
         })
@@ -90,7 +92,7 @@ impl Engine {
         self.add_other(py, Kind::Static)
     }
 
-    #[pyo3(signature = (*, address, asn, router_id, ebgp, import_accept = true, distance = None))]
+    #[pyo3(signature = (*, address, asn, router_id, ebgp, import_accept = true, distance = None, weight = 0))]
     #[allow(clippy::too_many_arguments)]
     fn add_peer(
         &self,
@@ -101,6 +103,7 @@ impl Engine {
         ebgp: bool,
         import_accept: bool,
         distance: Option<u32>,
+        weight: u16,
     ) -> PyResult<u32> {
         let source = Source {
             kind: Kind::Bgp,
@@ -112,9 +115,43 @@ impl Engine {
             router_id: number(&router_id)?,
             address: ip(&address)?,
             distance: distance.unwrap_or(if ebgp { 20 } else { 200 }),
+            weight,
             paths: [0; 2],
         };
         Ok(self.with(py, |e| e.add_source(source)))
+    }
+
+    #[pyo3(signature = (*, instance = 0, **options))]
+    fn set_options(
+        &self,
+        py: Python<'_>,
+        instance: usize,
+        options: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<()> {
+        let mut settings = Vec::new();
+        for (name, value) in options.into_iter().flatten() {
+            let value = match value.cast::<PyBool>() {
+                Ok(on) => Setting::Switch(on.is_true()),
+                Err(_) => Setting::Number(value.extract().map_err(|_| {
+                    PyValueError::new_err(format!("{name}: neither a bool nor a number in range"))
+                })?),
+            };
+            settings.push((name.extract::<String>()?, value));
+        }
+        self.with(py, |e| {
+            let tables = e.instances.get(instance);
+            let mut o = tables.ok_or("no such instance")?.v4.options;
+            for (name, value) in &settings {
+                o.set(name, *value)?;
+            }
+            e.set_options(instance, o);
+            Ok(())
+        })
+        .map_err(|why: String| PyValueError::new_err(why))
+    }
+
+    fn set_time(&self, py: Python<'_>, seconds: u32) {
+        self.with(py, |e| e.set_time(seconds));
     }
 
     fn remove_source(&self, py: Python<'_>, source: u32) -> PyResult<()> {

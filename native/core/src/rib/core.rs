@@ -3,7 +3,7 @@
 
 use super::infos::{InfoId, Infos};
 use super::nexthop::NextHops;
-use super::select::{select, Candidate, Step};
+use super::select::{choose, Candidate, Choice, Step};
 use super::source::Source;
 use super::table::{self, Path, Table};
 use super::NONE;
@@ -20,6 +20,8 @@ pub struct Core {
     pub unsettled: Vec<u32>,
     pub sweep_wanted: bool,
     pub digest_key: [u8; 16],
+    /// The clock of `since`, in seconds.
+    pub now: u32,
     pub(super) scratch: Vec<Candidate>,
 }
 
@@ -37,6 +39,8 @@ impl Core {
         view: impl Fn(u32) -> (bool, u32),
         out: &mut Vec<Candidate>,
     ) {
+        let o = &t.options;
+        let missing_med = if o.missing_med_as_worst { u32::MAX } else { 0 };
         for (at, p) in t.path_list(idx) {
             let s = &self.sources[p.source as usize];
             if !s.up {
@@ -49,17 +53,25 @@ impl Core {
             }
             out.push(Candidate {
                 path: at,
+                info: p.info,
+                next_hops: info.next_hops,
                 kind: info.kind,
                 ebgp: s.ebgp,
                 origin: info.summary.origin,
                 cluster_len: info.summary.cluster_len,
                 path_len: info.summary.path_len,
+                weight: s.weight,
                 distance: info.distance.unwrap_or(s.distance),
                 metric: info.metric,
-                local_pref: info.summary.local_pref.unwrap_or(100),
-                med: info.summary.med.unwrap_or(0),
+                local_pref: info.summary.local_pref.unwrap_or(o.default_local_pref),
+                med: info.summary.med.unwrap_or(missing_med),
                 neighbor_as: info.summary.neighbor_as,
                 igp_metric,
+                aigp: match info.aigp() {
+                    Some(n) => (false, n.saturating_add(igp_metric.into())), // RFC 7311 4.1
+                    None => (true, 0),
+                },
+                since: p.since,
                 router_id: info.summary.originator_id.unwrap_or(s.router_id),
                 address: s.address,
                 path_id: p.path_id,
@@ -74,8 +86,8 @@ impl Core {
         (s.resolved, s.metric)
     }
 
-    /// The best path of an entry and the deciding step, from what is resolved now.
-    fn best<A: Addr>(&mut self, t: &Table<A>, idx: u32) -> Option<(u32, Step)> {
+    /// What is used of an entry's paths, from what is resolved now.
+    fn choose<A: Addr>(&mut self, t: &Table<A>, idx: u32) -> Option<Choice> {
         let head = t.entries[idx as usize].head;
         if head == NONE {
             return None;
@@ -85,24 +97,24 @@ impl Core {
             // One path: nothing to compare
             let usable = self.sources[only.source as usize].up
                 && self.hops.sets[self.infos[only.info].next_hops as usize].resolved;
-            return usable.then_some((head, Step::Only));
+            return usable.then(|| Choice::only(head, Step::Only));
         }
         let mut c = std::mem::take(&mut self.scratch);
         c.clear();
         self.candidates(t, idx, |s| self.standing(s), &mut c);
-        let found = select(&mut c, &mut |_, _| {});
+        let found = choose(&mut c, &t.options, &self.infos, &mut |_, _| {});
         self.scratch = c;
         found
     }
 
     /// Chooses again for one entry and tells the feeds what changed. `touched`: the path that was best is gone or says something else.
     pub fn reselect<A: Addr>(&mut self, t: &mut Table<A>, idx: u32, touched: bool) {
-        let found = self.best(t, idx);
+        let found = self.choose(t, idx);
         let e = &t.entries[idx as usize];
         let (old_best, had) = (e.head, e.flags & table::HAS_BEST != 0);
         let mut rib_changed = touched && had;
         let group = match found {
-            Some((best, step)) => {
+            Some(Choice { best, step, .. }) => {
                 if best != old_best {
                     move_to_front(t, idx, best);
                     rib_changed = true;
@@ -196,6 +208,7 @@ impl Core {
         source: u32,
         path_id: u32,
         info: InfoId,
+        since: u32,
     ) -> Option<InfoId> {
         let idx = t.find_or_insert(prefix);
         let head = t.entries[idx as usize].head;
@@ -207,7 +220,8 @@ impl Core {
             Some((_, old)) if old == info => return None,
             Some((at, old)) => {
                 self.infos.hold(info);
-                t.paths[at as usize].info = info;
+                let path = &mut t.paths[at as usize];
+                (path.info, path.since) = (info, since);
                 self.reselect(t, idx, at == head);
                 Some(old)
             }
@@ -222,6 +236,7 @@ impl Core {
                     source,
                     path_id,
                     info,
+                    since,
                     next,
                 });
                 if head == NONE {
@@ -291,7 +306,8 @@ impl Core {
             let old = if c.attrs == WITHDRAW {
                 self.remove(t, c.prefix, source, c.path_id)
             } else {
-                self.put(t, c.prefix, source, c.path_id, infos[c.attrs as usize])
+                let info = infos[c.attrs as usize];
+                self.put(t, c.prefix, source, c.path_id, info, self.now)
             };
             released.extend(old);
         }

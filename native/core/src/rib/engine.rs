@@ -6,6 +6,7 @@ use super::export::Exports;
 use super::fib::FibConsumer;
 use super::infos::{InfoId, Infos, Key};
 use super::nexthop::{Hop, NextHops, SetKey, SetKind};
+use super::options::Options;
 use super::resolve::settle;
 use super::source::{Kind, Source};
 use super::sweep::Sweep;
@@ -38,6 +39,7 @@ impl Engine {
             router_id: 0,
             address: Ip::None,
             distance: 0,
+            weight: 0,
             paths: [0; 2],
         };
         Engine {
@@ -48,6 +50,7 @@ impl Engine {
                 unsettled: Vec::new(),
                 sweep_wanted: false,
                 digest_key,
+                now: 0,
                 scratch: Vec::new(),
             },
             instances: vec![Instance {
@@ -66,6 +69,27 @@ impl Engine {
     pub fn add_source(&mut self, source: Source) -> u32 {
         self.core.sources.push(source);
         (self.core.sources.len() - 1) as u32
+    }
+
+    /// Seconds since any origin; they never run back.
+    pub fn set_time(&mut self, seconds: u32) {
+        self.core.now = self.core.now.max(seconds);
+    }
+
+    /// Other options for an instance: everything in it is resolved and chosen again.
+    pub fn set_options(&mut self, instance: usize, options: Options) {
+        let tables = &mut self.instances[instance];
+        if tables.v4.options == options {
+            return;
+        }
+        (tables.v4.options, tables.v6.options) = (options, options);
+        (tables.v4.stale, tables.v6.stale) = (true, true);
+        let trackers = self.core.hops.trackers.iter().enumerate();
+        let of_instance = trackers.filter(|(_, t)| usize::from(t.instance) == instance);
+        let ids = of_instance.map(|(id, _)| id as u32);
+        self.core.unsettled.extend(ids);
+        self.core.sweep_wanted = true;
+        self.settle();
     }
 
     /// Everything from this source stops counting at once and is taken out by `step`.
@@ -149,9 +173,10 @@ impl Engine {
         };
         let id = self.intern(key, Summary::default());
         let tables = &mut self.instances[instance];
+        let now = self.core.now;
         let old = match prefix {
-            crate::prefix::AnyPrefix::V4(p) => self.core.put(&mut tables.v4, p, source, 0, id),
-            crate::prefix::AnyPrefix::V6(p) => self.core.put(&mut tables.v6, p, source, 0, id),
+            crate::prefix::AnyPrefix::V4(p) => self.core.put(&mut tables.v4, p, source, 0, id, now),
+            crate::prefix::AnyPrefix::V6(p) => self.core.put(&mut tables.v6, p, source, 0, id, now),
         };
         self.release(id);
         if let Some(old) = old {

@@ -6,7 +6,8 @@ use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
 use super::source::Kind;
-use crate::wire::attributes::Summary;
+use crate::wire::attributes::{self, Summary};
+use crate::wire::code;
 
 pub type InfoId = u32;
 
@@ -54,6 +55,19 @@ impl Info {
 
     pub fn link_local(&self) -> u128 {
         self.link_local.as_deref().copied().unwrap_or(0)
+    }
+
+    /// The value of its AS_PATH.
+    pub fn as_path(&self) -> &[u8] {
+        attributes::find(&self.attributes, code::AS_PATH).unwrap_or(&[])
+    }
+
+    pub fn aigp(&self) -> Option<u64> {
+        if self.summary.aigp {
+            attributes::aigp(&self.attributes)
+        } else {
+            None
+        }
     }
 }
 

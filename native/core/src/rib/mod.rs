@@ -8,6 +8,7 @@ pub mod feed;
 pub mod fib;
 pub mod infos;
 pub mod nexthop;
+pub mod options;
 pub mod query;
 pub mod resolve;
 pub mod select;

@@ -124,7 +124,7 @@ impl Core {
         self.candidates(t, idx, |s| self.standing(s), &mut candidates);
         let usable: Vec<u32> = candidates.iter().map(|c| c.path).collect();
         let mut lost: Vec<(u32, Step)> = Vec::new();
-        let best = select(&mut candidates, &mut |p, s| lost.push((p, s)));
+        let best = select(&mut candidates, &t.options, &mut |p, s| lost.push((p, s)));
         let mut paths: Vec<(u32, u32, Value)> = Vec::new();
         for (at, p) in t.path_list(idx) {
             let s = &self.sources[p.source as usize];

@@ -277,7 +277,7 @@ fn walk<A: Addr>(
     for idx in table.covering(addr, A::BITS) {
         candidates.clear();
         core.candidates(table, idx, |s| standing(core, s, trials), &mut candidates);
-        let Some((best, _)) = select(&mut candidates, &mut |_, _| {}) else {
+        let Some((best, _)) = select(&mut candidates, &table.options, &mut |_, _| {}) else {
             continue;
         };
         let info = &core.infos[table.paths[best as usize].info];

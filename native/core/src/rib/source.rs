@@ -32,5 +32,7 @@ pub struct Source {
     pub router_id: u32,
     pub address: Ip,
     pub distance: u32,
+    /// The first thing compared between paths of BGP; the higher wins.
+    pub weight: u16,
     pub paths: [u32; 2],
 }

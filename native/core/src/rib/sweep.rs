@@ -82,6 +82,9 @@ impl Engine {
         for set in &mut self.core.hops.sets {
             set.dirty = false;
         }
+        for i in &mut self.instances {
+            (i.v4.stale, i.v6.stale) = (false, false);
+        }
     }
 }
 
@@ -102,7 +105,7 @@ fn visit<A: Addr>(
         if t.entries[idx as usize].flags & VACANT != 0 {
             continue;
         }
-        let mut dirty = false;
+        let mut dirty = t.stale;
         for (at, p) in t.path_list(idx) {
             if !core.sources[p.source as usize].up {
                 gone.push(at);

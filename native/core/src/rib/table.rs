@@ -9,6 +9,7 @@ use hashbrown::HashTable;
 
 use super::feed::{Log, Pos};
 use super::infos::InfoId;
+use super::options::Options;
 use super::NONE;
 use crate::prefix::{Addr, Prefix};
 
@@ -52,6 +53,8 @@ pub struct Path {
     /// RFC 7911 path identifier as received, 0 where there is none.
     pub path_id: u32,
     pub info: InfoId,
+    /// When it came or last changed, by `Core::now`.
+    pub since: u32,
     pub next: u32,
 }
 
@@ -114,6 +117,9 @@ pub enum Feed {
 pub struct Table<A> {
     /// Number on the wire: instance << 8 | AFI.
     pub id: u32,
+    pub options: Options,
+    /// All entries are to be chosen again.
+    pub stale: bool,
     index: HashTable<u32>,
     seed: RandomState,
     pub entries: Vec<Entry<A>>,
@@ -140,6 +146,8 @@ impl<A: Addr> Table<A> {
     pub fn new(id: u32) -> Self {
         Table {
             id,
+            options: Options::default(),
+            stale: false,
             index: HashTable::new(),
             seed: RandomState::default(),
             entries: Vec::new(),

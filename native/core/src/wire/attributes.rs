@@ -66,6 +66,7 @@ pub struct Summary {
     pub cluster_len: u8,
     pub origin: u8,
     pub well_known: u8,
+    pub aigp: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
@@ -316,6 +317,12 @@ pub fn iter(block: &[u8]) -> impl Iterator<Item = (u8, u8, &[u8])> {
 /// The value of one attribute in a canonical block.
 pub fn find(block: &[u8], kind: u8) -> Option<&[u8]> {
     iter(block).find(|a| a.1 == kind).map(|a| a.2)
+}
+
+/// The accumulated metric of a canonical block (RFC 7311 3): behind type and length of its only TLV.
+pub fn aigp(block: &[u8]) -> Option<u64> {
+    let value = find(block, code::AIGP)?;
+    Some(u64::from_be_bytes(value.get(3..)?.try_into().ok()?))
 }
 
 /// RFC 4760 3 and RFC 2545 3: the next hop of MP_REACH_NLRI. `None`: its length is wrong, so the NLRI cannot be located.

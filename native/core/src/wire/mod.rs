@@ -23,6 +23,7 @@ pub mod code {
     pub const EXTENDED_COMMUNITIES: u8 = 16;
     pub const AS4_PATH: u8 = 17;
     pub const AS4_AGGREGATOR: u8 = 18;
+    pub const AIGP: u8 = 26;
     pub const LARGE_COMMUNITIES: u8 = 32;
 }
 
