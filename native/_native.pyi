@@ -61,6 +61,26 @@ def decode(updates: Updates, terms: SessionTerms) -> Changes:
     """Decode UPDATEs by RFC 4271 4.3, 4760, 6793, 7606, without any table: the pure half of ``Engine.receive``."""
 
 @final
+class MrtReader:
+    """An MRT recording (RFC 6396, RFC 8050; not compressed) as runs of UPDATEs, peer by peer.
+
+    BGP4MP and BGP4MP_ET messages come as they were recorded; table dumps (TABLE_DUMP, TABLE_DUMP_V2, IPv4 and IPv6 unicast) as UPDATEs
+    that say the same, in the order of the file, with attributes as stored."""
+
+    def __init__(self, data: bytes) -> None: ...
+    def read(self, max_records: int = 10000) -> list[tuple[int, Updates]] | None:
+        """UPDATEs of up to ``max_records`` more records: one run per peer that spoke, with its index in ``peers``; None at the end.
+        ValueError with the offset of what is malformed, once everything before that record has been read."""
+    @property
+    def peers(self) -> list[dict[str, Any]]:
+        """Who was read so far: {"address": bytes, "asn", "router_id": 4 bytes | None, "local_asn": int | None, "four_octet_as", "add_path"}.
+        The last two say how to decode its UPDATEs; a speaker recorded in two ways is two rows. Of the LOCAL subtypes the recorder
+        is the speaker, and "local_asn" is the AS of whom it spoke to."""
+    @property
+    def skipped(self) -> int:
+        """Records of other types and families, and table entries without a next hop."""
+
+@final
 class Engine:
     """The controller's RIB: tables, sources, best path, next-hop resolution, groups, feeds. One writer (the engine thread); any thread may call."""
 

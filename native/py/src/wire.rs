@@ -19,6 +19,12 @@ pub struct Updates {
     count: usize,
 }
 
+impl Updates {
+    pub fn new(bytes: Vec<u8>, count: usize) -> Self {
+        Updates { bytes, count }
+    }
+}
+
 #[pymethods]
 impl Updates {
     fn __len__(&self) -> usize {
@@ -60,9 +66,7 @@ impl Framer {
         let items = PyList::empty(py);
         for item in framed.items {
             match item {
-                Item::Updates { bytes, count } => {
-                    items.append(Updates { bytes, count }.into_pyobject(py)?)?
-                }
+                Item::Updates { bytes, count } => items.append(Updates::new(bytes, count))?,
                 Item::Other(kind, body) => items.append((kind, PyBytes::new(py, &body)))?,
             }
         }
