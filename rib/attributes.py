@@ -1,13 +1,16 @@
-"""BGP path attributes in canonical form (RFC 4271 5, 1997, 4360, 4456, 5065, 8092): one frozen value per distinct set.
+"""BGP path attributes in canonical form (RFC 4271 5, 1997, 4360, 4456, 5065, 7311, 8092): one frozen value per distinct
+set.
 
-Owns the meaning of a set: AS_PATH length, neighbouring AS, well-known communities. Bytes are
+Owns the meaning of a set: AS_PATH length, neighbouring AS, origin AS, well-known communities, link bandwidth. Bytes are
 ``rib/reference_update.py``.
 """
 
 from __future__ import annotations
 
 import ipaddress
+import math
 import re
+import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
@@ -103,6 +106,13 @@ def neighbor_as(path: AsPath) -> int:
     return 0
 
 
+def origin_as(path: AsPath) -> int | None:
+    """Who announced the route first: the last AS where the path ends with a sequence; a set does not tell."""
+    if path and path[-1].type is SegmentType.AS_SEQUENCE:
+        return path[-1].asns[-1]
+    return None
+
+
 def prepended(path: AsPath, asn: int) -> AsPath:
     """RFC 4271 5.1.2 b: into a leading sequence while it has room for another, else as a new segment."""
     if path and path[0].type is SegmentType.AS_SEQUENCE and len(path[0].asns) < 255:
@@ -128,7 +138,20 @@ class PathAttributes:
     cluster_list: tuple[bytes, ...] = ()
     extended_communities: tuple[bytes, ...] = ()
     large_communities: tuple[str, ...] = ()
+    aigp: int | None = None
     unknown: tuple[tuple[int, int, bytes], ...] = ()
+
+    @property
+    def link_bandwidth(self) -> float | None:
+        """Of the first link bandwidth extended community (draft-ietf-idr-link-bandwidth 2): type 0x40 or, transitive,
+        0x00, subtype 4, two octets of AS, then bytes per second as an IEEE float. What is no positive number says
+        nothing."""
+        for community in self.extended_communities:
+            if community[0] in (0x00, 0x40) and community[1] == 0x04:
+                (bandwidth,) = struct.unpack("!f", community[4:])
+                if math.isfinite(bandwidth) and bandwidth > 0:
+                    return float(bandwidth)
+        return None
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> PathAttributes:
@@ -150,6 +173,7 @@ class PathAttributes:
             cluster_list=tuple(ipaddress.ip_address(cluster).packed for cluster in row.get("cluster_list") or ()),
             extended_communities=tuple(bytes.fromhex(value) for value in row.get("extended_communities") or ()),
             large_communities=tuple(row.get("large_communities") or ()),
+            aigp=row.get("aigp"),
             unknown=tuple((flags, code, bytes.fromhex(value)) for flags, code, value in row.get("unknown") or ()),
         )
 
@@ -168,6 +192,7 @@ class PathAttributes:
             "cluster_list": [address_text(cluster) for cluster in self.cluster_list],
             "extended_communities": [value.hex() for value in self.extended_communities],
             "large_communities": list(self.large_communities),
+            "aigp": self.aigp,
             "unknown": [[flags, code, value.hex()] for flags, code, value in self.unknown],
         }
 

@@ -30,6 +30,11 @@ def address_text(address: bytes) -> str:
     return str(ipaddress.ip_address(address))
 
 
+def is_link_local(address: bytes) -> bool:
+    """fe80::/10 (RFC 4291 2.5.6): an address that means something on one link only."""
+    return len(address) == 16 and address[0] == 0xFE and address[1] & 0xC0 == 0x80
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Prefix:
     """Ordered within one family by address, then length: a prefix stands directly before everything that it covers."""

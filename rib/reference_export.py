@@ -7,15 +7,17 @@ RFC 4271 5.1, 9.1.3 and 9.2; RFC 1997 (well-known communities); RFC 4456 8 (refl
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Set
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 from rib.attributes import NO_ADVERTISE, NO_EXPORT, NO_EXPORT_SUBCONFED, Origin, PathAttributes, prepended
 from rib.path import Path, Protocol
-from rib.prefix import AFI_IPV4, Prefix
+from rib.prefix import AFI_IPV4, Prefix, is_link_local
+from rib.reference_said import Instance
 from rib.reference_update import announcements, end_of_rib, room, withdrawals
-from rib.selection import DEFAULT_LOCAL_PREF
+from rib.resolution import Resolutions
+from rib.selection import aigp_cost
 
 NON_TRANSITIVE: Final = 0x40  # RFC 4360 2: of an extended community's type
 
@@ -36,47 +38,68 @@ class ExportTerms:
     four_octet_as: bool
     max_message: int = 4096
     extended_next_hop: bool = False
+    aigp: bool = False
+    default_local_pref: int = 100  # the instance's, at the time the session came up
 
 
 def adj_rib_out(
-    best_paths: Iterable[tuple[Prefix, Path]], networks: Set[Prefix], terms: ExportTerms
+    best_paths: Iterable[tuple[Prefix, Path]], instance: Instance, known: Resolutions, terms: ExportTerms
 ) -> dict[Prefix, PathAttributes]:
     """Everything that this peer is to know."""
     out = {}
     for prefix, path in best_paths:
-        if prefix.afi == terms.afi:
-            attributes = exported(prefix, path, networks, terms)
-            if attributes is not None:
-                out[prefix] = attributes
+        attributes = exported(prefix, path, instance, known, terms)
+        if attributes is not None:
+            out[prefix] = attributes
     return out
 
 
-def exported(prefix: Prefix, path: Path, networks: Set[Prefix], terms: ExportTerms) -> PathAttributes | None:
+def exported(
+    prefix: Prefix, path: Path, instance: Instance, known: Resolutions, terms: ExportTerms
+) -> PathAttributes | None:
     """The attributes under which this peer is told of a best path; None where it is not told."""
     originated = path.protocol is not Protocol.BGP
     if originated:
-        if prefix not in networks:
+        origin = origination(prefix, path, instance)
+        if origin is None:
             return None
-        attributes = PathAttributes(origin=Origin.IGP)
+        attributes = PathAttributes(origin=origin)
     else:
         attributes = path.attributes
         if not may_be_told(path, attributes, terms):
             return None
     # RFC 2545 3: a link-local next hop is told only of ourselves, on the link that we share with the peer.
-    attributes = replace(attributes, link_local=None)
-    if terms.ebgp or originated or terms.next_hop_self:
+    own_next_hop = terms.ebgp or originated or terms.next_hop_self or is_link_local(attributes.next_hop)
+    attributes = replace(attributes, link_local=None, aigp=told_aigp(path, known, terms, own_next_hop=own_next_hop))
+    if own_next_hop:
         link = terms.local_link if len(terms.local_address) == 16 else None
         attributes = replace(attributes, next_hop=terms.local_address, link_local=link)
     if terms.ebgp:
         attributes = over_ebgp(attributes, terms, originated=originated)
     elif attributes.local_pref is None:
-        attributes = replace(attributes, local_pref=DEFAULT_LOCAL_PREF)  # RFC 4271 5.1.5
+        attributes = replace(attributes, local_pref=terms.default_local_pref)  # RFC 4271 5.1.5
     if not next_hop_fits(attributes.next_hop, terms):
         return None
     largest = 1 + len(prefix.address)
     if room(terms.afi, attributes, terms.max_message, four_octet_as=terms.four_octet_as) < largest:
         return None  # RFC 4271 9.2: what does not fit into one message is not advertised
     return attributes
+
+
+def origination(prefix: Prefix, path: Path, instance: Instance) -> Origin | None:
+    """Under which ORIGIN BGP tells of a route that is not its own (RFC 4271 5.1.1); None where it does not."""
+    if prefix in instance.networks[prefix.afi]:
+        return Origin.IGP
+    if path.protocol in instance.redistribute and not path.local:
+        return Origin.INCOMPLETE
+    return None
+
+
+def told_aigp(path: Path, known: Resolutions, terms: ExportTerms, *, own_next_hop: bool) -> int | None:
+    """RFC 7311 3.4: whoever sets himself as next hop adds his own way to the next hop that he was told."""
+    if path.attributes.aigp is None or not terms.aigp:
+        return None
+    return aigp_cost(path, known) if own_next_hop else path.attributes.aigp
 
 
 def may_be_told(path: Path, attributes: PathAttributes, terms: ExportTerms) -> bool:
@@ -113,6 +136,7 @@ class ExportConsumer:
     """What one peer was told."""
 
     terms: ExportTerms
+    instance: int
     told: dict[Prefix, PathAttributes] = field(default_factory=dict)
     end_of_rib_sent: bool = False
 

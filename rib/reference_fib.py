@@ -13,19 +13,20 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Generic, TypeVar
 
+from rib.adjacency import Adjacency
 from rib.digest import digest
-from rib.group import INSTANCE, Group
-from rib.prefix import Prefix
-from rib.resolution import Adjacency
+from rib.group import Group
+from rib.path import Place
 
 PUT: Final = 1
 DELETE: Final = 0
 K = TypeVar("K", bound=Hashable)
 
 
-def table_of(prefix: Prefix) -> int:
-    """Instance and family as one number; 0 is the main instance."""
-    return INSTANCE << 8 | prefix.afi
+def table_of(place: Place) -> int:
+    """Instance and family as one number."""
+    instance, prefix = place
+    return instance << 8 | prefix.afi
 
 
 class Numbers(Generic[K]):
@@ -42,11 +43,11 @@ class Numbers(Generic[K]):
 class Fib:
     """What every NCP should hold: prefix to group, and the groups."""
 
-    routes: dict[Prefix, bytes] = field(default_factory=dict)
+    routes: dict[Place, bytes] = field(default_factory=dict)
     groups: dict[bytes, Group] = field(default_factory=dict)
 
     def digest(self, key: bytes) -> int:
-        return digest(key, ((table_of(prefix), prefix, group) for prefix, group in self.routes.items()))
+        return digest(key, ((table_of(place), place[1], group) for place, group in self.routes.items()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ class FibConsumer:
 
     group_ids: Numbers[bytes]
     adjacency_ids: Numbers[Adjacency]
-    routes: dict[Prefix, bytes] = field(default_factory=dict)
+    routes: dict[Place, bytes] = field(default_factory=dict)
     groups: dict[bytes, Group] = field(default_factory=dict)
     adjacencies: set[Adjacency] = field(default_factory=set)
 
@@ -84,15 +85,15 @@ class FibConsumer:
         new_adjacencies = used_adjacencies(self.groups) - self.adjacencies
         self.adjacencies |= new_adjacencies
 
-        changed = [prefix for prefix, group in fib.routes.items() if self.routes.get(prefix) != group]
-        changed += [prefix for prefix in self.routes if prefix not in fib.routes]
+        changed = [place for place, group in fib.routes.items() if self.routes.get(place) != group]
+        changed += [place for place in self.routes if place not in fib.routes]
         changed = changed[:max_routes]
         rows = self._columns(changed, fib.routes)
-        for prefix in changed:
-            if prefix in fib.routes:
-                self.routes[prefix] = fib.routes[prefix]
+        for place in changed:
+            if place in fib.routes:
+                self.routes[place] = fib.routes[place]
             else:
-                del self.routes[prefix]
+                del self.routes[place]
 
         needed = set(self.routes.values()) | set(fib.groups)
         dead_groups = [key for key in self.groups if key not in needed]
@@ -125,20 +126,18 @@ class FibConsumer:
         return self.group_ids[group.key], group.key, int(group.kind), members
 
     def _columns(
-        self, prefixes: list[Prefix], wanted: Mapping[Prefix, bytes]
+        self, places: list[Place], wanted: Mapping[Place, bytes]
     ) -> list[tuple[int, bytes, bytes, bytes, bytes]]:
-        tables: dict[int, list[Prefix]] = defaultdict(list)
-        for prefix in prefixes:
-            tables[table_of(prefix)].append(prefix)
+        tables: dict[int, list[Place]] = defaultdict(list)
+        for place in places:
+            tables[table_of(place)].append(place)
         return [
             (
                 table,
-                b"".join(prefix.address for prefix in rows),
-                bytes(prefix.length for prefix in rows),
-                b"".join(
-                    struct.pack("<I", self.group_ids[wanted[prefix]] if prefix in wanted else 0) for prefix in rows
-                ),
-                bytes(PUT if prefix in wanted else DELETE for prefix in rows),
+                b"".join(prefix.address for _, prefix in rows),
+                bytes(prefix.length for _, prefix in rows),
+                b"".join(struct.pack("<I", self.group_ids[wanted[place]] if place in wanted else 0) for place in rows),
+                bytes(PUT if place in wanted else DELETE for place in rows),
             )
             for table, rows in sorted(tables.items())
         ]

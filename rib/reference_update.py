@@ -130,6 +130,8 @@ def attribute_rows(attributes: PathAttributes, *, four_octet_as: bool) -> dict[i
         values[10] = (OPTIONAL, b"".join(attributes.cluster_list))
     if attributes.extended_communities:
         values[16] = (OPTIONAL_TRANSITIVE, b"".join(attributes.extended_communities))
+    if attributes.aigp is not None:
+        values[26] = (OPTIONAL, struct.pack("!BHQ", 1, 11, attributes.aigp))  # RFC 7311 3: one TLV, its length in it
     if attributes.large_communities:
         values[32] = (OPTIONAL_TRANSITIVE, numbers(attributes.large_communities, "!III"))
     values.update({code: (flags, value) for flags, code, value in attributes.unknown})

@@ -1,71 +1,68 @@
 """Recursive next-hop resolution (RFC 4271 9.1.2.1), in rounds and always from scratch.
 
 Round 0 knows no next hop. Round k looks every next hop up in the table as it would be selected with what round k-1
-knew. It ends when a
-round changes nothing; next hops that are still changing after the last round depend on themselves, and so are
-unresolved.
-Starting from nothing makes the answer depend on the table alone, never on the order in which it came about.
+knew. It ends when a round changes nothing; next hops that are still changing after the last round depend on themselves,
+and so are unresolved. Starting from nothing makes the answer depend on the table alone, never on the order in which it
+came about.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass, field
-from enum import IntEnum
+from functools import cache
+from types import MappingProxyType
 from typing import Final
 
-from rib.path import Forward, NextHop, Path
-from rib.prefix import Prefix, covering
+from rib.adjacency import DROP, UNREACHABLE, Adjacency, AdjacencyKind, Weighted, blend
+from rib.options import Options
+from rib.path import Forward, NextHop, Path, Protocol, Tracked
+from rib.prefix import Prefix, covering, is_link_local
 
 ROUNDS: Final = 16
-
-
-class AdjacencyKind(IntEnum):
-    IP = 0
-    DROP = 1
-    LOCAL = 2
-    UNREACHABLE = 3
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Adjacency:
-    """Where a packet goes in the end: a neighbour (``gateway``, b"" on-link) on a port of an NCP, or one of the
-    special ends."""
-
-    ncp: str
-    port: str
-    gateway: bytes
-    kind: AdjacencyKind
-
-
-DROP: Final = Adjacency("", "", b"", AdjacencyKind.DROP)
-UNREACHABLE: Final = Adjacency("", "", b"", AdjacencyKind.UNREACHABLE)
+Port = tuple[str, str]  # NCP and name
 
 
 @dataclass(frozen=True, slots=True)
 class Resolution:
-    """What is known of one next hop. No adjacency: unresolved. ``via``, the prefix it was found through, is for
-    people only."""
+    """What is known of one next hop. No adjacency: unresolved, and ``reason`` says why. The prefix it was found
+    through, that route's protocol and the reason are for people only."""
 
-    adjacencies: tuple[Adjacency, ...] = ()
+    adjacencies: tuple[Weighted, ...] = ()
     metric: int = 0
     via: Prefix | None = field(default=None, compare=False)
+    protocol: Protocol | None = field(default=None, compare=False)
+    reason: str = field(default="", compare=False)
 
     def __bool__(self) -> bool:
         return bool(self.adjacencies)
 
 
-UNRESOLVED: Final = Resolution()
-Resolutions = Mapping[bytes, Resolution]
-# The best path of a prefix under given resolutions; None where there is no usable one or no such prefix.
-BestPath = Callable[[Prefix, Resolutions], Path | None]
+NO_ROUTE: Final = Resolution(reason="no route")
+OWN_ADDRESS: Final = Resolution(reason="own address")  # RFC 4271 5.1.3
+LOOP: Final = Resolution(reason="loop")
+NO_PORT: Final = Resolution(reason="link-local next hop without a port")
+ONLY_DEFAULT: Final = Resolution(reason="only the default route")
 
 
-def resolve_next_hop(next_hop: NextHop, known: Resolutions) -> Resolution:
-    """A next hop with a port is its own adjacency; any other is what the rounds found for its address."""
-    if next_hop.recursive:
-        return known.get(next_hop.address, UNRESOLVED)
-    return Resolution((Adjacency(next_hop.ncp, next_hop.port, next_hop.address, AdjacencyKind.IP),))
+@dataclass(frozen=True, slots=True)
+class Resolutions:
+    """What is known of all next hops at one moment."""
+
+    tracked: Mapping[Tracked, Resolution] = field(default_factory=lambda: MappingProxyType({}))
+    ports_down: Set[Port] = frozenset()
+
+    def of(self, hop: NextHop) -> Resolution:
+        """A next hop with a port is its own adjacency while that port is up; any other is what the rounds found."""
+        if hop.tracked is not None:
+            return self.tracked.get(hop.tracked, NO_ROUTE)
+        if (hop.ncp, hop.port) in self.ports_down:
+            return Resolution(reason=f"port {hop.port} down")
+        return Resolution(((Adjacency(hop.ncp, hop.port, hop.address, AdjacencyKind.IP), 1),))
+
+
+# The best path of a prefix of an instance under given resolutions; None where no path is usable, or there is none.
+BestPath = Callable[[int, Prefix, Resolutions], Path | None]
 
 
 def usable(path: Path, known: Resolutions) -> bool:
@@ -73,49 +70,71 @@ def usable(path: Path, known: Resolutions) -> bool:
     enough."""
     if path.forward is not Forward.VIA:
         return True
-    return any(resolve_next_hop(next_hop, known) for next_hop in path.next_hops)
+    return any(known.of(hop) for hop in path.next_hops)
 
 
 def igp_metric(path: Path, known: Resolutions) -> int:
     """The interior cost of RFC 4271 9.1.2.2 e: the least over the next hops that resolve."""
-    found = [resolve_next_hop(next_hop, known) for next_hop in path.next_hops]
+    found = [known.of(hop) for hop in path.next_hops]
     return min((resolution.metric for resolution in found if resolution), default=0)
 
 
-def resolve(addresses: Iterable[bytes], best_path: BestPath) -> dict[bytes, Resolution]:
-    """The resolution of every address that some path uses as a recursive next hop."""
-    known = dict.fromkeys(sorted(set(addresses)), UNRESOLVED)
-    changed: set[bytes] = set()
+def resolve(
+    hops: Iterable[NextHop], best_path: BestPath, options: Mapping[int, Options], ports_down: Set[Port]
+) -> Resolutions:
+    """The resolution of every next hop among ``hops`` that has to be looked up."""
+    tracked = sorted({hop.tracked for hop in hops if hop.tracked is not None})
+    known = Resolutions(dict.fromkeys(tracked, NO_ROUTE), ports_down)
+    changed: set[Tracked] = set()
     for _ in range(ROUNDS):
-        found = {address: _look_up(address, known, best_path) for address in known}
-        changed = {address for address in known if found[address] != known[address]}
-        known = found
+        found = _round(known, best_path, options)
+        changed = {one for one in tracked if found[one] != known.tracked[one]}
+        known = Resolutions(found, ports_down)
         if not changed:
             break
-    return {address: UNRESOLVED if address in changed else resolution for address, resolution in known.items()}
+    settled = {one: LOOP if one in changed else resolution for one, resolution in known.tracked.items()}
+    return Resolutions(settled, ports_down)
 
 
-def _look_up(address: bytes, known: Resolutions, best_path: BestPath) -> Resolution:
+def _round(known: Resolutions, best_path: BestPath, options: Mapping[int, Options]) -> dict[Tracked, Resolution]:
+    @cache  # several next hops are covered by the same prefixes
+    def best(instance: int, prefix: Prefix) -> Path | None:
+        return best_path(instance, prefix, known)
+
+    return {
+        (instance, address): _look_up(instance, address, known, best, options[instance].resolve_via_default)
+        for instance, address in known.tracked
+    }
+
+
+def _look_up(
+    instance: int, address: bytes, known: Resolutions, best: Callable[[int, Prefix], Path | None], via_default: bool
+) -> Resolution:
     """Longest covering prefix first; one that leads through this very next hop is passed over."""
+    if is_link_local(address):
+        return NO_PORT
     for prefix in covering(address):
-        path = best_path(prefix, known)
-        if path is None or any(hop.recursive and hop.address == address for hop in path.next_hops):
+        path = best(instance, prefix)
+        if path is None or (instance, address) in {hop.tracked for hop in path.next_hops}:
             continue
-        return _through(path, prefix, address, known)
-    return UNRESOLVED
+        found = _through(path, prefix, address, known)
+        if prefix.length == 0 and not via_default:
+            return ONLY_DEFAULT if found else NO_ROUTE
+        return found
+    return NO_ROUTE
 
 
 def _through(path: Path, prefix: Prefix, address: bytes, known: Resolutions) -> Resolution:
     match path.forward:
         case Forward.CONNECTED if path.local:
-            return UNRESOLVED  # one of our own addresses (RFC 4271 5.1.3)
+            return OWN_ADDRESS
         case Forward.CONNECTED:
             port = path.next_hops[0]
-            return Resolution((Adjacency(port.ncp, port.port, address, AdjacencyKind.IP),), path.metric, prefix)
+            ends: tuple[Weighted, ...] = ((Adjacency(port.ncp, port.port, address, AdjacencyKind.IP), 1),)
         case Forward.BLACKHOLE:
-            return Resolution((DROP,), path.metric, prefix)
+            ends = ((DROP, 1),)
         case Forward.UNREACHABLE:
-            return Resolution((UNREACHABLE,), path.metric, prefix)
+            ends = ((UNREACHABLE, 1),)
         case Forward.VIA:
-            found = [adjacency for hop in path.next_hops for adjacency in resolve_next_hop(hop, known).adjacencies]
-            return Resolution(tuple(dict.fromkeys(found)), path.metric, prefix)
+            ends = blend((hop.weight, known.of(hop).adjacencies) for hop in path.next_hops)
+    return Resolution(ends, path.metric, prefix, path.protocol)

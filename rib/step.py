@@ -4,8 +4,8 @@ from enum import IntEnum
 
 
 class Step(IntEnum):
-    """Why a path is best, or at which step it lost. 6 to 16 are RFC 4271 9.1.1, 9.1.2.2, RFC 7311 4.1, RFC 5004 and RFC
-    4456 9."""
+    """Why a path is best, or at which step it lost. 5 to 18 are BGP's: RFC 4271 9.1.1 and 9.1.2.2, RFC 4456 9,
+    RFC 5004, RFC 7311 4.1."""
 
     NONE = 0
     ONLY = 1

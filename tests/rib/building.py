@@ -50,6 +50,7 @@ def attributes_row(next_hop: str, as_path: str = "65001", **more: Any) -> dict[s
         "cluster_list": [],
         "extended_communities": [],
         "large_communities": [],
+        "aigp": None,
         "unknown": [],
     } | more
 
@@ -87,11 +88,14 @@ def bgp_path(
     router_id: str = "1.1.1.1",
     address: str = "10.0.0.1",
     path_id: int = 0,
+    weight: int = 0,
+    since: int = 0,
     **attributes: Any,
 ) -> Path:
-    source = Source(number, Protocol.BGP, 20 if ebgp else 200, ip(address), 65001, ip(router_id), ebgp)
+    source = Source(number, Protocol.BGP, 20 if ebgp else 200, ip(address), 65001, ip(router_id), ebgp, weight=weight)
     made = replace(PathAttributes(Origin.IGP, parse_as_path(as_path), ip(next_hop)), **attributes)
-    return Path(source, path_id, source.distance, Forward.VIA, (NextHop(ip(next_hop)),), attributes=made)
+    hops = (NextHop(ip(next_hop)),)
+    return Path(source, path_id, source.distance, Forward.VIA, hops, attributes=made, since=since)
 
 
 def local_path(number: int, protocol: Protocol, *, distance: int = 0, metric: int = 0) -> Path:

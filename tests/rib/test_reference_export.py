@@ -11,11 +11,14 @@ from rib.attributes import Origin, PathAttributes
 from rib.path import Protocol
 from rib.prefix import Prefix
 from rib.reference_export import ExportTerms, exported
+from rib.reference_said import Instance
 from rib.reference_update import announcements
+from rib.resolution import Resolutions
 from tests.props.update_bytes import Replay
 from tests.rib.building import bgp_path, ip, local_path
 
 WHERE = Prefix.parse("203.0.113.0/24")
+KNOWN = Resolutions()
 EBGP = ExportTerms(
     peer_source=9,
     afi=1,
@@ -32,7 +35,7 @@ IBGP = replace(EBGP, ebgp=False, peer_asn=65000)
 
 
 def told(terms: ExportTerms, **path: Any) -> PathAttributes | None:
-    return exported(WHERE, bgp_path(1, **path), frozenset(), terms)
+    return exported(WHERE, bgp_path(1, **path), Instance(), KNOWN, terms)
 
 
 def test_an_external_peer_sees_our_as_and_our_address_and_nothing_that_stays_inside() -> None:
@@ -83,8 +86,8 @@ def test_well_known_communities_are_obeyed(community: str, external: bool, inter
 
 def test_a_route_of_another_protocol_is_originated_only_where_it_is_listed() -> None:
     path = local_path(1, Protocol.STATIC)
-    assert exported(WHERE, path, frozenset(), EBGP) is None
-    seen = exported(WHERE, path, {WHERE}, IBGP)
+    assert exported(WHERE, path, Instance(), KNOWN, EBGP) is None
+    seen = exported(WHERE, path, Instance(networks={1: frozenset({WHERE})}), KNOWN, IBGP)
     assert seen == PathAttributes(Origin.IGP, (), IBGP.local_address, local_pref=100)
 
 

@@ -32,7 +32,7 @@ def test_a_next_hop_on_a_connected_network_is_a_neighbour_on_its_port() -> None:
     connected, bgp = rib.add_connected_source(), peer(rib, "10.0.0.2")
     rib.apply(bgp, [announce("203.0.113.0/24", "10.0.0.2")])
     assert leads_to(rib, "203.0.113.0/24") == []
-    assert look_up(rib, "203.0.113.0/24")["paths"][0]["reason"] == "next hop unresolved: 10.0.0.2"
+    assert look_up(rib, "203.0.113.0/24")["paths"][0]["reason"] == "next hop unresolved: 10.0.0.2 (no route)"
     rib.put_connected(connected, prefix("10.0.0.0/24"), "ncp1", "eth0", metric=7)
     assert leads_to(rib, "203.0.113.0/24") == [("10.0.0.2", "ncp1", "eth0")]
     found = next_hop(rib, "203.0.113.0/24")

@@ -7,23 +7,25 @@ from typing import Any
 
 import pytest
 
+from rib.adjacency import Adjacency, AdjacencyKind
 from rib.attributes import Origin
+from rib.options import Options
 from rib.path import Path, Protocol
-from rib.resolution import Adjacency, AdjacencyKind, Resolution
+from rib.resolution import Resolution, Resolutions
 from rib.selection import select
 from rib.step import Step
 from tests.rib.building import bgp_path, ip, local_path
 
 NEAR, FAR, NOWHERE = ip("192.0.2.1"), ip("192.0.2.2"), ip("192.0.2.3")
 PORT = Adjacency("ncp1", "eth0", NEAR, AdjacencyKind.IP)
-KNOWN = {NEAR: Resolution((PORT,), 10), FAR: Resolution((PORT,), 20), NOWHERE: Resolution()}
+KNOWN = Resolutions({(0, NEAR): Resolution(((PORT, 1),), 10), (0, FAR): Resolution(((PORT, 1),), 20)})
 
 
-def decide(*paths: Path) -> tuple[int | None, Step, dict[int, Step]]:
+def decide(*paths: Path, **options: bool | int) -> tuple[int | None, Step, dict[int, Step]]:
     """(source of the best path, deciding step, step of each loser), the same for every order of the paths."""
     results = []
     for order in itertools.permutations(paths):
-        chosen = select(order, KNOWN)
+        chosen = select(order, KNOWN, Options().changed(options))
         lost = {source: step for (source, _), step in chosen.lost.items()}
         results.append((chosen.best.source.number if chosen.best else None, chosen.step, lost))
     assert all(result == results[0] for result in results)
@@ -38,7 +40,7 @@ def test_a_path_whose_next_hop_does_not_resolve_takes_no_part() -> None:
     unresolved = bgp_path(1, next_hop="192.0.2.3")
     assert decide(unresolved) == (None, Step.NONE, {})
     assert decide(unresolved, bgp_path(2)) == (2, Step.ONLY, {})
-    assert select([unresolved], KNOWN).unusable == (unresolved,)
+    assert select([unresolved], KNOWN, Options()).unusable == (unresolved,)
 
 
 def test_a_single_path_wins_alone() -> None:
