@@ -96,10 +96,13 @@ class Engine:
         """The clock of the paths' ``since``: u32 seconds, any origin; a smaller value than before is ignored."""
 
     # --- sources: numbers the caller keeps; 0 is reserved -------------------------------------------------------------------
-    def add_connected_source(self) -> int: ...
-    def add_static_source(self) -> int: ...
+    def add_instance(self, *, fib: bool = True) -> int:
+        """A new network instance; number 0 exists from the start. With ``fib`` False its tables are in no FIB stream."""
+    def add_connected_source(self, *, instance: int = 0) -> int: ...
+    def add_static_source(self, *, instance: int = 0) -> int: ...
     def add_peer(
         self, *, address: bytes, asn: int, router_id: bytes, ebgp: bool, import_accept: bool = True, distance: int | None = None, weight: int = 0,
+        instance: int = 0,
     ) -> int:
         """A BGP peer as a source (one per Established session; distance defaults to 20 eBGP, 200 iBGP). The higher weight (u16) wins first."""
     def remove_source(self, source: int) -> None:
@@ -120,7 +123,7 @@ class Engine:
         kind: str = "via", distance: int = 1, metric: int = 0, tag: int = 0,
     ) -> None:
         """kind: "via", "blackhole" or "unreachable". A next hop: {"address": bytes, "ncp": str|None, "port": str|None, "weight": int}."""
-    def set_networks(self, afi: int, prefixes: Sequence[tuple[bytes, int]]) -> None:
+    def set_networks(self, afi: int, prefixes: Sequence[tuple[bytes, int]], *, instance: int = 0) -> None:
         """Prefixes that BGP originates whenever the RIB holds a non-BGP route for them (``bgp: networks``)."""
 
     # --- FIB feed: one cursor per NCP ----------------------------------------------------------------------------------------
@@ -150,10 +153,10 @@ class Engine:
     def counts(self) -> dict[str, Any]: ...
     def source_counts(self, source: int) -> dict[str, int]:
         """{"ipv4": paths, "ipv6": paths}"""
-    def lookup(self, prefix: tuple[bytes, int]) -> dict[str, Any] | None:
+    def lookup(self, prefix: tuple[bytes, int], *, instance: int = 0) -> dict[str, Any] | None:
         """Exact: every path with its standing (best, step against it), the deciding step, resolution tree, group. What ``explain`` prints."""
-    def longest_match(self, address: bytes) -> tuple[bytes, int] | None: ...
-    def page(self, afi: int, cursor: int, limit: int) -> tuple[list[dict[str, Any]], int | None]:
+    def longest_match(self, address: bytes, *, instance: int = 0) -> tuple[bytes, int] | None: ...
+    def page(self, afi: int, cursor: int, limit: int, *, instance: int = 0) -> tuple[list[dict[str, Any]], int | None]:
         """Up to ``limit`` routes from a stable cursor (0 starts); the next cursor, None at the end."""
     def subtree(self, prefix: tuple[bytes, int], limit: int) -> list[dict[str, Any]]: ...
     def groups(self) -> list[dict[str, Any]]: ...

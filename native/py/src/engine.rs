@@ -4,20 +4,16 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyBytes, PyDict, PyList};
-use routing_core::prefix::{AnyPrefix, Ip, Prefix};
-use routing_core::rib::engine::{Engine as Core, OtherPath};
-use routing_core::rib::nexthop::{Hop, SetKind};
+use pyo3::types::{PyBool, PyDict};
+use routing_core::prefix::{AnyPrefix, Ip};
+use routing_core::rib::engine::Engine as Core;
 use routing_core::rib::options::Setting;
 use routing_core::rib::source::{Kind, Source};
-use routing_core::rib::update_encode::ExportTerms;
 
 use crate::fib::FibDelta;
-use crate::values::to_python;
 use crate::wire::{decode_counted, ip, Changes, SessionTerms, Updates};
 
-type AnyPy<'py> = Bound<'py, PyAny>;
-type PyPrefix = (Vec<u8>, u8);
+pub type PyPrefix = (Vec<u8>, u8);
 
 #[pyclass(module = "native", frozen)]
 pub struct Engine(Mutex<Core>);
@@ -28,11 +24,11 @@ impl Engine {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn with<R: Send>(&self, py: Python<'_>, f: impl FnOnce(&mut Core) -> R + Send) -> R {
+    pub fn with<R: Send>(&self, py: Python<'_>, f: impl FnOnce(&mut Core) -> R + Send) -> R {
         py.detach(|| f(&mut self.lock()))
     }
 
-    fn source(&self, py: Python<'_>, source: u32) -> PyResult<()> {
+    pub fn source(&self, py: Python<'_>, source: u32) -> PyResult<()> {
         let n = self.with(py, |e| e.core.sources.len());
         if source == 0 || source as usize >= n {
             return Err(PyValueError::new_err(format!("no source {source}")));
@@ -40,26 +36,34 @@ impl Engine {
         Ok(())
     }
 
-    fn add_other(&self, py: Python<'_>, kind: Kind) -> u32 {
-        self.with(py, |e| {
-            e.add_source(Source {
-                kind,
-                instance: 0,
-                up: true,
-                import_accept: true,
-                ebgp: false,
-                asn: 0,
-                router_id: 0,
-                address: Ip::None,
-                distance: if kind == Kind::Connected { 0 } else { 1 },
-                weight: 0,
-                paths: [0; 2],
-            })
-        })
+    pub fn instance(&self, py: Python<'_>, instance: u16) -> PyResult<usize> {
+        let n = self.with(py, |e| e.instances.len());
+        if usize::from(instance) >= n {
+            return Err(PyValueError::new_err(format!("no instance {instance}")));
+        }
+        Ok(instance.into())
+    }
+
+    fn add_other(&self, py: Python<'_>, kind: Kind, instance: u16) -> PyResult<u32> {
+        self.instance(py, instance)?;
+        let source = Source {
+            kind,
+            instance,
+            up: true,
+            import_accept: true,
+            ebgp: false,
+            asn: 0,
+            router_id: 0,
+            address: Ip::None,
+            distance: if kind == Kind::Connected { 0 } else { 1 },
+            weight: 0,
+            paths: [0; 2],
+        };
+        Ok(self.with(py, |e| e.add_source(source)))
     }
 }
 
-fn prefix(p: &PyPrefix) -> PyResult<AnyPrefix> {
+pub fn prefix(p: &PyPrefix) -> PyResult<AnyPrefix> {
     AnyPrefix::from_bytes(&p.0, p.1).ok_or_else(|| {
         PyValueError::new_err("a prefix is (4 or 16 address bytes, length within them)")
     })
@@ -84,15 +88,23 @@ impl Engine {
         Ok(Engine(Mutex::new(Core::new(number(&router_id)?, asn, key))))
     }
 
-    fn add_connected_source(&self, py: Python<'_>) -> u32 {
-        self.add_other(py, Kind::Connected)
+    #[pyo3(signature = (*, fib = true))]
+    fn add_instance(&self, py: Python<'_>, fib: bool) -> PyResult<u16> {
+        self.with(py, |e| e.add_instance(fib))
+            .ok_or_else(|| PyValueError::new_err("no instance number left"))
     }
 
-    fn add_static_source(&self, py: Python<'_>) -> u32 {
-        self.add_other(py, Kind::Static)
+    #[pyo3(signature = (*, instance = 0))]
+    fn add_connected_source(&self, py: Python<'_>, instance: u16) -> PyResult<u32> {
+        self.add_other(py, Kind::Connected, instance)
     }
 
-    #[pyo3(signature = (*, address, asn, router_id, ebgp, import_accept = true, distance = None, weight = 0))]
+    #[pyo3(signature = (*, instance = 0))]
+    fn add_static_source(&self, py: Python<'_>, instance: u16) -> PyResult<u32> {
+        self.add_other(py, Kind::Static, instance)
+    }
+
+    #[pyo3(signature = (*, address, asn, router_id, ebgp, import_accept = true, distance = None, weight = 0, instance = 0))]
     #[allow(clippy::too_many_arguments)]
     fn add_peer(
         &self,
@@ -104,10 +116,12 @@ impl Engine {
         import_accept: bool,
         distance: Option<u32>,
         weight: u16,
+        instance: u16,
     ) -> PyResult<u32> {
+        self.instance(py, instance)?;
         let source = Source {
             kind: Kind::Bgp,
-            instance: 0,
+            instance,
             up: true,
             import_accept,
             ebgp,
@@ -191,327 +205,11 @@ impl Engine {
         Ok(())
     }
 
-    #[pyo3(signature = (source, prefix, ncp, port, *, local = false, metric = 0))]
-    #[allow(clippy::too_many_arguments)]
-    fn put_connected(
-        &self,
-        py: Python<'_>,
-        source: u32,
-        prefix: PyPrefix,
-        ncp: &str,
-        port: &str,
-        local: bool,
-        metric: u32,
-    ) -> PyResult<()> {
-        self.source(py, source)?;
-        let p = self::prefix(&prefix)?;
-        self.with(py, |e| {
-            let hop = Hop {
-                ncp: e.core.hops.name_id(ncp),
-                port: e.core.hops.name_id(port),
-                role: u8::from(local),
-                ..Hop::to(0, Ip::None)
-            };
-            let path = OtherPath {
-                kind: SetKind::Connected,
-                hops: vec![hop],
-                distance: 0,
-                metric,
-                tag: 0,
-            };
-            e.put_path(source, p, path);
-        });
-        Ok(())
-    }
-
-    fn delete(&self, py: Python<'_>, source: u32, prefix: PyPrefix) -> PyResult<()> {
-        self.source(py, source)?;
-        let p = self::prefix(&prefix)?;
-        self.with(py, |e| e.delete_path(source, p));
-        Ok(())
-    }
-
-    #[pyo3(signature = (source, prefix, next_hops, *, kind = "via", distance = 1, metric = 0, tag = 0))]
-    #[allow(clippy::too_many_arguments)]
-    fn put_static(
-        &self,
-        py: Python<'_>,
-        source: u32,
-        prefix: PyPrefix,
-        next_hops: Vec<Bound<'_, PyDict>>,
-        kind: &str,
-        distance: u32,
-        metric: u32,
-        tag: u32,
-    ) -> PyResult<()> {
-        self.source(py, source)?;
-        let p = self::prefix(&prefix)?;
-        let kind = match kind {
-            "via" => SetKind::Via,
-            "blackhole" => SetKind::Blackhole,
-            "unreachable" => SetKind::Unreachable,
-            other => return Err(PyValueError::new_err(format!("no such kind: {other}"))),
-        };
-        let mut rows = Vec::new();
-        for h in &next_hops {
-            let name = |key: &str| -> PyResult<String> {
-                let v: Option<Option<String>> =
-                    h.get_item(key)?.map(|v| v.extract()).transpose()?;
-                Ok(v.flatten().unwrap_or_default())
-            };
-            let address: Option<Vec<u8>> =
-                h.get_item("address")?.map(|v| v.extract()).transpose()?;
-            let weight: Option<u16> = h.get_item("weight")?.map(|v| v.extract()).transpose()?;
-            let addr = Ip::from_bytes(&address.unwrap_or_default());
-            let (ncp, port) = (name("ncp")?, name("port")?);
-            if addr == Ip::None && port.is_empty() {
-                return Err(PyValueError::new_err("a next hop has an address or a port"));
-            }
-            rows.push((addr, ncp, port, weight.unwrap_or(1)));
-        }
-        if (kind == SetKind::Via) == rows.is_empty() {
-            return Err(PyValueError::new_err(
-                "\"via\" has next hops, the other kinds have none",
-            ));
-        }
-        self.with(py, |e| {
-            let mut hops: Vec<Hop> = Vec::new();
-            for (addr, ncp, port, weight) in rows {
-                let port = e.core.hops.name_id(&port);
-                hops.push(Hop {
-                    ncp: if port == 0 {
-                        0
-                    } else {
-                        e.core.hops.name_id(&ncp)
-                    },
-                    port,
-                    weight,
-                    ..Hop::to(0, addr)
-                });
-            }
-            if kind != SetKind::Via {
-                hops.push(Hop::to(0, Ip::None));
-            }
-            let path = OtherPath {
-                kind,
-                hops,
-                distance,
-                metric,
-                tag,
-            };
-            e.put_path(source, p, path);
-        });
-        Ok(())
-    }
-
-    fn set_networks(&self, py: Python<'_>, afi: u16, prefixes: Vec<PyPrefix>) -> PyResult<()> {
-        let list = prefixes.iter().map(prefix).collect::<PyResult<Vec<_>>>()?;
-        let four = list
-            .iter()
-            .filter_map(|p| match p {
-                AnyPrefix::V4(p) => Some(*p),
-                AnyPrefix::V6(_) => None,
-            })
-            .collect::<Vec<Prefix<u32>>>();
-        let six = list
-            .iter()
-            .filter_map(|p| match p {
-                AnyPrefix::V6(p) => Some(*p),
-                AnyPrefix::V4(_) => None,
-            })
-            .collect::<Vec<Prefix<u128>>>();
-        self.with(py, |e| match afi {
-            1 => e.set_networks_v4(&four),
-            _ => e.set_networks_v6(&six),
-        });
-        Ok(())
-    }
-
-    fn fib_open(&self, py: Python<'_>) -> u32 {
-        self.with(py, Core::fib_open)
-    }
-
-    fn fib_close(&self, py: Python<'_>, consumer: u32) {
-        self.with(py, |e| e.fib_close(consumer));
-    }
-
-    #[pyo3(signature = (consumer, max_routes = 8192))]
-    fn fib_read(
-        &self,
-        py: Python<'_>,
-        consumer: u32,
-        max_routes: usize,
-    ) -> PyResult<Option<FibDelta>> {
-        let found = self.with(py, |e| {
-            let delta = e.fib_read(consumer, max_routes)?;
-            let hops = &e.core.hops;
-            let rows = delta
-                .adjacencies
-                .iter()
-                .map(|&id| {
-                    let a = &hops.adjacencies[id as usize];
-                    let names = (hops.name(a.ncp).to_owned(), hops.name(a.port).to_owned());
-                    (id, names.0, names.1, a.gateway.to_bytes(), a.kind as u8)
-                })
-                .collect::<Vec<_>>();
-            Some((rows, delta))
-        });
-        found
-            .map(|(rows, d)| FibDelta::new(py, rows, d))
-            .transpose()
-    }
-
-    fn fib_snapshot_state(&self, py: Python<'_>, consumer: u32) -> (bool, u64, u64) {
-        self.with(py, |e| e.fib_state(consumer))
-    }
-
-    #[pyo3(signature = (*, peer_source, afi, safi, ebgp, local_asn, peer_asn, next_hop_self, local_address, local_link, four_octet_as, max_message = 4096, extended_next_hop = false))]
-    #[allow(clippy::too_many_arguments)]
-    fn export_open(
-        &self,
-        py: Python<'_>,
-        peer_source: u32,
-        afi: u16,
-        safi: u8,
-        ebgp: bool,
-        local_asn: u32,
-        peer_asn: u32,
-        next_hop_self: bool,
-        local_address: Vec<u8>,
-        local_link: Option<Vec<u8>>,
-        four_octet_as: bool,
-        max_message: usize,
-        extended_next_hop: bool,
-    ) -> PyResult<u32> {
-        self.source(py, peer_source)?;
-        let _ = peer_asn; // peers of different AS share bytes
-        let terms = ExportTerms {
-            afi,
-            safi,
-            ebgp,
-            local_asn,
-            next_hop_self,
-            local_address: ip(&local_address)?,
-            local_link: match Ip::from_bytes(&local_link.unwrap_or_default()) {
-                Ip::V6(a) => a,
-                _ => 0,
-            },
-            four_octet_as,
-            max_message,
-            extended_next_hop,
-        };
-        Ok(self.with(py, |e| e.export_open(peer_source, terms)))
-    }
-
-    fn export_close(&self, py: Python<'_>, consumer: u32) {
-        self.with(py, |e| e.export_close(consumer));
-    }
-
-    #[pyo3(signature = (consumer, max_routes = 8192))]
-    fn export_read<'py>(
-        &self,
-        py: Python<'py>,
-        consumer: u32,
-        max_routes: usize,
-    ) -> Option<Bound<'py, PyBytes>> {
-        self.with(py, |e| e.export_read(consumer, max_routes))
-            .map(|b| PyBytes::new(py, &b))
-    }
-
-    fn export_backlog(&self, py: Python<'_>, consumer: u32) -> usize {
-        self.with(py, |e| e.export_backlog(consumer))
-    }
-
-    fn export_count(&self, py: Python<'_>, consumer: u32) -> usize {
-        self.with(py, |e| e.export_count(consumer))
-    }
-
-    fn counts<'py>(&self, py: Python<'py>) -> PyResult<AnyPy<'py>> {
-        let v = self.with(py, |e| e.counts());
-        to_python(py, v)
-    }
-
-    fn source_counts<'py>(&self, py: Python<'py>, source: u32) -> PyResult<Bound<'py, PyDict>> {
-        self.source(py, source)?;
-        let n = self.with(py, |e| e.core.sources[source as usize].paths);
-        let d = PyDict::new(py);
-        d.set_item("ipv4", n[0])?;
-        d.set_item("ipv6", n[1])?;
-        Ok(d)
-    }
-
-    fn lookup<'py>(&self, py: Python<'py>, prefix: PyPrefix) -> PyResult<Option<AnyPy<'py>>> {
-        let p = self::prefix(&prefix)?;
-        let v = self.with(py, |e| e.lookup(p));
-        v.map(|v| to_python(py, v)).transpose()
-    }
-
-    fn longest_match<'py>(
-        &self,
-        py: Python<'py>,
-        address: Vec<u8>,
-    ) -> PyResult<Option<(Bound<'py, PyBytes>, u8)>> {
-        let a = ip(&address)?;
-        let found = self.with(py, |e| e.longest_match(a));
-        Ok(found.map(|p| match p {
-            AnyPrefix::V4(p) => (PyBytes::new(py, &p.addr.to_be_bytes()), p.len),
-            AnyPrefix::V6(p) => (PyBytes::new(py, &p.addr.to_be_bytes()), p.len),
-        }))
-    }
-
-    fn page<'py>(
-        &self,
-        py: Python<'py>,
-        afi: u16,
-        cursor: usize,
-        limit: usize,
-    ) -> PyResult<(Bound<'py, PyList>, Option<usize>)> {
-        let (rows, next) = self.with(py, |e| e.page(afi, cursor, limit));
-        Ok((list(py, rows)?, (next != 0).then_some(next)))
-    }
-
-    fn subtree<'py>(
-        &self,
-        py: Python<'py>,
-        prefix: PyPrefix,
-        limit: usize,
-    ) -> PyResult<Bound<'py, PyList>> {
-        let p = self::prefix(&prefix)?;
-        let rows = self.with(py, |e| e.subtree(p, limit));
-        list(py, rows)
-    }
-
-    fn groups<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
-        let rows = self.with(py, |e| e.group_rows());
-        list(py, rows)
-    }
-
-    fn adj_rib_out<'py>(
-        &self,
-        py: Python<'py>,
-        consumer: u32,
-        limit: usize,
-    ) -> PyResult<Bound<'py, PyList>> {
-        let rows = self.with(py, |e| e.adj_rib_out(consumer, limit));
-        list(py, rows)
-    }
-
     /// False once a call has panicked: the tables can no longer be trusted.
     #[getter]
     fn healthy(&self) -> bool {
         !self.0.is_poisoned()
     }
-}
-
-fn list<'py>(
-    py: Python<'py>,
-    rows: Vec<routing_core::rib::value::Value>,
-) -> PyResult<Bound<'py, PyList>> {
-    let out = PyList::empty(py);
-    for row in rows {
-        out.append(to_python(py, row)?)?;
-    }
-    Ok(out)
 }
 
 pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {

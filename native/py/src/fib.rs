@@ -1,8 +1,11 @@
-//! Binding of one stretch of the FIB stream.
+//! Binding of the FIB feed.
 
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList};
+use routing_core::rib::engine::Engine as Core;
 use routing_core::rib::fib;
+
+use crate::engine::Engine;
 
 /// Number, NCP, port, gateway, kind.
 pub type AdjacencyRow = (u32, String, String, Vec<u8>, u8);
@@ -50,5 +53,46 @@ impl FibDelta {
             urgent: d.urgent,
             count: d.count,
         })
+    }
+}
+
+#[pymethods]
+impl Engine {
+    fn fib_open(&self, py: Python<'_>) -> u32 {
+        self.with(py, Core::fib_open)
+    }
+
+    fn fib_close(&self, py: Python<'_>, consumer: u32) {
+        self.with(py, |e| e.fib_close(consumer));
+    }
+
+    #[pyo3(signature = (consumer, max_routes = 8192))]
+    fn fib_read(
+        &self,
+        py: Python<'_>,
+        consumer: u32,
+        max_routes: usize,
+    ) -> PyResult<Option<FibDelta>> {
+        let found = self.with(py, |e| {
+            let delta = e.fib_read(consumer, max_routes)?;
+            let hops = &e.core.hops;
+            let rows = delta
+                .adjacencies
+                .iter()
+                .map(|&id| {
+                    let a = &hops.adjacencies[id as usize];
+                    let names = (hops.name(a.ncp).to_owned(), hops.name(a.port).to_owned());
+                    (id, names.0, names.1, a.gateway.to_bytes(), a.kind as u8)
+                })
+                .collect::<Vec<_>>();
+            Some((rows, delta))
+        });
+        found
+            .map(|(rows, d)| FibDelta::new(py, rows, d))
+            .transpose()
+    }
+
+    fn fib_snapshot_state(&self, py: Python<'_>, consumer: u32) -> (bool, u64, u64) {
+        self.with(py, |e| e.fib_state(consumer))
     }
 }

@@ -4,8 +4,11 @@ use pyo3::prelude::*;
 
 mod agent;
 mod engine;
+mod export;
 mod fib;
 mod mrt;
+mod other_sources;
+mod queries;
 mod values;
 mod wire;
 

@@ -26,3 +26,11 @@ pub fn to_python<'py>(py: Python<'py>, v: Value) -> PyResult<Bound<'py, PyAny>> 
         }
     })
 }
+
+pub fn list<'py>(py: Python<'py>, rows: Vec<Value>) -> PyResult<Bound<'py, PyList>> {
+    let out = PyList::empty(py);
+    for row in rows {
+        out.append(to_python(py, row)?)?;
+    }
+    Ok(out)
+}

@@ -30,6 +30,16 @@ pub struct Instance {
     pub v6: Table<u128>,
 }
 
+impl Instance {
+    pub fn new(number: u16, fib: bool) -> Self {
+        let id = u32::from(number) << 8;
+        Instance {
+            v4: Table::new(id | 1, fib),
+            v6: Table::new(id | 2, fib),
+        }
+    }
+}
+
 impl Core {
     /// Fills `out` with the usable paths of an entry; `view` tells of a next-hop set whether it resolves and its metric.
     pub fn candidates<A: Addr>(
@@ -163,6 +173,9 @@ impl Core {
         let e = &mut t.entries[idx as usize];
         let old = std::mem::replace(&mut e.group, group);
         let prefix = e.prefix;
+        if !t.fib {
+            return;
+        }
         if t.fib_log.consumers > 0
             && !(e.flags & table::IN_FIB_LOG != 0 && t.fib_log.unread(e.fib_pos))
         {

@@ -10,7 +10,6 @@ use super::options::Options;
 use super::resolve::settle;
 use super::source::{Kind, Source};
 use super::sweep::Sweep;
-use super::table::Table;
 use crate::prefix::{Ip, Prefix};
 use crate::wire::attributes::Summary;
 use crate::wire::update::Changes;
@@ -53,10 +52,7 @@ impl Engine {
                 now: 0,
                 scratch: Vec::new(),
             },
-            instances: vec![Instance {
-                v4: Table::new(1),
-                v6: Table::new(2),
-            }],
+            instances: vec![Instance::new(0, true)],
             fib: Vec::new(),
             exports: Exports::default(),
             asn,
@@ -64,6 +60,15 @@ impl Engine {
             sweep: Sweep::default(),
             reused_at: 0,
         }
+    }
+
+    /// A new, empty instance; with `fib` its routes go to the NCPs, those that read already included. `None` when the numbers are used up.
+    pub fn add_instance(&mut self, fib: bool) -> Option<u16> {
+        let number = u16::try_from(self.instances.len()).ok()?;
+        let mut instance = Instance::new(number, fib);
+        self.fib_join(&mut instance);
+        self.instances.push(instance);
+        Some(number)
     }
 
     pub fn add_source(&mut self, source: Source) -> u32 {
@@ -247,15 +252,15 @@ impl Engine {
         id
     }
 
-    /// `networks` of the IPv4 table: prefixes whose non-BGP routes BGP originates.
-    pub fn set_networks_v4(&mut self, prefixes: &[Prefix<u32>]) {
-        let t = &mut self.instances[0].v4;
+    /// `networks` of an IPv4 table: prefixes whose non-BGP routes BGP originates.
+    pub fn set_networks_v4(&mut self, instance: usize, prefixes: &[Prefix<u32>]) {
+        let t = &mut self.instances[instance].v4;
         let changed = t.set_networks(prefixes);
         changed.into_iter().for_each(|i| self.core.log_rib(t, i));
     }
 
-    pub fn set_networks_v6(&mut self, prefixes: &[Prefix<u128>]) {
-        let t = &mut self.instances[0].v6;
+    pub fn set_networks_v6(&mut self, instance: usize, prefixes: &[Prefix<u128>]) {
+        let t = &mut self.instances[instance].v6;
         let changed = t.set_networks(prefixes);
         changed.into_iter().for_each(|i| self.core.log_rib(t, i));
     }

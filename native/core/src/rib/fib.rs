@@ -89,19 +89,7 @@ impl FibDelta {
 impl Engine {
     /// A new consumer at the start of a snapshot.
     pub fn fib_open(&mut self) -> u32 {
-        let mut cursors = Vec::new();
-        for i in &mut self.instances {
-            let open = |log: &mut super::feed::Log| {
-                log.consumers += 1;
-                let pos = log.tail();
-                log.note_read(pos);
-                Cursor {
-                    snapshot: Some(0),
-                    pos,
-                }
-            };
-            cursors.push([open(&mut i.v4.fib_log), open(&mut i.v6.fib_log)]);
-        }
+        let cursors = self.instances.iter_mut().map(open).collect();
         self.fib.push(Some(FibConsumer {
             cursors,
             groups_seen: 0,
@@ -112,11 +100,18 @@ impl Engine {
         (self.fib.len() - 1) as u32
     }
 
+    /// Every consumer reads the new instance too.
+    pub(super) fn fib_join(&mut self, instance: &mut Instance) {
+        for c in self.fib.iter_mut().flatten() {
+            c.cursors.push(open(instance));
+        }
+    }
+
     pub fn fib_close(&mut self, consumer: u32) {
         if self.fib[consumer as usize].take().is_none() {
             return;
         }
-        for i in &mut self.instances {
+        for i in self.instances.iter_mut().filter(|i| i.v4.fib) {
             i.v4.fib_log.consumers -= 1;
             i.v6.fib_log.consumers -= 1;
         }
@@ -228,6 +223,20 @@ impl Engine {
             .collect();
         self.core.hops.set_free(sets, adjacencies);
     }
+}
+
+/// A consumer's place at the start of an instance. What is not for the FIB, or still empty, has no snapshot to wait for.
+fn open(i: &mut Instance) -> [Cursor; 2] {
+    fn start<A: Addr>(t: &mut Table<A>) -> Cursor {
+        t.fib_log.consumers += usize::from(t.fib);
+        let pos = t.fib_log.tail();
+        t.fib_log.note_read(pos);
+        Cursor {
+            snapshot: (t.fib && !t.entries.is_empty()).then_some(0),
+            pos,
+        }
+    }
+    [start(&mut i.v4), start(&mut i.v6)]
 }
 
 fn bury(hops: &NextHops, c: &mut FibConsumer, delta: &mut FibDelta) {

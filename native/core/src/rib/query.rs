@@ -243,9 +243,19 @@ fn longest<A: Addr>(t: &Table<A>, addr: A) -> Option<AnyPrefix> {
     AnyPrefix::from_bytes(&p.addr.wrap().to_bytes(), p.len)
 }
 
+fn add_counts<A: Addr>(t: &Table<A>, sum: &mut [i64; 4]) {
+    let here = [
+        t.populated as i64,
+        t.path_count() as i64,
+        t.fib_count as i64,
+        t.fib_log.len() as i64,
+    ];
+    sum.iter_mut().zip(here).for_each(|(s, n)| *s += n);
+}
+
 impl Engine {
-    pub fn lookup(&self, p: AnyPrefix) -> Option<Value> {
-        let i = &self.instances[0];
+    pub fn lookup(&self, instance: usize, p: AnyPrefix) -> Option<Value> {
+        let i = &self.instances[instance];
         let value = match p {
             AnyPrefix::V4(p) => self.core.describe(&i.v4, i.v4.find(&p)?),
             AnyPrefix::V6(p) => self.core.describe(&i.v6, i.v6.find(&p)?),
@@ -257,8 +267,8 @@ impl Engine {
         }
     }
 
-    pub fn longest_match(&self, a: Ip) -> Option<AnyPrefix> {
-        let i = &self.instances[0];
+    pub fn longest_match(&self, instance: usize, a: Ip) -> Option<AnyPrefix> {
+        let i = &self.instances[instance];
         match a {
             Ip::V4(a) => longest(&i.v4, a),
             Ip::V6(a) => longest(&i.v6, a),
@@ -267,8 +277,14 @@ impl Engine {
     }
 
     /// Rows from a slab cursor, and the next cursor, 0 at the end.
-    pub fn page(&self, afi: u16, cursor: usize, limit: usize) -> (Vec<Value>, usize) {
-        let i = &self.instances[0];
+    pub fn page(
+        &self,
+        instance: usize,
+        afi: u16,
+        cursor: usize,
+        limit: usize,
+    ) -> (Vec<Value>, usize) {
+        let i = &self.instances[instance];
         match afi {
             1 => self.core.page(&i.v4, cursor, limit),
             _ => self.core.page(&i.v6, cursor, limit),
@@ -291,36 +307,21 @@ impl Engine {
             .collect()
     }
 
+    /// Sums over all instances.
     pub fn counts(&self) -> Value {
-        let i = &self.instances[0];
-        let family = |prefixes: usize, paths: usize, fib: u64, log: usize| {
-            Value::Map(vec![
-                ("prefixes", int(prefixes as i64)),
-                ("paths", int(paths as i64)),
-                ("fib", int(fib as i64)),
-                ("fib_log", int(log as i64)),
-            ])
+        let (mut v4, mut v6) = ([0; 4], [0; 4]);
+        for i in &self.instances {
+            add_counts(&i.v4, &mut v4);
+            add_counts(&i.v6, &mut v6);
+        }
+        let family = |n: [i64; 4]| {
+            let names = ["prefixes", "paths", "fib", "fib_log"];
+            Value::Map(names.into_iter().zip(n.map(int)).collect())
         };
         let hops = &self.core.hops;
         Value::Map(vec![
-            (
-                "ipv4",
-                family(
-                    i.v4.populated,
-                    i.v4.path_count(),
-                    i.v4.fib_count,
-                    i.v4.fib_log.len(),
-                ),
-            ),
-            (
-                "ipv6",
-                family(
-                    i.v6.populated,
-                    i.v6.path_count(),
-                    i.v6.fib_count,
-                    i.v6.fib_log.len(),
-                ),
-            ),
+            ("ipv4", family(v4)),
+            ("ipv6", family(v6)),
             ("attribute_sets", int(self.core.infos.len() as i64)),
             (
                 "attribute_bytes",

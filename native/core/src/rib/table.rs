@@ -117,6 +117,8 @@ pub enum Feed {
 pub struct Table<A> {
     /// Number on the wire: instance << 8 | AFI.
     pub id: u32,
+    /// Its routes go to the NCPs.
+    pub fib: bool,
     pub options: Options,
     /// All entries are to be chosen again.
     pub stale: bool,
@@ -143,9 +145,10 @@ pub struct Table<A> {
 }
 
 impl<A: Addr> Table<A> {
-    pub fn new(id: u32) -> Self {
+    pub fn new(id: u32, fib: bool) -> Self {
         Table {
             id,
+            fib,
             options: Options::default(),
             stale: false,
             index: HashTable::new(),

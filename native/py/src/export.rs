@@ -1,0 +1,84 @@
+//! Binding of what peers are told.
+
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyList};
+use routing_core::prefix::Ip;
+use routing_core::rib::update_encode::ExportTerms;
+
+use crate::engine::Engine;
+use crate::values::list;
+use crate::wire::ip;
+
+#[pymethods]
+impl Engine {
+    #[pyo3(signature = (*, peer_source, afi, safi, ebgp, local_asn, peer_asn, next_hop_self, local_address, local_link, four_octet_as, max_message = 4096, extended_next_hop = false))]
+    #[allow(clippy::too_many_arguments)]
+    fn export_open(
+        &self,
+        py: Python<'_>,
+        peer_source: u32,
+        afi: u16,
+        safi: u8,
+        ebgp: bool,
+        local_asn: u32,
+        peer_asn: u32,
+        next_hop_self: bool,
+        local_address: Vec<u8>,
+        local_link: Option<Vec<u8>>,
+        four_octet_as: bool,
+        max_message: usize,
+        extended_next_hop: bool,
+    ) -> PyResult<u32> {
+        self.source(py, peer_source)?;
+        let _ = peer_asn; // peers of different AS share bytes
+        let terms = ExportTerms {
+            afi,
+            safi,
+            ebgp,
+            local_asn,
+            next_hop_self,
+            local_address: ip(&local_address)?,
+            local_link: match Ip::from_bytes(&local_link.unwrap_or_default()) {
+                Ip::V6(a) => a,
+                _ => 0,
+            },
+            four_octet_as,
+            max_message,
+            extended_next_hop,
+        };
+        Ok(self.with(py, |e| e.export_open(peer_source, terms)))
+    }
+
+    fn export_close(&self, py: Python<'_>, consumer: u32) {
+        self.with(py, |e| e.export_close(consumer));
+    }
+
+    #[pyo3(signature = (consumer, max_routes = 8192))]
+    fn export_read<'py>(
+        &self,
+        py: Python<'py>,
+        consumer: u32,
+        max_routes: usize,
+    ) -> Option<Bound<'py, PyBytes>> {
+        self.with(py, |e| e.export_read(consumer, max_routes))
+            .map(|b| PyBytes::new(py, &b))
+    }
+
+    fn export_backlog(&self, py: Python<'_>, consumer: u32) -> usize {
+        self.with(py, |e| e.export_backlog(consumer))
+    }
+
+    fn export_count(&self, py: Python<'_>, consumer: u32) -> usize {
+        self.with(py, |e| e.export_count(consumer))
+    }
+
+    fn adj_rib_out<'py>(
+        &self,
+        py: Python<'py>,
+        consumer: u32,
+        limit: usize,
+    ) -> PyResult<Bound<'py, PyList>> {
+        let rows = self.with(py, |e| e.adj_rib_out(consumer, limit));
+        list(py, rows)
+    }
+}
