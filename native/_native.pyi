@@ -42,7 +42,10 @@ class SessionTerms:
     def __init__(
         self, *, peer_asn: int, local_asn: int, four_octet_as: bool, families: Sequence[tuple[int, int]],
         add_path_receive: Sequence[tuple[int, int]] = (), max_message: int = 4096, local_router_id: bytes = b"\0\0\0\0",
-    ) -> None: ...
+        aigp: bool = False, extended_next_hop: Sequence[tuple[int, int]] = (),
+    ) -> None:
+        """``aigp``: AIGP is taken from this peer (RFC 7311 3.2), else dropped. ``extended_next_hop``: families whose next hops in MP_REACH_NLRI may
+        be IPv6 although the prefixes are IPv4 (RFC 8950); of any other, such a next hop has a wrong length (RFC 7606 7.11)."""
 
 @final
 class Changes:

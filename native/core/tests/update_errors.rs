@@ -1,7 +1,7 @@
 //! UPDATE error handling: one row per kind of fault, with the verdict of RFC 7606 (or RFC 4271 where that still holds).
 
 use routing_core::prefix::{Ip, Prefix};
-use routing_core::wire::attributes::{Disposition, Terms};
+use routing_core::wire::attributes::{self, Disposition, Terms};
 use routing_core::wire::update::{decode, Changes, WITHDRAW};
 
 fn terms(ebgp: bool, four: bool) -> Terms {
@@ -11,6 +11,8 @@ fn terms(ebgp: bool, four: bool) -> Terms {
         local_router_id: 0x0a00_0001,
         four_octet_as: four,
         families: vec![(1, 1, false), (2, 1, false)],
+        aigp: true,
+        extended_next_hop: vec![],
     }
 }
 
@@ -47,6 +49,10 @@ fn path() -> Vec<u8> {
 }
 fn next_hop() -> Vec<u8> {
     attribute(0x40, 3, &[10, 0, 0, 2])
+}
+
+fn aigp(metric: u64) -> Vec<u8> {
+    attribute(0x80, 26, &[&[1, 0, 11][..], &metric.to_be_bytes()].concat())
 }
 
 /// The mandatory attributes and one more.
@@ -124,6 +130,32 @@ fn malformed_attributes_get_the_verdict_of_their_rfc() {
             Disposition::TreatAsWithdraw,
         ),
         ("7606 3 g", origin(), Disposition::DiscardAttribute),
+        // no AIGP TLV; one of another length; one cut short; behind a TLV that cannot be; transitive
+        (
+            "7311 3",
+            attribute(0x80, 26, &[2, 0, 3]),
+            Disposition::DiscardAttribute,
+        ),
+        (
+            "7311 3",
+            attribute(0x80, 26, &[1, 0, 7, 0, 0, 0, 5]),
+            Disposition::DiscardAttribute,
+        ),
+        (
+            "7311 3",
+            attribute(0x80, 26, &aigp(5)[3..13]),
+            Disposition::DiscardAttribute,
+        ),
+        (
+            "7311 3",
+            attribute(0x80, 26, &[&[2, 0, 2], &aigp(5)[3..]].concat()),
+            Disposition::DiscardAttribute,
+        ),
+        (
+            "7311 3",
+            attribute(0xc0, 26, &aigp(5)[3..]),
+            Disposition::DiscardAttribute,
+        ),
     ];
     for (rfc, extra, disposition) in rows {
         let c = with(extra.clone());
@@ -252,6 +284,93 @@ fn two_octet_peers_are_widened_and_merged() {
     assert!(announced(&c));
     assert_eq!(c.blocks[0].summary.path_len, 2);
     assert!(c.arena.ends_with(&[2, 2, 0, 0, 0xfd, 0xea, 0, 1, 0, 1]));
+}
+
+/// The only attribute block.
+fn block(c: &Changes) -> &[u8] {
+    let b = &c.blocks[0];
+    &c.arena[b.start as usize..b.end as usize]
+}
+
+#[test]
+fn aigp_is_kept_as_its_first_tlv_and_only_where_it_was_agreed() {
+    let two = [&[9, 0, 4, 0], &aigp(u64::MAX)[3..], &aigp(7)[3..], &[1]].concat();
+    let c = with(attribute(0x80, 26, &two));
+    assert!(announced(&c) && c.faults.is_empty());
+    assert!(c.blocks[0].summary.aigp);
+    assert!(block(&c).ends_with(&aigp(u64::MAX)));
+    assert_eq!(attributes::aigp(block(&c)), Some(u64::MAX));
+    let without = Terms {
+        aigp: false,
+        ..terms(true, true)
+    };
+    // RFC 7311 3.2: as an unrecognized attribute that is not transitive, whatever is wrong with it
+    for flags in [0x80, 0xc0] {
+        let all = [origin(), path(), next_hop(), attribute(flags, 26, &two)];
+        let c = decode(&update(&all, &NLRI), &without);
+        assert!(announced(&c) && c.faults.is_empty());
+        assert!(!c.blocks[0].summary.aigp);
+        assert_eq!(block(&c), [origin(), path()].concat());
+    }
+}
+
+#[test]
+fn link_bandwidth_is_the_first_usable_number() {
+    let told = |rows: &[(u8, u8, u32)]| {
+        let mut value = Vec::new();
+        for &(kind, subtype, bits) in rows {
+            value.extend_from_slice(&[kind, subtype, 0xfd, 0xe8]);
+            value.extend_from_slice(&bits.to_be_bytes());
+        }
+        attributes::link_bandwidth(block(&with(attribute(0xc0, 16, &value))))
+    };
+    let bits = f32::to_bits;
+    assert_eq!(told(&[(0x40, 4, bits(1.25e9))]), Some(1.25e9));
+    assert_eq!(told(&[(0, 4, bits(0.5)), (0x40, 4, bits(2.0))]), Some(0.5));
+    let unusable = [f32::NAN, f32::INFINITY, 0.0, -1.0].map(|b| (0x40, 4, bits(b)));
+    assert_eq!(told(&unusable), None);
+    assert_eq!(told(&[(0, 2, bits(3.0)), (0x41, 4, bits(3.0))]), None);
+    assert_eq!(attributes::link_bandwidth(block(&with(aigp(1)))), None);
+}
+
+/// What becomes of 192.0.2.0/24 in MP_REACH_NLRI of IPv4 with a next hop of so many octets.
+fn reached(octets: u8, extended: &[(u16, u8)]) -> Changes {
+    let mut reach = vec![0, 1, 1, octets];
+    reach.extend((0..octets).map(|i| if i < 16 { 0x20 } else { 0xfe }));
+    reach.push(0);
+    reach.extend_from_slice(&NLRI);
+    let terms = Terms {
+        extended_next_hop: extended.to_vec(),
+        ..terms(true, true)
+    };
+    let all = [attribute(0x80, 14, &reach), origin(), path()];
+    decode(&update(&all, &[]), &terms)
+}
+
+#[test]
+fn ipv6_next_hops_of_ipv4_prefixes_are_taken_where_agreed_and_reset_the_session_else() {
+    // RFC 8950 3: 16 octets, or 32 with a link-local address
+    let c = reached(16, &[(1, 1)]);
+    assert!(announced(&c));
+    assert_eq!(c.blocks[0].next_hop.ip, Ip::V6(0x20 * (u128::MAX / 255)));
+    assert_eq!(c.blocks[0].next_hop.link_local, 0);
+    let c = reached(32, &[(2, 1), (1, 1)]);
+    assert!(announced(&c));
+    assert_eq!(c.blocks[0].next_hop.link_local, 0xfe * (u128::MAX / 255));
+    assert!(announced(&reached(4, &[(1, 1)])) && announced(&reached(4, &[])));
+    // RFC 7606 7.11: a length that the family does not have
+    for (octets, extended) in [
+        (16, &[][..]),
+        (32, &[(2, 1)]),
+        (24, &[(1, 1)]),
+        (48, &[(1, 1)]),
+        (8, &[(1, 1)]),
+        (0, &[(1, 1)]),
+    ] {
+        let error = reached(octets, extended).error;
+        let subcode = error.map(|n| (n.code, n.subcode));
+        assert_eq!(subcode, Some((3, 9)), "{octets}");
+    }
 }
 
 #[test]

@@ -9,6 +9,7 @@ pub fn to_python<'py>(py: Python<'py>, v: Value) -> PyResult<Bound<'py, PyAny>> 
         Value::Null => py.None().into_bound(py),
         Value::Bool(b) => b.into_pyobject(py)?.to_owned().into_any(),
         Value::Int(n) => n.into_pyobject(py)?.into_any(),
+        Value::Unsigned(n) => n.into_pyobject(py)?.into_any(),
         Value::Text(s) => PyString::new(py, &s).into_any(),
         Value::List(items) => {
             let list = PyList::empty(py);

@@ -104,7 +104,8 @@ pub struct SessionTerms(pub Terms);
 #[pymethods]
 impl SessionTerms {
     #[new]
-    #[pyo3(signature = (*, peer_asn, local_asn, four_octet_as, families, add_path_receive = Vec::new(), max_message = 4096, local_router_id = vec![0, 0, 0, 0]))]
+    #[pyo3(signature = (*, peer_asn, local_asn, four_octet_as, families, add_path_receive = Vec::new(), max_message = 4096, local_router_id = vec![0, 0, 0, 0], aigp = false, extended_next_hop = Vec::new()))]
+    #[allow(clippy::too_many_arguments)]
     fn new(
         peer_asn: u32,
         local_asn: u32,
@@ -113,6 +114,8 @@ impl SessionTerms {
         add_path_receive: Vec<(u16, u8)>,
         max_message: usize,
         local_router_id: Vec<u8>,
+        aigp: bool,
+        extended_next_hop: Vec<(u16, u8)>,
     ) -> PyResult<Self> {
         let _ = max_message; // the framer's business; kept here so that one object describes a session
         if families.iter().any(|f| !matches!(f, (1, 1) | (2, 1))) {
@@ -129,6 +132,8 @@ impl SessionTerms {
                 .into_iter()
                 .map(|f| (f.0, f.1, add_path_receive.contains(&f)))
                 .collect(),
+            aigp,
+            extended_next_hop,
         }))
     }
 }

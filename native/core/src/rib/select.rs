@@ -70,7 +70,7 @@ pub struct Candidate {
     pub kind: Kind,
     pub ebgp: bool,
     pub origin: u8,
-    pub cluster_len: u8,
+    pub cluster_len: u16,
     pub path_len: u16,
     pub weight: u16,
     pub distance: u32,
@@ -336,7 +336,7 @@ impl Late {
         }
     }
 
-    fn order(&self, x: &Candidate) -> (u32, u32, u8, Ip, u32, u32) {
+    fn order(&self, x: &Candidate) -> (u32, u32, u16, Ip, u32, u32) {
         (
             self.since(x),
             self.router_id(x),

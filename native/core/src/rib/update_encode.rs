@@ -72,6 +72,7 @@ pub fn encode_attributes(terms: &ExportTerms, info: &Info, next_hop: Ip, out: &m
             code::ORIGIN | code::AS_PATH | code::MED | code::LOCAL_PREF => {}
             // RFC 4456 8: meaningful inside the AS alone, and only on reflected routes
             code::ORIGINATOR_ID | code::CLUSTER_LIST => {}
+            code::AIGP => {} // RFC 7311 3.2: only to whom it was agreed with
             code::AGGREGATOR if !terms.four_octet_as => push_narrow_aggregator(flags, value, out),
             code::EXTENDED_COMMUNITIES if terms.ebgp => push_transitive(flags, value, out),
             _ => push(out, flags, kind, value),

@@ -9,6 +9,8 @@ pub enum Value {
     Null,
     Bool(bool),
     Int(i64),
+    /// What may be beyond `Int`.
+    Unsigned(u64),
     Text(String),
     List(Vec<Value>),
     Map(Vec<(&'static str, Value)>),
@@ -62,7 +64,7 @@ pub fn attributes_value(block: &[u8], next_hop: Ip, link_local: u128) -> Value {
         None => Value::Null,
     };
     let unknown = attributes::iter(block)
-        .filter(|a| !matches!(a.1, 1..=10 | 16 | 32))
+        .filter(|a| !matches!(a.1, 1..=10 | 16 | 26 | 32))
         .map(|(f, c, v)| Value::List(vec![int(f), int(c), text(hex(v))]))
         .collect();
     Value::Map(vec![
@@ -113,6 +115,10 @@ pub fn attributes_value(block: &[u8], next_hop: Ip, link_local: u128) -> Value {
             list(code::LARGE_COMMUNITIES, 12, &|v| {
                 format!("{}:{}:{}", be32(v), be32(&v[4..]), be32(&v[8..]))
             }),
+        ),
+        (
+            "aigp",
+            attributes::aigp(block).map_or(Value::Null, Value::Unsigned),
         ),
         ("unknown", Value::List(unknown)),
     ])

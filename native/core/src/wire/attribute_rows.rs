@@ -134,6 +134,7 @@ pub const ROWS: &[Row] = &[
         DiscardAttribute,
         "6793 6"
     ),
+    row!(code::AIGP, OPT, check_aigp, DiscardAttribute, "7311 3"),
     row!(
         code::LARGE_COMMUNITIES,
         OPT_TRANS,
@@ -196,6 +197,24 @@ fn check_as4_path(v: &[u8], _: &Terms) -> Result<(), u8> {
         Err(MALFORMED_PATH)
     }
 }
+fn check_aigp(v: &[u8], _: &Terms) -> Result<(), u8> {
+    aigp_tlv(v).map(|_| ()).ok_or(OPTIONAL_ERROR)
+}
+
+/// RFC 7311 3: the first AIGP TLV, of type 1 and of length 11 with its header; further ones say nothing.
+pub fn aigp_tlv(v: &[u8]) -> Option<&[u8]> {
+    let mut rest = v;
+    while let [kind, high, low, ..] = *rest {
+        let len = usize::from(u16::from_be_bytes([high, low]));
+        let tlv = rest.get(..len).filter(|t| t.len() >= 3)?;
+        if kind == 1 {
+            return (len == 11).then_some(tlv);
+        }
+        rest = &rest[len..];
+    }
+    None
+}
+
 fn check_next_hop(v: &[u8], _: &Terms) -> Result<(), u8> {
     length(v.len() == 4)?;
     // RFC 4271 6.3: must be a valid host address

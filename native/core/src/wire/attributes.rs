@@ -2,7 +2,7 @@
 //! their RFC gives, AS numbers of four octets, sorted by code, without NEXT_HOP and MP_* (these travel beside the set).
 
 use super::attribute_rows::{
-    FLAGS_ERROR, LENGTH_ERROR, MALFORMED_LIST, OPT_TRANS, ROWS, UNRECOGNIZED,
+    aigp_tlv, FLAGS_ERROR, LENGTH_ERROR, MALFORMED_LIST, OPT_TRANS, ROWS, UNRECOGNIZED,
 };
 use super::framer::Notification;
 use super::{as_path, code, AS_TRANS, FLAG_EXTENDED, FLAG_OPTIONAL, FLAG_PARTIAL, FLAG_TRANSITIVE};
@@ -35,6 +35,10 @@ pub struct Terms {
     pub four_octet_as: bool,
     /// Agreed families and whether the peer sends path identifiers in them (RFC 7911).
     pub families: Vec<(u16, u8, bool)>,
+    /// The peer may send AIGP (RFC 7311 3.2: AIGP_SESSION).
+    pub aigp: bool,
+    /// Families whose NLRI may have next hops of IPv6 although it is IPv4 (RFC 8950).
+    pub extended_next_hop: Vec<(u16, u8)>,
 }
 
 impl Terms {
@@ -63,7 +67,7 @@ pub struct Summary {
     pub originator_id: Option<u32>,
     pub neighbor_as: u32,
     pub path_len: u16,
-    pub cluster_len: u8,
+    pub cluster_len: u16,
     pub origin: u8,
     pub well_known: u8,
     pub aigp: bool,
@@ -161,13 +165,20 @@ pub fn decode(
             }
             continue;
         };
-        if row.internal_only && terms.ebgp() {
+        if row.internal_only && terms.ebgp() || kind == code::AIGP && !terms.aigp {
             continue;
         }
         let wrong_flags = (flags ^ row.flags) & (FLAG_OPTIONAL | FLAG_TRANSITIVE) != 0;
         if wrong_flags {
-            // RFC 7606 3 c
-            faults.push(fault(kind, FLAGS_ERROR, "7606 3 c"));
+            // RFC 7606 3 c: unless the attribute's own RFC wants something else
+            faults.push(if kind == code::AIGP {
+                Fault {
+                    disposition: row.on_error,
+                    ..fault(kind, FLAGS_ERROR, row.rfc)
+                }
+            } else {
+                fault(kind, FLAGS_ERROR, "7606 3 c")
+            });
             continue;
         }
         if let Err(subcode) = (row.check)(value, terms) {
@@ -271,8 +282,14 @@ fn canonical(data: &[u8], terms: &Terms, found: &Found, block: &mut Block, out: 
                 push(out, flags, kind, v);
             }
             code::CLUSTER_LIST => {
-                s.cluster_len = (v.len() / 4).min(255) as u8;
+                s.cluster_len = (v.len() / 4) as u16;
                 push(out, flags, kind, v);
+            }
+            code::AIGP => {
+                if let Some(tlv) = aigp_tlv(v) {
+                    s.aigp = true;
+                    push(out, flags, kind, tlv);
+                }
             }
             // consumed above, or void on a four-octet session (RFC 6793 4.1)
             code::AS4_PATH | code::AS4_AGGREGATOR => {}
@@ -325,25 +342,31 @@ pub fn aigp(block: &[u8]) -> Option<u64> {
     Some(u64::from_be_bytes(value.get(3..)?.try_into().ok()?))
 }
 
-/// RFC 4760 3 and RFC 2545 3: the next hop of MP_REACH_NLRI. `None`: its length is wrong, so the NLRI cannot be located.
-pub fn mp_next_hop(afi: u16, v: &[u8]) -> Option<NextHop> {
-    let six = |b: &[u8]| match Ip::from_bytes(b) {
-        Ip::V6(a) => a,
-        _ => 0,
+/// Bytes per second of the first link-bandwidth community that tells a usable number, transitive or not
+/// (draft-ietf-idr-link-bandwidth 2): two octets of type, an AS number, an IEEE float.
+pub fn link_bandwidth(block: &[u8]) -> Option<f32> {
+    find(block, code::EXTENDED_COMMUNITIES)?
+        .chunks_exact(8)
+        .filter(|c| matches!(c[..2], [0x40 | 0x00, 0x04]))
+        .map(|c| f32::from_bits(be32(&c[4..])))
+        .find(|b| b.is_finite() && *b > 0.0)
+}
+
+/// RFC 4760 3, RFC 2545 3 and, where `extended` was agreed for IPv4 prefixes, RFC 8950 3: the next hop of MP_REACH_NLRI.
+/// `None`: its length is wrong, so the NLRI cannot be located.
+pub fn mp_next_hop(afi: u16, v: &[u8], extended: bool) -> Option<NextHop> {
+    let link_local = match (afi, v.len()) {
+        (1, 4) => 0,
+        (1, 16 | 32) if !extended => return None,
+        (1 | 2, 16) => 0,
+        (1 | 2, 32) => match Ip::from_bytes(&v[16..]) {
+            Ip::V6(a) => a,
+            _ => 0,
+        },
+        _ => return None,
     };
-    match (afi, v.len()) {
-        (1, 4) => Some(NextHop {
-            ip: Ip::from_bytes(v),
-            link_local: 0,
-        }),
-        (1 | 2, 16) => Some(NextHop {
-            ip: Ip::from_bytes(v),
-            link_local: 0,
-        }),
-        (1 | 2, 32) => Some(NextHop {
-            ip: Ip::from_bytes(&v[..16]),
-            link_local: six(&v[16..]),
-        }),
-        _ => None,
-    }
+    Some(NextHop {
+        ip: Ip::from_bytes(&v[..v.len().min(16)]),
+        link_local,
+    })
 }

@@ -262,7 +262,8 @@ fn mp_reach(
     let Some(ids) = terms.family(afi, safi) else {
         return Ok(false);
     };
-    let next_hop = attributes::mp_next_hop(afi, &v[4..end]).ok_or_else(mp_error)?;
+    let extended = terms.extended_next_hop.contains(&(afi, safi));
+    let next_hop = attributes::mp_next_hop(afi, &v[4..end], extended).ok_or_else(mp_error)?;
     let field = &v[end + 1..]; // one reserved octet, ignored (RFC 4760 3)
     let attrs = if withdraw {
         WITHDRAW
