@@ -81,7 +81,7 @@ fn next_hop(value: &[u8], afi: u16) -> Option<&[u8]> {
         _ => value,
     };
     let address = value.get(1..1 + usize::from(*value.first()?))?;
-    attributes::mp_next_hop(afi, address).map(|_| address)
+    attributes::mp_next_hop(afi, address, true).map(|_| address)
 }
 
 /// (code, the whole attribute, its value)

@@ -118,6 +118,8 @@ fn read(reader: &mut Reader, data: &[u8], step: usize) -> Result<Vec<(Changes, u
             local_router_id: 0,
             four_octet_as: p.four_octet_as,
             families: vec![(1, 1, p.add_path), (2, 1, p.add_path)],
+            aigp: true,
+            extended_next_hop: vec![(1, 1)],
         };
         let changes = decode(bytes, &terms);
         assert_eq!((&changes.error, changes.faults.len()), (&None, 0));
