@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 import sys
 from typing import Any
@@ -14,54 +15,84 @@ from tests.props.folding import FoldedExport, FoldedFib
 from tests.rib.building import announce, engine, ip, peer, prefix, withdraw
 
 PREFIXES = ("0.0.0.0/0", "10.0.0.0/8", "10.0.0.0/24", "203.0.113.0/24", "192.0.2.0/24")
-NEXT_HOPS = ("10.0.0.1", "10.0.1.1", "192.0.2.1", "203.0.113.1", "172.16.0.1")
+NEXT_HOPS = ("10.0.0.1", "10.0.1.1", "192.0.2.1", "203.0.113.1", "172.16.0.1", "fe80::1")
+BANDWIDTH = "4004fde941200000"  # of AS 65001, 10 bytes per second
 ANNOUNCEMENTS = st.lists(
     st.tuples(
-        st.integers(0, 2),
+        st.integers(0, 3),
         st.builds(
             announce,
             st.sampled_from(PREFIXES),
             st.sampled_from(NEXT_HOPS),
             st.sampled_from(("65001", "65002", "65001 65002", "{7}")),
             med=st.sampled_from((None, 1, 2)),
+            local_pref=st.sampled_from((None, None, 90)),
+            aigp=st.sampled_from((None, None, 0)),
+            extended_communities=st.sampled_from(([], [BANDWIDTH])),
         ),
     ),
-    max_size=8,
+    max_size=10,
     unique_by=lambda change: (change[0], change[1]["prefix"]),
+)
+OPTIONS = st.fixed_dictionaries(
+    {
+        "multipath_ebgp": st.sampled_from((1, 2, 64)),
+        **{
+            name: st.booleans()
+            for name in (
+                "always_compare_med",
+                "missing_med_as_worst",
+                "as_path_ignore",
+                "compare_router_id",
+                "multipath_relax",
+                "backup",
+                "resolve_via_default",
+            )
+        },
+    }
 )
 
 
-def table(announcements: list[tuple[int, dict[str, Any]]]) -> list[Any]:
+def table(announcements: list[tuple[int, dict[str, Any]]], options: dict[str, bool | int]) -> list[Any]:
+    """All that was chosen in two instances; the second one has the last peer, and all that the first one has."""
     rib = engine()
+    inside = rib.add_instance()
+    for number in (0, inside):
+        rib.set_options(instance=number, **options)
     connected = rib.add_connected_source()
     peers = [
         peer(rib, "10.0.0.1", asn=65001, router_id="1.1.1.3"),
-        peer(rib, "10.0.0.2", asn=65002, router_id="1.1.1.2"),
+        peer(rib, "10.0.0.2", asn=65002, router_id="1.1.1.2", ncp="ncp2", port="eth1"),
         peer(rib, "10.0.0.3", asn=65000, router_id="1.1.1.1", ebgp=False),
+        peer(rib, "10.0.0.4", asn=65001, router_id="1.1.1.3", instance=inside),
     ]
     rib.put_connected(connected, prefix("10.0.1.0/24"), "ncp1", "eth0", metric=3)
     rib.put_connected(connected, prefix("172.16.0.0/16"), "ncp2", "eth0", metric=2)
-    for index, row in announcements:
+    rib.add_leak(source=0, target=inside)
+    for now, (index, row) in enumerate(announcements):
+        rib.set_time(now)
         rib.apply(peers[index], [row])
     routes = []
-    for where in PREFIXES:
-        found = rib.lookup(prefix(where))
+    for number, where in itertools.product((0, inside), PREFIXES):
+        found = rib.lookup(prefix(where), instance=number)
         if found is not None:
             members = [] if found["group"] is None else found["group"]["members"]
-            ends = [(member["gateway"], member["ncp"], member["port"], member["weight"]) for member in members]
-            paths = sorted((path["source"], path["best"], path["reason"]) for path in found["paths"])
-            routes.append((where, found["step"], paths, ends))
+            ends = [(end["gateway"], end["ncp"], end["port"], end["weight"], end["role"]) for end in members]
+            paths = [(path["source"], path["role"], path["reason"]) for path in found["paths"]]
+            key = None if found["group"] is None else found["group"]["key"]
+            routes.append((number, where, found["step"], paths, key, ends))
     return routes
 
 
 @settings(deadline=None)
-@given(announcements=ANNOUNCEMENTS, order=st.randoms(use_true_random=False))
+@given(announcements=ANNOUNCEMENTS, options=OPTIONS, order=st.randoms(use_true_random=False))
 def test_the_same_announcements_in_any_order_give_the_same_table(
-    announcements: list[tuple[int, dict[str, Any]]], order: Any
+    announcements: list[tuple[int, dict[str, Any]]], options: dict[str, bool | int], order: Any
 ) -> None:
+    """Unless the oldest path is to stay best, which is what that option is for."""
     shuffled = list(announcements)
     order.shuffle(shuffled)
-    assert table(announcements) == table(shuffled)
+    assert table(announcements, options) == table(shuffled, options)
 
 
 def test_a_lost_peer_takes_all_its_paths_along() -> None:

@@ -7,18 +7,20 @@ from typing import Any
 
 import pytest
 
+from rib.adjacency import Adjacency, AdjacencyKind
 from rib.attributes import Origin, PathAttributes
 from rib.path import Protocol
 from rib.prefix import Prefix
 from rib.reference_export import ExportTerms, exported
 from rib.reference_said import Instance
-from rib.reference_update import announcements
-from rib.resolution import Resolutions
+from rib.reference_update import announcements, attribute_rows
+from rib.resolution import Resolution, Resolutions
 from tests.props.update_bytes import Replay
 from tests.rib.building import bgp_path, ip, local_path
 
 WHERE = Prefix.parse("203.0.113.0/24")
-KNOWN = Resolutions()
+NEIGHBOR = Adjacency("ncp1", "eth0", ip("10.0.0.2"), AdjacencyKind.IP)
+KNOWN = Resolutions({(0, ip("192.0.2.1")): Resolution(((NEIGHBOR, 1),), 30)})
 EBGP = ExportTerms(
     peer_source=9,
     afi=1,
@@ -89,6 +91,43 @@ def test_a_route_of_another_protocol_is_originated_only_where_it_is_listed() -> 
     assert exported(WHERE, path, Instance(), KNOWN, EBGP) is None
     seen = exported(WHERE, path, Instance(networks={1: frozenset({WHERE})}), KNOWN, IBGP)
     assert seen == PathAttributes(Origin.IGP, (), IBGP.local_address, local_pref=100)
+
+
+def test_aigp_is_told_where_it_was_agreed_and_grows_by_our_way_to_the_next_hop() -> None:
+    """RFC 7311 3.4: 100 from the far end to the next hop, 30 from there to us."""
+
+    def value(terms: ExportTerms, aigp: int | None) -> int | None:
+        seen = told(terms, aigp=aigp)
+        assert seen is not None
+        return seen.aigp
+
+    assert value(EBGP, 100) is None
+    assert value(replace(IBGP, aigp=True), 100) == 100
+    assert value(replace(IBGP, aigp=True, next_hop_self=True), 100) == 130
+    assert value(replace(EBGP, aigp=True), 100) == 130
+    assert value(replace(EBGP, aigp=True), 0xFFFFFFFFFFFFFFF0) == 0xFFFFFFFFFFFFFFFF
+    assert value(replace(EBGP, aigp=True), None) is None
+
+
+def test_aigp_is_written_as_one_tlv() -> None:
+    """RFC 7311 3: type 1, length 11 with its own three octets, eight octets of value; optional, not transitive."""
+    assert attribute_rows(PathAttributes(aigp=258), four_octet_as=True)[26] == bytes.fromhex(
+        "80 1a 0b 01 000b 0000000000000102"
+    )
+
+
+def test_a_link_local_next_hop_is_never_passed_on() -> None:
+    """RFC 2545 3: it means something only where it was told."""
+    six = replace(IBGP, afi=2, local_address=ip("2001:db8::1"), local_link=ip("fe80::1"))
+    seen = told(six, next_hop="fe80::7")
+    assert seen is not None
+    assert (seen.next_hop, seen.link_local) == (ip("2001:db8::1"), ip("fe80::1"))
+
+
+def test_a_path_without_local_pref_is_told_with_the_default_of_the_instance() -> None:
+    seen = told(replace(IBGP, default_local_pref=250))
+    assert seen is not None
+    assert seen.local_pref == 250
 
 
 def test_a_next_hop_of_the_wrong_family_needs_the_capability() -> None:
