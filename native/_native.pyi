@@ -101,6 +101,15 @@ class Engine:
     # --- sources: numbers the caller keeps; 0 is reserved -------------------------------------------------------------------
     def add_instance(self, *, fib: bool = True) -> int:
         """A new network instance; number 0 exists from the start. With ``fib`` False its tables are in no FIB stream."""
+    def add_leak(
+        self, *, source: int, target: int, protocols: Sequence[str] = (), prefixes: Sequence[tuple[bytes, int, int, int]] = (),
+    ) -> int:
+        """Every path that a source of instance ``source`` gives is a path of instance ``target`` too, under the same (source, path id). What
+        was leaked is not leaked again, and no local address is. protocols: "connected", "static", "bgp"; prefixes: (address, length, ge, le),
+        prefixes inside the first two of ge to le bits; empty is all. Several leaks between the same instances add up. ``step`` copies what
+        is there already. ValueError: unknown or equal instances, unknown protocol."""
+    def remove_leak(self, leak: int) -> None:
+        """``step`` takes back what no other leak justifies. ValueError: no such leak."""
     def add_connected_source(self, *, instance: int = 0) -> int: ...
     def add_static_source(self, *, instance: int = 0) -> int: ...
     def add_peer(

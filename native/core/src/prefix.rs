@@ -140,6 +140,12 @@ impl<A: Addr> Prefix<A> {
         addr.masked(self.len) == self.addr
     }
 
+    /// Whether `other` lies inside, or is the same.
+    #[inline]
+    pub fn contains(&self, other: Self) -> bool {
+        self.len <= other.len && self.covers(other.addr)
+    }
+
     pub fn text(&self) -> String {
         format!("{}/{}", self.addr.ip(), self.len)
     }

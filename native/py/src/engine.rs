@@ -88,12 +88,6 @@ impl Engine {
         Ok(Engine(Mutex::new(Core::new(number(&router_id)?, asn, key))))
     }
 
-    #[pyo3(signature = (*, fib = true))]
-    fn add_instance(&self, py: Python<'_>, fib: bool) -> PyResult<u16> {
-        self.with(py, |e| e.add_instance(fib))
-            .ok_or_else(|| PyValueError::new_err("no instance number left"))
-    }
-
     #[pyo3(signature = (*, instance = 0))]
     fn add_connected_source(&self, py: Python<'_>, instance: u16) -> PyResult<u32> {
         self.add_other(py, Kind::Connected, instance)

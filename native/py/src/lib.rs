@@ -6,6 +6,7 @@ mod agent;
 mod engine;
 mod export;
 mod fib;
+mod leaks;
 mod mrt;
 mod other_sources;
 mod queries;

@@ -25,21 +25,6 @@ pub struct Core {
     pub(super) scratch: Vec<Candidate>,
 }
 
-pub struct Instance {
-    pub v4: Table<u32>,
-    pub v6: Table<u128>,
-}
-
-impl Instance {
-    pub fn new(number: u16, fib: bool) -> Self {
-        let id = u32::from(number) << 8;
-        Instance {
-            v4: Table::new(id | 1, fib),
-            v6: Table::new(id | 2, fib),
-        }
-    }
-}
-
 impl Core {
     /// Fills `out` with the usable paths of an entry; `view` tells of a next-hop set whether it resolves and its metric.
     pub fn candidates<A: Addr>(
@@ -214,6 +199,16 @@ impl Core {
         t.tracked.covered(prefix, |n| unsettled.push(n));
     }
 
+    /// A source's own count leaves out what is leaked from it.
+    #[inline]
+    fn count<A: Addr>(&mut self, t: &Table<A>, source: u32, change: i32) {
+        let s = &mut self.sources[source as usize];
+        if s.instance == t.instance() {
+            let n = &mut s.paths[usize::from(A::AFI) - 1];
+            *n = n.wrapping_add_signed(change);
+        }
+    }
+
     pub(super) fn put<A: Addr>(
         &mut self,
         t: &mut Table<A>,
@@ -226,9 +221,8 @@ impl Core {
         let idx = t.find_or_insert(prefix);
         let head = t.entries[idx as usize].head;
         let found = t
-            .path_list(idx)
-            .find(|(_, p)| p.source == source && p.path_id == path_id)
-            .map(|(i, p)| (i, p.info));
+            .path_of(idx, source, path_id)
+            .map(|at| (at, t.paths[at as usize].info));
         let replaced = match found {
             Some((_, old)) if old == info => return None,
             Some((at, old)) => {
@@ -258,7 +252,7 @@ impl Core {
                 } else {
                     t.paths[head as usize].next = at;
                 }
-                self.sources[source as usize].paths[usize::from(A::AFI) - 1] += 1;
+                self.count(t, source, 1);
                 self.reselect(t, idx, false);
                 None
             }
@@ -285,7 +279,7 @@ impl Core {
         }
         let Path { source, info, .. } = t.paths[path as usize];
         t.free_path(path);
-        self.sources[source as usize].paths[usize::from(A::AFI) - 1] -= 1;
+        self.count(t, source, -1);
         self.reselect(t, idx, head == path);
         let prefix = t.entries[idx as usize].prefix;
         self.touch(t, prefix);
@@ -301,9 +295,7 @@ impl Core {
         path_id: u32,
     ) -> Option<InfoId> {
         let idx = t.find(&prefix)?;
-        let (path, _) = t
-            .path_list(idx)
-            .find(|(_, p)| p.source == source && p.path_id == path_id)?;
+        let path = t.path_of(idx, source, path_id)?;
         Some(self.take(t, idx, path))
     }
 

@@ -1,10 +1,12 @@
 //! The engine: one writer over tables, infos, next hops and sources. Changes come in through `apply` and the calls for other
 //! sources; consumers read feeds. Work that a change causes beyond its own prefixes waits for `step`.
 
-use super::core::{Core, Instance};
+use super::core::Core;
 use super::export::Exports;
 use super::fib::FibConsumer;
 use super::infos::{InfoId, Infos, Key};
+use super::instance::Instance;
+use super::leak::Leaks;
 use super::nexthop::{Hop, NextHops, SetKey, SetKind};
 use super::options::Options;
 use super::resolve::settle;
@@ -20,6 +22,7 @@ pub struct Engine {
     pub instances: Vec<Instance>,
     pub fib: Vec<Option<FibConsumer>>,
     pub exports: Exports,
+    pub(super) leaks: Leaks,
     pub asn: u32,
     pub router_id: u32,
     pub(super) sweep: Sweep,
@@ -55,20 +58,12 @@ impl Engine {
             instances: vec![Instance::new(0, true)],
             fib: Vec::new(),
             exports: Exports::default(),
+            leaks: Leaks::default(),
             asn,
             router_id,
             sweep: Sweep::default(),
             reused_at: 0,
         }
-    }
-
-    /// A new, empty instance; with `fib` its routes go to the NCPs, those that read already included. `None` when the numbers are used up.
-    pub fn add_instance(&mut self, fib: bool) -> Option<u16> {
-        let number = u16::try_from(self.instances.len()).ok()?;
-        let mut instance = Instance::new(number, fib);
-        self.fib_join(&mut instance);
-        self.instances.push(instance);
-        Some(number)
     }
 
     pub fn add_source(&mut self, source: Source) -> u32 {
@@ -156,12 +151,16 @@ impl Engine {
         for id in infos.into_iter().chain(released) {
             self.release(id);
         }
+        self.leak_changes(source, changes);
         self.settle();
     }
 
     pub fn put_path(&mut self, source: u32, prefix: crate::prefix::AnyPrefix, path: OtherPath) {
-        let instance = usize::from(self.core.sources[source as usize].instance);
-        let kind = self.core.sources[source as usize].kind;
+        let s = &self.core.sources[source as usize];
+        if !s.up {
+            return;
+        }
+        let (instance, kind) = (usize::from(s.instance), s.kind);
         let next_hops = self.next_hop_set(SetKey {
             owner: kind,
             kind: path.kind,
@@ -187,6 +186,7 @@ impl Engine {
         if let Some(old) = old {
             self.release(old);
         }
+        self.leak_path(source, prefix);
         self.settle();
     }
 
@@ -199,6 +199,7 @@ impl Engine {
         if let Some(old) = old {
             self.release(old);
         }
+        self.leak_path(source, prefix);
         self.settle();
     }
 

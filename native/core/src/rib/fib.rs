@@ -1,9 +1,9 @@
 //! The FIB feed: one cursor per NCP over the tables, groups before the routes that use them, dead groups after all routes.
 //! Columns are encoded here once per read; the agent lowers them for its own box.
 
-use super::core::Instance;
 use super::engine::Engine;
 use super::feed::{before, Pos};
+use super::instance::Instance;
 use super::nexthop::NextHops;
 use super::table::{Feed, Table, IN_FIB_LOG, VACANT};
 use super::NONE;

@@ -7,6 +7,8 @@ pub mod export_rows;
 pub mod feed;
 pub mod fib;
 pub mod infos;
+pub mod instance;
+pub mod leak;
 pub mod nexthop;
 pub mod options;
 pub mod query;
@@ -17,5 +19,8 @@ pub mod sweep;
 pub mod table;
 pub mod update_encode;
 pub mod value;
+
+#[cfg(test)]
+mod tests;
 
 pub const NONE: u32 = u32::MAX;

@@ -4,7 +4,8 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::core::{Core, Instance};
+use super::core::Core;
+use super::instance::Instance;
 use super::nexthop::{Adjacency, AdjacencyKind, Resolution, SetKind};
 use super::select::{select, Candidate};
 use super::source::Kind;

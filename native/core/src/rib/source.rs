@@ -11,6 +11,11 @@ pub enum Kind {
 }
 
 impl Kind {
+    pub fn named(name: &str) -> Option<Kind> {
+        let all = [Kind::Connected, Kind::Static, Kind::Bgp];
+        all.into_iter().find(|k| k.name() == name)
+    }
+
     pub fn name(self) -> &'static str {
         match self {
             Kind::Connected => "connected",

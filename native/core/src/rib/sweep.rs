@@ -24,12 +24,12 @@ impl Engine {
         }
     }
 
-    /// Looks at up to `budget` prefixes; true while more is waiting.
+    /// Walks of leaks and then the sweep, up to `budget` units (a prefix looked at is one); true while more is waiting.
     pub fn step(&mut self, budget: usize) -> bool {
-        if !self.sweep.active {
+        if !self.sweep.active && !self.leaking() {
             return false;
         }
-        let mut left = budget;
+        let mut left = self.step_leaks(budget);
         let tables = self.instances.len() * 2;
         while left > 0 && self.sweep.active {
             let (n, from) = self.sweep.at;
@@ -74,7 +74,7 @@ impl Engine {
             }
         }
         self.settle();
-        self.sweep.active
+        self.sweep.active || self.leaking()
     }
 
     fn end_sweep(&mut self) {

@@ -170,6 +170,10 @@ impl<A: Addr> Table<A> {
         }
     }
 
+    pub fn instance(&self) -> u16 {
+        (self.id >> 8) as u16
+    }
+
     #[inline]
     fn hash(seed: &RandomState, p: &Prefix<A>) -> u64 {
         let mut h = seed.build_hasher();
@@ -331,6 +335,14 @@ impl<A: Addr> Table<A> {
             at = p.next;
             Some((i, p))
         })
+    }
+
+    /// The path of an entry that a source gave under this path identifier.
+    #[inline]
+    pub fn path_of(&self, idx: u32, source: u32, path_id: u32) -> Option<u32> {
+        self.path_list(idx)
+            .find(|(_, p)| p.source == source && p.path_id == path_id)
+            .map(|(at, _)| at)
     }
 
     /// Entries with paths that cover `addr`, longest first.
