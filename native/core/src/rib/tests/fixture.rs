@@ -128,6 +128,8 @@ impl Engine {
             local_router_id: 0x0909_0909,
             four_octet_as: true,
             families: vec![(1, 1, false)],
+            aigp: false,
+            extended_next_hop: Vec::new(),
         };
         let mut body = (withdrawn.len() as u16).to_be_bytes().to_vec();
         body.extend_from_slice(withdrawn);
