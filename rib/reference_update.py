@@ -35,21 +35,29 @@ def end_of_rib(afi: int) -> bytes:
     return message(b"", attribute(OPTIONAL, 15, struct.pack("!HB", afi, SAFI_UNICAST)), b"")
 
 
-def withdrawals(afi: int, prefixes: Sequence[Prefix], max_message: int) -> Iterator[bytes]:
+def withdrawals(
+    afi: int, prefixes: Sequence[Prefix], max_message: int, *, path_id: int | None = None
+) -> Iterator[bytes]:
     if afi == AFI_IPV4:
-        for field in chunks(prefixes, max_message - HEADER - LENGTHS):
+        for field in chunks(prefixes, max_message - HEADER - LENGTHS, path_id):
             yield message(field, b"", b"")
     else:
         family = struct.pack("!HB", afi, SAFI_UNICAST)
-        for field in chunks(prefixes, max_message - HEADER - LENGTHS - ATTRIBUTE_HEADER - len(family)):
+        for field in chunks(prefixes, max_message - HEADER - LENGTHS - ATTRIBUTE_HEADER - len(family), path_id):
             yield message(b"", attribute(OPTIONAL, 15, family + field), b"")
 
 
 def announcements(
-    afi: int, attributes: PathAttributes, prefixes: Sequence[Prefix], max_message: int, *, four_octet_as: bool
+    afi: int,
+    attributes: PathAttributes,
+    prefixes: Sequence[Prefix],
+    max_message: int,
+    *,
+    four_octet_as: bool,
+    path_id: int | None = None,
 ) -> Iterator[bytes]:
     encoded, reach = prepare(afi, attributes, four_octet_as=four_octet_as)
-    for field in chunks(prefixes, room(afi, attributes, max_message, four_octet_as=four_octet_as)):
+    for field in chunks(prefixes, room(afi, attributes, max_message, four_octet_as=four_octet_as), path_id):
         if reach is None:
             yield message(b"", encoded, field)
         else:
@@ -79,11 +87,13 @@ def room(afi: int, attributes: PathAttributes, max_message: int, *, four_octet_a
     return max_message - fixed
 
 
-def chunks(prefixes: Sequence[Prefix], room: int) -> Iterator[bytes]:
-    """NLRI fields of at most ``room`` bytes, which hold at least one prefix each."""
+def chunks(prefixes: Sequence[Prefix], room: int, path_id: int | None = None) -> Iterator[bytes]:
+    """NLRI fields of at most ``room`` bytes, which hold at least one prefix each; a path identifier goes before each
+    where there is one (RFC 7911 3)."""
+    before = b"" if path_id is None else struct.pack("!I", path_id)
     field = b""
     for prefix in prefixes:
-        one = bytes((prefix.length,)) + prefix.address[: (prefix.length + 7) // 8]
+        one = before + bytes((prefix.length,)) + prefix.address[: (prefix.length + 7) // 8]
         if len(field) + len(one) > room:
             yield field
             field = b""
