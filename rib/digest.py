@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Final
 
 from rib.prefix import Prefix
@@ -18,6 +19,7 @@ from rib.prefix import Prefix
 MASK: Final = (1 << 64) - 1
 
 
+@lru_cache(16384)  # the reference engine asks for the same hashes after every change
 def siphash(key: bytes, message: bytes) -> int:
     """SipHash-2-4 of ``message`` under a key of 16 bytes: 64 bits."""
     k0, k1 = (int.from_bytes(half, "little") for half in (key[:8], key[8:]))

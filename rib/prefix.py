@@ -7,8 +7,8 @@ Owns nothing else; tables are in ``rib/reference.py``.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 AFI_IPV4: Final = 1  # IANA address family numbers
@@ -70,7 +70,7 @@ class Prefix:
         return f"{address_text(self.address)}/{self.length}"
 
 
-def covering(address: bytes) -> Iterator[Prefix]:
+@lru_cache(1024)  # resolution asks for the same addresses round after round
+def covering(address: bytes) -> tuple[Prefix, ...]:
     """Every prefix that could hold ``address``, longest first."""
-    for length in range(len(address) * 8, -1, -1):
-        yield Prefix.of(address, length)
+    return tuple(Prefix.of(address, length) for length in range(len(address) * 8, -1, -1))

@@ -45,12 +45,15 @@ def conclude(
 ) -> Outcome:
     paths = with_leaks(said, list(leaks))
 
-    def best_path(instance: int, prefix: Prefix, known: Resolutions) -> Path | None:
-        return select(paths.get((instance, prefix), ()), known, options[instance]).best
+    def choose(known: Resolutions) -> dict[Place, Selection]:
+        return {place: select(held, known, options[place[0]]) for place, held in paths.items()}
+
+    def best_paths(known: Resolutions) -> dict[Place, Path]:
+        return {place: chosen.best for place, chosen in choose(known).items() if chosen.best is not None}
 
     hops = [hop for held in paths.values() for path in held for hop in path.next_hops]
-    known = resolve(hops, best_path, options, ports_down)
-    selections = {place: select(held, known, options[place[0]]) for place, held in paths.items()}
+    known = resolve(hops, best_paths, options, ports_down)
+    selections = choose(known)
     groups = {
         place: group_of(selection, known, options[place[0]])
         for place, selection in selections.items()

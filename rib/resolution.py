@@ -10,13 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass, field
-from functools import cache
 from types import MappingProxyType
 from typing import Final
 
 from rib.adjacency import DROP, UNREACHABLE, Adjacency, AdjacencyKind, Weighted, blend
 from rib.options import Options
-from rib.path import Forward, NextHop, Path, Protocol, Tracked
+from rib.path import Forward, NextHop, Path, Place, Protocol, Tracked
 from rib.prefix import Prefix, covering, is_link_local
 
 ROUNDS: Final = 16
@@ -61,8 +60,8 @@ class Resolutions:
         return Resolution(((Adjacency(hop.ncp, hop.port, hop.address, AdjacencyKind.IP), 1),))
 
 
-# The best path of a prefix of an instance under given resolutions; None where no path is usable, or there is none.
-BestPath = Callable[[int, Prefix, Resolutions], Path | None]
+# The best path of each prefix of each instance that has one under given resolutions.
+BestPaths = Callable[[Resolutions], Mapping[Place, Path]]
 
 
 def usable(path: Path, known: Resolutions) -> bool:
@@ -80,14 +79,15 @@ def igp_metric(path: Path, known: Resolutions) -> int:
 
 
 def resolve(
-    hops: Iterable[NextHop], best_path: BestPath, options: Mapping[int, Options], ports_down: Set[Port]
+    hops: Iterable[NextHop], best_paths: BestPaths, options: Mapping[int, Options], ports_down: Set[Port]
 ) -> Resolutions:
     """The resolution of every next hop among ``hops`` that has to be looked up."""
     tracked = sorted({hop.tracked for hop in hops if hop.tracked is not None})
     known = Resolutions(dict.fromkeys(tracked, NO_ROUTE), ports_down)
     changed: set[Tracked] = set()
     for _ in range(ROUNDS):
-        found = _round(known, best_path, options)
+        best = best_paths(known)
+        found = {one: _look_up(one, best, known, options[one[0]]) for one in tracked}
         changed = {one for one in tracked if found[one] != known.tracked[one]}
         known = Resolutions(found, ports_down)
         if not changed:
@@ -96,29 +96,17 @@ def resolve(
     return Resolutions(settled, ports_down)
 
 
-def _round(known: Resolutions, best_path: BestPath, options: Mapping[int, Options]) -> dict[Tracked, Resolution]:
-    @cache  # several next hops are covered by the same prefixes
-    def best(instance: int, prefix: Prefix) -> Path | None:
-        return best_path(instance, prefix, known)
-
-    return {
-        (instance, address): _look_up(instance, address, known, best, options[instance].resolve_via_default)
-        for instance, address in known.tracked
-    }
-
-
-def _look_up(
-    instance: int, address: bytes, known: Resolutions, best: Callable[[int, Prefix], Path | None], via_default: bool
-) -> Resolution:
+def _look_up(tracked: Tracked, best: Mapping[Place, Path], known: Resolutions, options: Options) -> Resolution:
     """Longest covering prefix first; one that leads through this very next hop is passed over."""
+    instance, address = tracked
     if is_link_local(address):
         return NO_PORT
     for prefix in covering(address):
-        path = best(instance, prefix)
-        if path is None or (instance, address) in {hop.tracked for hop in path.next_hops}:
+        path = best.get((instance, prefix))
+        if path is None or any(hop.tracked == tracked for hop in path.next_hops):
             continue
         found = _through(path, prefix, address, known)
-        if prefix.length == 0 and not via_default:
+        if prefix.length == 0 and not options.resolve_via_default:
             return ONLY_DEFAULT if found else NO_ROUTE
         return found
     return NO_ROUTE
