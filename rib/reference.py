@@ -131,7 +131,7 @@ class ReferenceEngine(Said):
     def export_close(self, consumer: int) -> None:
         del self._export_consumers[consumer]
 
-    def export_read(self, consumer: int, max_routes: int = 8192) -> bytes | None:
+    def export_read(self, consumer: int, max_routes: int = 8192) -> tuple[bytes, int] | None:
         return self._export_consumers[consumer].read(self._told(consumer), max_routes)
 
     def export_backlog(self, consumer: int) -> int:

@@ -144,9 +144,9 @@ class ExportConsumer:
         changed = [prefix for prefix, attributes in wanted.items() if self.told.get(prefix) != attributes]
         return [prefix for prefix in self.told if prefix not in wanted] + changed
 
-    def read(self, wanted: dict[Prefix, PathAttributes], max_routes: int) -> bytes | None:
-        """Whole UPDATEs for up to ``max_routes`` of the difference; the End-of-RIB marker after the initial table
-        (RFC 4724 2)."""
+    def read(self, wanted: dict[Prefix, PathAttributes], max_routes: int) -> tuple[bytes, int] | None:
+        """Whole UPDATEs for up to ``max_routes`` of the difference, and how many they are; the End-of-RIB marker after
+        the initial table (RFC 4724 2)."""
         pending = self.pending(wanted)
         part = pending[:max_routes]
         if not pending and self.end_of_rib_sent:
@@ -168,4 +168,4 @@ class ExportConsumer:
         if len(part) == len(pending) and not self.end_of_rib_sent:
             messages.append(end_of_rib(terms.afi))
             self.end_of_rib_sent = True
-        return b"".join(messages)
+        return b"".join(messages), len(messages)
