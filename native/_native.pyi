@@ -169,8 +169,23 @@ class Engine:
         """Exact: every path with its standing (best, step against it), the deciding step, resolution tree, group. What ``explain`` prints."""
     def longest_match(self, address: bytes, *, instance: int = 0) -> tuple[bytes, int] | None: ...
     def page(self, afi: int, cursor: int, limit: int, *, instance: int = 0) -> tuple[list[dict[str, Any]], int | None]:
-        """Up to ``limit`` routes from a stable cursor (0 starts); the next cursor, None at the end."""
-    def subtree(self, prefix: tuple[bytes, int], limit: int) -> list[dict[str, Any]]: ...
+        """Up to ``limit`` best routes from a stable cursor (0 starts), as they lie in memory; the next cursor, None at the end. A row:
+        {"prefix", "instance", "protocol", "source", "path_id", "distance", "metric", "tag", "since", "best", "role" ("best", "multipath",
+        "backup" or ""), "leaked", "step" (the deciding one; of another path than the best the one it lost at, or why it is unusable),
+        "next_hops" (adjacencies of the best route's group with weight and role), "group": id or None, "attributes": dict or None}."""
+    def covering(self, prefix: tuple[bytes, int], *, instance: int = 0) -> list[dict[str, Any]]:
+        """The best routes whose prefix covers this one, itself included, longest first; rows as of ``page``."""
+    def query(
+        self, afi: int, *, instance: int = 0, after: tuple[bytes, int] | None = None, limit: int = 100, best_only: bool = True,
+        within: tuple[bytes, int] | None = None, protocols: Sequence[str] = (), source: int | None = None, communities: Sequence[str] = (),
+        as_in_path: int | None = None, origin_as: int | None = None, neighbor_as: int | None = None,
+    ) -> tuple[list[dict[str, Any]], tuple[bytes, int] | None]:
+        """Rows as of ``page``, of paths for which all criteria hold, in the order of prefixes (address, then length) behind ``after``;
+        the last prefix shown if more follow, else None. ``best_only`` False: every path, unusable ones too, those of a prefix by
+        (source, path id) and never cut, so that the last prefix may exceed the limit. communities: each is present, as "65001:100",
+        "a:b:c" or 16 hexadecimal digits; origin_as: the last AS of a path that does not end in a set; neighbor_as: as MED is compared,
+        0 for none; as_in_path: anywhere. Paths of other protocols have no community and no AS. One pass over the table whatever the page.
+        ValueError: no such instance or protocol, no community."""
     def groups(self) -> list[dict[str, Any]]: ...
     def adj_rib_out(self, consumer: int, limit: int) -> list[dict[str, Any]]: ...
 

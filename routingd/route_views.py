@@ -79,9 +79,11 @@ class RouteViews:
         """Everything within a prefix."""
         prefix, _ = parse_asked(text)
         most = limit if limit is not None else 10_000
-        rows = await self._controller.engine.call(lambda engine: engine.subtree(prefix, most + 1))
+        rows, more = await self._controller.engine.call(
+            lambda engine: engine.query(family_of(prefix), within=prefix, limit=most)
+        )
         sources = self.sources()
-        return {"routes": [named(row, sources) for row in rows[:most]], "truncated": len(rows) > most}
+        return {"routes": [named(row, sources) for row in rows], "truncated": more is not None}
 
     async def detail(self, text: str) -> RouteDetail:
         asked, exact = parse_asked(text)
@@ -214,7 +216,7 @@ class RouteViews:
 def page(afi: int, cursor: int, engine: Engine) -> tuple[list[dict[str, Any]], int | None]:
     """On the engine's thread: a small table whole and in order, a large one in pages as it lies in memory."""
     if cursor == 0 and engine.counts()["ipv4" if afi == 1 else "ipv6"]["prefixes"] <= SORTED:
-        return engine.subtree((bytes(4 if afi == 1 else 16), 0), SORTED), None
+        return engine.query(afi, limit=SORTED)[0], None
     return engine.page(afi, cursor, PAGE)
 
 

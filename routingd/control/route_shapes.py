@@ -101,7 +101,7 @@ class Lookup(TypedDict):
 
 
 class RouteRow(TypedDict):
-    """A row of `Engine.page` or `Engine.subtree`, and where it came from in words."""
+    """A row of `Engine.page` or `Engine.query`, and where it came from in words."""
 
     prefix: str
     protocol: str

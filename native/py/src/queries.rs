@@ -1,14 +1,27 @@
 //! Binding of what people and tests ask.
 
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList};
 use routing_core::prefix::AnyPrefix;
+use routing_core::rib::criteria::Criteria;
+use routing_core::rib::query::Page;
+use routing_core::wire::communities::Community;
 
 use crate::engine::{prefix, Engine, PyPrefix};
+use crate::leaks::kinds;
 use crate::values::{list, to_python};
 use crate::wire::ip;
 
 type AnyPy<'py> = Bound<'py, PyAny>;
+type BytesPrefix<'py> = (Bound<'py, PyBytes>, u8);
+
+fn bytes(py: Python<'_>, p: AnyPrefix) -> BytesPrefix<'_> {
+    match p {
+        AnyPrefix::V4(p) => (PyBytes::new(py, &p.addr.to_be_bytes()), p.len),
+        AnyPrefix::V6(p) => (PyBytes::new(py, &p.addr.to_be_bytes()), p.len),
+    }
+}
 
 #[pymethods]
 impl Engine {
@@ -44,13 +57,10 @@ impl Engine {
         py: Python<'py>,
         address: Vec<u8>,
         instance: u16,
-    ) -> PyResult<Option<(Bound<'py, PyBytes>, u8)>> {
+    ) -> PyResult<Option<BytesPrefix<'py>>> {
         let (i, a) = (self.instance(py, instance)?, ip(&address)?);
         let found = self.with(py, |e| e.longest_match(i, a));
-        Ok(found.map(|p| match p {
-            AnyPrefix::V4(p) => (PyBytes::new(py, &p.addr.to_be_bytes()), p.len),
-            AnyPrefix::V6(p) => (PyBytes::new(py, &p.addr.to_be_bytes()), p.len),
-        }))
+        Ok(found.map(|p| bytes(py, p)))
     }
 
     #[pyo3(signature = (afi, cursor, limit, *, instance = 0))]
@@ -67,15 +77,60 @@ impl Engine {
         Ok((list(py, rows)?, (next != 0).then_some(next)))
     }
 
-    fn subtree<'py>(
+    #[pyo3(signature = (prefix, *, instance = 0))]
+    fn covering<'py>(
         &self,
         py: Python<'py>,
         prefix: PyPrefix,
-        limit: usize,
+        instance: u16,
     ) -> PyResult<Bound<'py, PyList>> {
-        let p = self::prefix(&prefix)?;
-        let rows = self.with(py, |e| e.subtree(p, limit));
+        let (i, p) = (self.instance(py, instance)?, self::prefix(&prefix)?);
+        let rows = self.with(py, |e| e.covering(i, p));
         list(py, rows)
+    }
+
+    #[pyo3(signature = (
+        afi, *, instance = 0, after = None, limit = 100, best_only = true, within = None, protocols = Vec::new(), source = None,
+        communities = Vec::new(), as_in_path = None, origin_as = None, neighbor_as = None
+    ))]
+    #[allow(clippy::too_many_arguments)]
+    fn query<'py>(
+        &self,
+        py: Python<'py>,
+        afi: u16,
+        instance: u16,
+        after: Option<PyPrefix>,
+        limit: usize,
+        best_only: bool,
+        within: Option<PyPrefix>,
+        protocols: Vec<String>,
+        source: Option<u32>,
+        communities: Vec<String>,
+        as_in_path: Option<u32>,
+        origin_as: Option<u32>,
+        neighbor_as: Option<u32>,
+    ) -> PyResult<(Bound<'py, PyList>, Option<BytesPrefix<'py>>)> {
+        let i = self.instance(py, instance)?;
+        let community = |text: &String| {
+            Community::parse(text)
+                .ok_or_else(|| PyValueError::new_err(format!("no community: {text:?}")))
+        };
+        let criteria = Criteria {
+            within: within.as_ref().map(prefix).transpose()?,
+            protocols: kinds(&protocols)?,
+            source,
+            communities: communities.iter().map(community).collect::<PyResult<_>>()?,
+            as_in_path,
+            origin_as,
+            neighbor_as,
+        };
+        let page = Page {
+            after: after.as_ref().map(prefix).transpose()?,
+            limit,
+            best_only,
+        };
+        let (rows, last) = self.with(py, |e| e.query(i, afi, &criteria, &page));
+        Ok((list(py, rows)?, last.map(|p| bytes(py, p))))
     }
 
     fn groups<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {

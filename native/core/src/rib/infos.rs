@@ -154,6 +154,11 @@ impl Infos {
         Some(info.next_hops)
     }
 
+    /// Ids in use are below this.
+    pub fn slots(&self) -> usize {
+        self.slab.len()
+    }
+
     pub fn len(&self) -> usize {
         self.slab.len() - self.free.len()
     }

@@ -1,6 +1,7 @@
 //! The central RIB: tables of paths, interned attribute sets, next hops and their groups, selection, change feeds.
 
 pub mod core;
+pub mod criteria;
 pub mod engine;
 pub mod export;
 pub mod export_rows;
@@ -9,10 +10,12 @@ pub mod fib;
 pub mod infos;
 pub mod instance;
 pub mod leak;
+pub mod memory;
 pub mod nexthop;
 pub mod options;
 pub mod query;
 pub mod resolve;
+pub mod rows;
 pub mod select;
 pub mod source;
 pub mod sweep;

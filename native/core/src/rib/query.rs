@@ -1,269 +1,32 @@
-//! What people and tests ask: one prefix with everything about it, pages of a table, groups. Plain values out, no table reference.
+//! What people and tests ask of the tables: one prefix, what covers it, pages by criteria. Plain values out, no table reference.
+
+use std::collections::BinaryHeap;
 
 use super::core::Core;
+use super::criteria::{Criteria, Judge};
 use super::engine::Engine;
 use super::export::exportable;
-use super::infos::Info;
-use super::nexthop::AdjacencyKind;
-use super::select::{select, Step, STEP_NAMES};
-use super::source::Kind;
-use super::table::{Entry, Table, HAS_BEST, VACANT};
+use super::instance::Family;
+use super::table::{Table, HAS_BEST, VACANT};
 use super::update_encode::{encode_attributes, fits, ExportTerms};
-use super::value::{attributes_value, int, ip, prefix_text, text, text_or_null, Value};
-use super::NONE;
+use super::value::{attributes_value, text, Value};
 use crate::prefix::{Addr, AnyPrefix, Ip, Prefix};
 
-impl Core {
-    fn adjacency_value(&self, id: u32) -> Vec<(&'static str, Value)> {
-        let a = &self.hops.adjacencies[id as usize];
-        let kind = match a.kind {
-            AdjacencyKind::Ip => "ip",
-            AdjacencyKind::Drop => "drop",
-            AdjacencyKind::Local => "local",
-            AdjacencyKind::Unreachable => "unreachable",
-        };
-        vec![
-            ("id", int(id)),
-            ("ncp", text_or_null(self.hops.name(a.ncp))),
-            ("port", text_or_null(self.hops.name(a.port))),
-            ("gateway", ip(a.gateway)),
-            ("kind", text(kind)),
-        ]
-    }
-
-    fn group_value(&self, id: u32) -> Value {
-        let set = &self.hops.sets[id as usize];
-        let members = set.members.iter().map(|m| {
-            let mut row = self.adjacency_value(m.adjacency);
-            row[0].0 = "adjacency";
-            row.push(("weight", int(m.weight)));
-            row.push(("role", int(m.role)));
-            Value::Map(row)
-        });
-        Value::Map(vec![
-            ("id", int(id)),
-            (
-                "key",
-                text(
-                    set.hash
-                        .iter()
-                        .map(|b| format!("{b:02x}"))
-                        .collect::<String>(),
-                ),
-            ),
-            ("kind", int(self.hops.group_kind(id) as u8)),
-            ("members", Value::List(members.collect())),
-            ("routes", int(set.routes)),
-            ("resolved", Value::Bool(set.resolved)),
-        ])
-    }
-
-    fn next_hops_value(&self, set: u32) -> Value {
-        let key = &self.hops.sets[set as usize].key;
-        let rows = key.hops.iter().map(|h| {
-            let (resolved, via, metric, adjacencies) = if h.tracker == NONE {
-                let own: Vec<u32> = self.hops.sets[set as usize]
-                    .members
-                    .iter()
-                    .map(|m| m.adjacency)
-                    .filter(|&a| {
-                        let a = &self.hops.adjacencies[a as usize];
-                        (a.ncp, a.port, a.gateway) == (h.ncp, h.port, h.addr)
-                    })
-                    .collect();
-                (true, Value::Null, 0, own)
-            } else {
-                let t = &self.hops.trackers[h.tracker as usize];
-                let via = t.via.as_ref().map_or(Value::Null, |p| text(prefix_text(p)));
-                let r = &t.resolution;
-                (r.resolved, via, r.metric, r.adjacencies.clone())
-            };
-            Value::Map(vec![
-                ("address", ip(h.addr)),
-                ("ncp", text_or_null(self.hops.name(h.ncp))),
-                ("port", text_or_null(self.hops.name(h.port))),
-                ("weight", int(h.weight)),
-                ("resolved", Value::Bool(resolved)),
-                ("via", via),
-                ("metric", int(metric)),
-                (
-                    "adjacencies",
-                    Value::List(
-                        adjacencies
-                            .into_iter()
-                            .map(|a| Value::Map(self.adjacency_value(a)))
-                            .collect(),
-                    ),
-                ),
-            ])
-        });
-        Value::List(rows.collect())
-    }
-
-    fn info_attributes(&self, info: &Info) -> Value {
-        if info.kind != Kind::Bgp {
-            return Value::Null;
-        }
-        let hops = &self.hops.sets[info.next_hops as usize].key.hops;
-        attributes_value(
-            &info.attributes,
-            hops.first().map_or(Ip::None, |h| h.addr),
-            info.link_local(),
-        )
-    }
-
-    fn why_unusable(&self, set: u32) -> String {
-        let key = &self.hops.sets[set as usize].key;
-        let names: Vec<String> = key.hops.iter().map(|h| h.addr.text()).collect();
-        format!("next hop unresolved: {}", names.join(", "))
-    }
-
-    fn describe<A: Addr>(&self, t: &Table<A>, idx: u32) -> Value {
-        let e = &t.entries[idx as usize];
-        let mut candidates = Vec::new();
-        self.candidates(t, idx, |s| self.standing(s), &mut candidates);
-        let usable: Vec<u32> = candidates.iter().map(|c| c.path).collect();
-        let mut lost: Vec<(u32, Step)> = Vec::new();
-        let best = select(&mut candidates, &t.options, &mut |p, s| lost.push((p, s)));
-        let mut paths: Vec<(u32, u32, Value)> = Vec::new();
-        for (at, p) in t.path_list(idx) {
-            let s = &self.sources[p.source as usize];
-            if !s.up {
-                continue;
-            }
-            let info = &self.infos[p.info];
-            let is_best = best.is_some_and(|b| b.0 == at);
-            let reason = if is_best {
-                best.map_or("", |b| b.1.name()).to_owned()
-            } else if let Some((_, step)) = lost.iter().find(|l| l.0 == at) {
-                step.name().to_owned()
-            } else {
-                self.why_unusable(info.next_hops)
-            };
-            let row = Value::Map(vec![
-                ("source", int(p.source)),
-                ("protocol", text(info.kind.name())),
-                ("path_id", int(p.path_id)),
-                ("distance", int(info.distance.unwrap_or(s.distance))),
-                ("metric", int(info.metric)),
-                ("tag", int(info.tag)),
-                ("best", Value::Bool(is_best)),
-                ("usable", Value::Bool(usable.contains(&at))),
-                ("reason", text(reason)),
-                ("next_hops", self.next_hops_value(info.next_hops)),
-                ("attributes", self.info_attributes(info)),
-            ]);
-            paths.push((p.source, p.path_id, row));
-        }
-        paths.sort_by_key(|p| (p.0, p.1));
-        Value::Map(vec![
-            ("prefix", text(e.prefix.text())),
-            ("table", int(t.id)),
-            ("step", text(best.map_or("none", |b| b.1.name()))),
-            (
-                "paths",
-                Value::List(paths.into_iter().map(|p| p.2).collect()),
-            ),
-            (
-                "group",
-                if e.group == NONE {
-                    Value::Null
-                } else {
-                    self.group_value(e.group)
-                },
-            ),
-        ])
-    }
-
-    fn row<A: Addr>(&self, t: &Table<A>, e: &Entry<A>) -> Value {
-        let p = &t.paths[e.head as usize];
-        let info = &self.infos[p.info];
-        let members = &self.hops.sets[info.next_hops as usize].members;
-        Value::Map(vec![
-            ("prefix", text(e.prefix.text())),
-            ("protocol", text(info.kind.name())),
-            ("source", int(p.source)),
-            (
-                "distance",
-                int(info
-                    .distance
-                    .unwrap_or(self.sources[p.source as usize].distance)),
-            ),
-            ("metric", int(info.metric)),
-            ("tag", int(info.tag)),
-            ("step", text(STEP_NAMES[usize::from(e.step)])),
-            (
-                "next_hops",
-                Value::List(
-                    members
-                        .iter()
-                        .map(|m| Value::Map(self.adjacency_value(m.adjacency)))
-                        .collect(),
-                ),
-            ),
-            ("group", int(info.next_hops)),
-            ("attributes", self.info_attributes(info)),
-        ])
-    }
-
-    fn subtree<A: Addr>(&self, t: &Table<A>, p: Prefix<A>, limit: usize) -> Vec<Value> {
-        let mut found: Vec<&Entry<A>> = t
-            .entries
-            .iter()
-            .filter(|e| e.flags & VACANT == 0 && e.flags & HAS_BEST != 0)
-            .filter(|e| e.prefix.len >= p.len && p.covers(e.prefix.addr))
-            .collect();
-        found.sort_by_key(|e| e.prefix);
-        found
-            .into_iter()
-            .take(limit)
-            .map(|e| self.row(t, e))
-            .collect()
-    }
-
-    fn page<A: Addr>(&self, t: &Table<A>, cursor: usize, limit: usize) -> (Vec<Value>, usize) {
-        let mut rows = Vec::new();
-        let mut at = cursor;
-        while at < t.entries.len() && rows.len() < limit {
-            let e = &t.entries[at];
-            if e.flags & VACANT == 0 && e.flags & HAS_BEST != 0 {
-                rows.push(self.row(t, e));
-            }
-            at += 1;
-        }
-        (rows, if at < t.entries.len() { at } else { 0 })
-    }
-}
-
-fn longest<A: Addr>(t: &Table<A>, addr: A) -> Option<AnyPrefix> {
-    let idx = t
-        .covering(addr, A::BITS)
-        .find(|&i| t.entries[i as usize].flags & HAS_BEST != 0)?;
-    let p = t.entries[idx as usize].prefix;
-    AnyPrefix::from_bytes(&p.addr.wrap().to_bytes(), p.len)
-}
-
-fn add_counts<A: Addr>(t: &Table<A>, sum: &mut [i64; 4]) {
-    let here = [
-        t.populated as i64,
-        t.path_count() as i64,
-        t.fib_count as i64,
-        t.fib_log.len() as i64,
-    ];
-    sum.iter_mut().zip(here).for_each(|(s, n)| *s += n);
+/// What a page of a query shows.
+pub struct Page {
+    /// Only prefixes behind this one, in the order of address and length.
+    pub after: Option<AnyPrefix>,
+    /// It ends with the prefix whose rows reach this number.
+    pub limit: usize,
+    pub best_only: bool,
 }
 
 impl Engine {
     pub fn lookup(&self, instance: usize, p: AnyPrefix) -> Option<Value> {
         let i = &self.instances[instance];
-        let value = match p {
+        match p {
             AnyPrefix::V4(p) => self.core.describe(&i.v4, i.v4.find(&p)?),
             AnyPrefix::V6(p) => self.core.describe(&i.v6, i.v6.find(&p)?),
-        };
-        match &value {
-            // an entry that only a feed still remembers
-            Value::Map(m) if m.iter().any(|f| f.1 == Value::List(Vec::new())) => None,
-            _ => Some(value),
         }
     }
 
@@ -276,7 +39,23 @@ impl Engine {
         }
     }
 
-    /// Rows from a slab cursor, and the next cursor, 0 at the end.
+    /// The best routes whose prefix covers this one, itself included, longest first.
+    pub fn covering(&self, instance: usize, p: AnyPrefix) -> Vec<Value> {
+        let i = &self.instances[instance];
+        match p {
+            AnyPrefix::V4(p) => self.covering_rows(&i.v4, p),
+            AnyPrefix::V6(p) => self.covering_rows(&i.v6, p),
+        }
+    }
+
+    fn covering_rows<A: Family>(&self, t: &Table<A>, p: Prefix<A>) -> Vec<Value> {
+        let entries = covering_entries(t, p).map(|idx| &t.entries[idx as usize]);
+        entries
+            .map(|e| Value::Map(self.core.best_row(t, e)))
+            .collect()
+    }
+
+    /// Best routes from a slab cursor, and the next cursor, 0 at the end.
     pub fn page(
         &self,
         instance: usize,
@@ -286,17 +65,56 @@ impl Engine {
     ) -> (Vec<Value>, usize) {
         let i = &self.instances[instance];
         match afi {
-            1 => self.core.page(&i.v4, cursor, limit),
-            _ => self.core.page(&i.v6, cursor, limit),
+            1 => page(&self.core, &i.v4, cursor, limit),
+            _ => page(&self.core, &i.v6, cursor, limit),
         }
     }
 
-    pub fn subtree(&self, p: AnyPrefix, limit: usize) -> Vec<Value> {
-        let i = &self.instances[0];
-        match p {
-            AnyPrefix::V4(p) => self.core.subtree(&i.v4, p, limit),
-            AnyPrefix::V6(p) => self.core.subtree(&i.v6, p, limit),
+    /// Rows of paths for which all criteria hold, in the order of prefixes, those of one prefix by (source, path identifier) and never
+    /// cut; the last prefix shown if more follow. One pass over the table, and memory for the page alone.
+    pub fn query(
+        &self,
+        instance: usize,
+        afi: u16,
+        criteria: &Criteria,
+        page: &Page,
+    ) -> (Vec<Value>, Option<AnyPrefix>) {
+        let i = &self.instances[instance];
+        match afi {
+            1 => self.query_table(&i.v4, criteria, page),
+            _ => self.query_table(&i.v6, criteria, page),
         }
+    }
+
+    fn query_table<A: Family>(
+        &self,
+        t: &Table<A>,
+        criteria: &Criteria,
+        page: &Page,
+    ) -> (Vec<Value>, Option<AnyPrefix>) {
+        let (mut rows, mut last) = (Vec::new(), None);
+        let Some(area) = criteria.area::<A>() else {
+            return (rows, last);
+        };
+        let mut judge = Judge::new(&self.core, criteria);
+        for (prefix, idx) in least(t, area, page, &mut judge) {
+            if rows.len() >= page.limit.max(1) {
+                return (rows, last);
+            }
+            let e = &t.entries[idx as usize];
+            if page.best_only {
+                rows.push(Value::Map(self.core.best_row(t, e)));
+            } else {
+                let all = t.path_list(idx).filter(|(_, p)| judge.holds(p));
+                let mut shown: Vec<_> = all.map(|(at, p)| (p.source, p.path_id, at)).collect();
+                shown.sort_unstable();
+                let c = self.core.comparison(t, idx);
+                let row = |(_, _, at)| self.core.path_row(t, e, at, &c);
+                rows.extend(shown.into_iter().map(row));
+            }
+            last = Some(A::wide(prefix));
+        }
+        (rows, None)
     }
 
     /// Groups that routes use.
@@ -305,37 +123,6 @@ impl Engine {
         sets.filter(|(_, s)| s.routes > 0)
             .map(|(id, _)| self.core.group_value(id as u32))
             .collect()
-    }
-
-    /// Sums over all instances.
-    pub fn counts(&self) -> Value {
-        let (mut v4, mut v6) = ([0; 4], [0; 4]);
-        for i in &self.instances {
-            add_counts(&i.v4, &mut v4);
-            add_counts(&i.v6, &mut v6);
-        }
-        let family = |n: [i64; 4]| {
-            let names = ["prefixes", "paths", "fib", "fib_log"];
-            Value::Map(names.into_iter().zip(n.map(int)).collect())
-        };
-        let hops = &self.core.hops;
-        Value::Map(vec![
-            ("ipv4", family(v4)),
-            ("ipv6", family(v6)),
-            ("attribute_sets", int(self.core.infos.len() as i64)),
-            (
-                "attribute_bytes",
-                int(self.core.infos.attribute_bytes() as i64),
-            ),
-            (
-                "groups",
-                int(hops.sets.iter().filter(|s| s.routes > 0).count() as i64),
-            ),
-            (
-                "tracked_next_hops",
-                int(hops.trackers.iter().filter(|t| !t.vacant).count() as i64),
-            ),
-        ])
     }
 
     /// What a consumer's peer is told, from the tables as they are now.
@@ -397,4 +184,62 @@ impl Engine {
         rows.sort_by_key(|r| r.0);
         rows.into_iter().map(|r| r.1).collect()
     }
+}
+
+/// Entries with a best route that cover a prefix, longest first.
+fn covering_entries<A: Addr>(t: &Table<A>, p: Prefix<A>) -> impl Iterator<Item = u32> + '_ {
+    t.covering(p.addr, p.len)
+        .filter(|&idx| t.entries[idx as usize].flags & HAS_BEST != 0)
+}
+
+fn longest<A: Family>(t: &Table<A>, addr: A) -> Option<AnyPrefix> {
+    let idx = covering_entries(t, Prefix::new(addr, A::BITS)).next()?;
+    Some(A::wide(t.entries[idx as usize].prefix))
+}
+
+fn page<A: Addr>(core: &Core, t: &Table<A>, cursor: usize, limit: usize) -> (Vec<Value>, usize) {
+    let mut rows = Vec::new();
+    let mut at = cursor;
+    while at < t.entries.len() && rows.len() < limit {
+        let e = &t.entries[at];
+        if e.flags & VACANT == 0 && e.flags & HAS_BEST != 0 {
+            rows.push(Value::Map(core.best_row(t, e)));
+        }
+        at += 1;
+    }
+    (rows, if at < t.entries.len() { at } else { 0 })
+}
+
+/// The least prefixes of a page with their slots: one more than it may show, which tells whether more follow.
+fn least<A: Family>(
+    t: &Table<A>,
+    area: Prefix<A>,
+    page: &Page,
+    judge: &mut Judge<'_>,
+) -> Vec<(Prefix<A>, u32)> {
+    let most = page.limit.max(1).saturating_add(1);
+    let after = page.after.and_then(A::narrow);
+    let mut found: BinaryHeap<(Prefix<A>, u32)> = BinaryHeap::new();
+    for (idx, e) in t.entries.iter().enumerate() {
+        if e.flags & VACANT != 0
+            || after.is_some_and(|a| e.prefix <= a)
+            || !area.contains(e.prefix)
+            || (found.len() == most && found.peek().is_some_and(|last| last.0 <= e.prefix))
+        {
+            continue;
+        }
+        let idx = idx as u32;
+        let wanted = if page.best_only {
+            e.flags & HAS_BEST != 0 && judge.holds(&t.paths[e.head as usize])
+        } else {
+            t.path_list(idx).any(|(_, p)| judge.holds(p))
+        };
+        if wanted {
+            if found.len() == most {
+                found.pop();
+            }
+            found.push((e.prefix, idx));
+        }
+    }
+    found.into_sorted_vec()
 }

@@ -76,6 +76,16 @@ pub fn neighbor(path: &[u8]) -> u32 {
     0
 }
 
+/// Who announced the route first: the last AS of a path that ends with a sequence; a set does not tell.
+pub fn origin(path: &[u8]) -> Option<u32> {
+    let (kind, asns) = segments(path).last()?;
+    if kind == SEQUENCE {
+        asns.last()
+    } else {
+        None
+    }
+}
+
 pub fn contains(path: &[u8], asn: u32) -> bool {
     segments(path).any(|(_, mut asns)| asns.any(|a| a == asn))
 }
@@ -241,6 +251,10 @@ mod tests {
         c.extend(&p);
         assert_eq!((length(&c), neighbor(&c)), (4, 1));
         assert_eq!(neighbor(&[SET, 1, 0, 0, 0, 7]), 0);
+        assert_eq!(
+            (origin(&p), origin(&seq(&[1, 2])), origin(&[])),
+            (None, Some(2), None)
+        );
     }
 
     #[test]

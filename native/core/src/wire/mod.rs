@@ -3,6 +3,7 @@
 pub mod as_path;
 pub mod attribute_rows;
 pub mod attributes;
+pub mod communities;
 pub mod framer;
 pub mod mrt;
 pub mod update;

@@ -1,0 +1,91 @@
+//! What a query or a monitor wants: criteria that all hold for one path.
+
+use super::core::Core;
+use super::infos::Info;
+use super::instance::Family;
+use super::source::Kind;
+use super::table::Path;
+use crate::prefix::{AnyPrefix, Prefix};
+use crate::wire::communities::Community;
+use crate::wire::{as_path, attributes, code};
+
+/// Nothing named: anything will do. What is asked of communities and ASes holds of BGP's paths only.
+#[derive(Clone, Debug, Default)]
+pub struct Criteria {
+    pub within: Option<AnyPrefix>,
+    pub protocols: Vec<Kind>,
+    pub source: Option<u32>,
+    pub communities: Vec<Community>,
+    pub as_in_path: Option<u32>,
+    pub origin_as: Option<u32>,
+    /// As MED is compared: 0 for a path without one.
+    pub neighbor_as: Option<u32>,
+}
+
+impl Criteria {
+    /// The part of a family's table that can hold for them, if any.
+    pub fn area<A: Family>(&self) -> Option<Prefix<A>> {
+        self.within.map_or(Some(Prefix::default()), A::narrow)
+    }
+
+    fn about_bgp(&self) -> bool {
+        let asked = [self.as_in_path, self.origin_as, self.neighbor_as];
+        !self.communities.is_empty() || asked.iter().any(Option::is_some)
+    }
+
+    fn hold(&self, info: &Info) -> bool {
+        (self.protocols.is_empty() || self.protocols.contains(&info.kind))
+            && (!self.about_bgp() || (info.kind == Kind::Bgp && self.hold_of_bgp(info)))
+    }
+
+    fn hold_of_bgp(&self, info: &Info) -> bool {
+        let path = info.as_path();
+        let of_code = |code| attributes::find(&info.attributes, code).unwrap_or(&[]);
+        self.neighbor_as
+            .is_none_or(|asn| info.summary.neighbor_as == asn)
+            && self
+                .as_in_path
+                .is_none_or(|asn| as_path::contains(path, asn))
+            && self
+                .origin_as
+                .is_none_or(|asn| as_path::origin(path) == Some(asn))
+            && self.communities.iter().all(|c| match c {
+                Community::Standard(v) => of_code(code::COMMUNITIES).chunks(4).any(|x| x == v),
+                Community::Extended(v) => of_code(code::EXTENDED_COMMUNITIES)
+                    .chunks(8)
+                    .any(|x| x == v),
+                Community::Large(v) => of_code(code::LARGE_COMMUNITIES).chunks(12).any(|x| x == v),
+            })
+    }
+}
+
+/// Judges paths; what an info says is looked at once.
+pub struct Judge<'a> {
+    core: &'a Core,
+    criteria: &'a Criteria,
+    /// Per info: not judged yet, or whether the criteria hold for it. Empty where none is about infos.
+    verdicts: Vec<Option<bool>>,
+}
+
+impl<'a> Judge<'a> {
+    pub fn new(core: &'a Core, criteria: &'a Criteria) -> Self {
+        let of_infos = criteria.about_bgp() || !criteria.protocols.is_empty();
+        Judge {
+            core,
+            criteria,
+            verdicts: vec![None; if of_infos { core.infos.slots() } else { 0 }],
+        }
+    }
+
+    pub fn holds(&mut self, p: &Path) -> bool {
+        if !self.core.sources[p.source as usize].up
+            || self.criteria.source.is_some_and(|s| s != p.source)
+        {
+            return false;
+        }
+        let Some(verdict) = self.verdicts.get_mut(p.info as usize) else {
+            return true;
+        };
+        *verdict.get_or_insert_with(|| self.criteria.hold(&self.core.infos[p.info]))
+    }
+}
