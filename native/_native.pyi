@@ -137,6 +137,9 @@ class Engine:
         """kind: "via", "blackhole" or "unreachable". A next hop: {"address": bytes, "ncp": str|None, "port": str|None, "weight": int}."""
     def set_networks(self, afi: int, prefixes: Sequence[tuple[bytes, int]], *, instance: int = 0) -> None:
         """Prefixes that BGP originates whenever the RIB holds a non-BGP route for them (``bgp: networks``)."""
+    def set_redistribute(self, protocols: Sequence[str], *, instance: int = 0) -> None:
+        """BGP also originates the best routes of these protocols ("connected", "static"), but for local addresses, with ORIGIN
+        incomplete; ``networks`` comes first. ``step`` tells the peers."""
 
     # --- FIB feed: one cursor per NCP ----------------------------------------------------------------------------------------
     def fib_open(self) -> int:
@@ -151,15 +154,21 @@ class Engine:
     def export_open(
         self, *, peer_source: int, afi: int, safi: int, ebgp: bool, local_asn: int, peer_asn: int, next_hop_self: bool,
         local_address: bytes, local_link: bytes | None, four_octet_as: bool, max_message: int = 4096, extended_next_hop: bool = False,
+        aigp: bool = False,
     ) -> int:
-        """A new Adj-RIB-Out for one peer and family; peers with equal terms fall in one group and share encoded bytes."""
+        """A new Adj-RIB-Out for one peer and family; peers whose terms differ in their own addresses at most share encoded bytes.
+        ``aigp``: AIGP may be told (RFC 7311 3.2). A route that came without LOCAL_PREF goes to iBGP peers with ``default_local_pref`` as it
+        is now."""
     def export_close(self, consumer: int) -> None: ...
-    def export_read(self, consumer: int, max_routes: int = 8192) -> bytes | None:
-        """Whole UPDATE messages, the next of this peer's stream; b"" when a stretch held nothing for this peer; None when nothing is left.
-        The End-of-RIB marker (RFC 4724 2) follows the initial table by itself."""
+    def export_read(self, consumer: int, max_routes: int = 8192) -> tuple[bytes, int] | None:
+        """Whole UPDATE messages, the next of this peer's stream, and how many they are; (b"", 0) when a stretch held nothing for this
+        peer; None when nothing is left. The End-of-RIB marker (RFC 4724 2) follows the initial table by itself."""
     def export_backlog(self, consumer: int) -> int: ...
     def export_count(self, consumer: int) -> int:
         """Prefixes this peer is told of, by the tables as they are now; a walk over the table."""
+    def export_groups(self) -> list[dict[str, Any]]:
+        """Who shares bytes: {"afi", "safi", "ebgp", "instance", "members": [{"consumer", "peer_source", "backlog"}], "encoded": stretches
+        encoded, "shared": stretches that a member had of another's bytes}."""
 
     # --- asking --------------------------------------------------------------------------------------------------------------
     def counts(self) -> dict[str, Any]: ...

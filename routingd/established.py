@@ -9,10 +9,9 @@ from typing import Final
 
 import msgpack
 
-from native import Engine, Framer, SessionTerms
+from native import Engine, SessionTerms
 from protocols.bgp.config import PeerConfig
 from protocols.bgp.family import Family
-from protocols.bgp.messages import MAX_EXTENDED_MESSAGE
 from protocols.bgp.negotiation import Agreed
 from protocols.bgp.session import Session
 from routingd.engine_thread import Consumer
@@ -52,19 +51,17 @@ class Exported:
     data: bytes
     """Whole UPDATE messages; none where a stretch of the table held nothing for this peer."""
     backlog: int
-    updates: int = 0
+    updates: int
 
 
 def read_export(up: Up, family: Family, engine: Engine) -> Exported | None:
     """On the engine's thread: the next UPDATEs, how many, and how much is left."""
     consumer = up.membership.consumers[family]
-    data = engine.export_read(consumer, EXPORT_ROUTES)
-    if data is None:
+    told = engine.export_read(consumer, EXPORT_ROUTES)
+    if told is None:
         return None
-    backlog = engine.export_backlog(consumer)
-    if not data:
-        return Exported(data, backlog)
-    return Exported(data, backlog, Framer(MAX_EXTENDED_MESSAGE).feed(data).updates)
+    data, updates = told
+    return Exported(data, engine.export_backlog(consumer), updates)
 
 
 def exporter(

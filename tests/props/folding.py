@@ -82,10 +82,15 @@ class FoldedFib:
 class FoldedExport(Replay):
     """The Adj-RIB-In of a peer that believes everything."""
 
+    def take(self, told: tuple[bytes, int]) -> None:
+        before = self.updates
+        self.feed(told[0])
+        assert self.updates - before == told[1], "UPDATEs were miscounted"
+
     def read_all(self, engine: Any, consumer: int, max_routes: int = 8192) -> None:
         for _ in range(LIMIT):
-            data = engine.export_read(consumer, max_routes)
-            if data is None:
+            told = engine.export_read(consumer, max_routes)
+            if told is None:
                 return
-            self.feed(data)
+            self.take(told)
         raise AssertionError("the export stream does not end")

@@ -192,9 +192,9 @@ class Pair:
 
     def read_export(self, consumer: Consumer, max_routes: int) -> None:
         for engine, number, told in self.ends(consumer):
-            data = engine.export_read(number, max_routes)
-            if data is not None:
-                told.feed(data)
+            part = engine.export_read(number, max_routes)
+            if part is not None:
+                told.take(part)
 
     def ends(self, consumer: Consumer) -> list[tuple[Any, int, Any]]:
         return [

@@ -133,7 +133,8 @@ def test_what_is_exported_reads_the_same_to_exabgp(update: tuple[list[tuple[byte
         peer = pair.add_peer(INTERNAL)
         consumer = pair.open_export(peer, INTERNAL, terms)
         seen: dict[tuple[str, str], Any] = {}
-        while (data := pair.native.export_read(consumer.native)) is not None:
+        while (part := pair.native.export_read(consumer.native)) is not None:
+            data, _ = part
             while data and len(data) > 30:  # an End-of-RIB marker is shorter
                 size = int.from_bytes(data[16:18], "big")
                 seen.update(by_exabgp(data[:size], INTERNAL))

@@ -110,6 +110,11 @@ impl Ip {
         }
     }
 
+    /// fe80::/10 (RFC 4291 2.5.6): it means something on one link only.
+    pub fn is_link_local(self) -> bool {
+        matches!(self, Ip::V6(a) if a >> 118 == 0x3fa)
+    }
+
     pub fn text(self) -> String {
         match self {
             Ip::None => String::new(),

@@ -3,7 +3,7 @@
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList};
 use routing_core::prefix::Ip;
-use routing_core::rib::update_encode::ExportTerms;
+use routing_core::rib::update_encode::{ExportTerms, Ourselves};
 
 use crate::engine::Engine;
 use crate::values::list;
@@ -11,7 +11,7 @@ use crate::wire::ip;
 
 #[pymethods]
 impl Engine {
-    #[pyo3(signature = (*, peer_source, afi, safi, ebgp, local_asn, peer_asn, next_hop_self, local_address, local_link, four_octet_as, max_message = 4096, extended_next_hop = false))]
+    #[pyo3(signature = (*, peer_source, afi, safi, ebgp, local_asn, peer_asn, next_hop_self, local_address, local_link, four_octet_as, max_message = 4096, extended_next_hop = false, aigp = false))]
     #[allow(clippy::too_many_arguments)]
     fn export_open(
         &self,
@@ -28,25 +28,35 @@ impl Engine {
         four_octet_as: bool,
         max_message: usize,
         extended_next_hop: bool,
+        aigp: bool,
     ) -> PyResult<u32> {
         self.source(py, peer_source)?;
         let _ = peer_asn; // peers of different AS share bytes
-        let terms = ExportTerms {
+        let ourselves = Ourselves {
+            address: ip(&local_address)?,
+            link_local: match Ip::from_bytes(&local_link.unwrap_or_default()) {
+                Ip::V6(a) => a,
+                _ => 0,
+            },
+        };
+        let terms = |default_local_pref| ExportTerms {
             afi,
             safi,
             ebgp,
             local_asn,
             next_hop_self,
-            local_address: ip(&local_address)?,
-            local_link: match Ip::from_bytes(&local_link.unwrap_or_default()) {
-                Ip::V6(a) => a,
-                _ => 0,
-            },
+            ourselves: ourselves.shape(),
             four_octet_as,
             max_message,
             extended_next_hop,
+            aigp,
+            default_local_pref,
         };
-        Ok(self.with(py, |e| e.export_open(peer_source, terms)))
+        Ok(self.with(py, |e| {
+            let instance = usize::from(e.core.sources[peer_source as usize].instance);
+            let options = e.instances[instance].v4.options;
+            e.export_open(peer_source, terms(options.default_local_pref), ourselves)
+        }))
     }
 
     fn export_close(&self, py: Python<'_>, consumer: u32) {
@@ -59,9 +69,9 @@ impl Engine {
         py: Python<'py>,
         consumer: u32,
         max_routes: usize,
-    ) -> Option<Bound<'py, PyBytes>> {
-        self.with(py, |e| e.export_read(consumer, max_routes))
-            .map(|b| PyBytes::new(py, &b))
+    ) -> Option<(Bound<'py, PyBytes>, usize)> {
+        let (data, updates) = self.with(py, |e| e.export_read(consumer, max_routes))?;
+        Some((PyBytes::new(py, &data), updates))
     }
 
     fn export_backlog(&self, py: Python<'_>, consumer: u32) -> usize {
@@ -70,6 +80,11 @@ impl Engine {
 
     fn export_count(&self, py: Python<'_>, consumer: u32) -> usize {
         self.with(py, |e| e.export_count(consumer))
+    }
+
+    fn export_groups<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        let rows = self.with(py, |e| e.export_groups());
+        list(py, rows)
     }
 
     fn adj_rib_out<'py>(

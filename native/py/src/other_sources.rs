@@ -6,6 +6,8 @@ use pyo3::types::PyDict;
 use routing_core::prefix::{AnyPrefix, Ip, Prefix};
 use routing_core::rib::engine::OtherPath;
 use routing_core::rib::nexthop::{Hop, SetKind};
+use routing_core::rib::originate::Kinds;
+use routing_core::rib::source::Kind;
 
 use crate::engine::{prefix, Engine, PyPrefix};
 
@@ -154,6 +156,24 @@ impl Engine {
             1 => e.set_networks_v4(instance, &four),
             _ => e.set_networks_v6(instance, &six),
         });
+        Ok(())
+    }
+
+    #[pyo3(signature = (protocols, *, instance = 0))]
+    fn set_redistribute(
+        &self,
+        py: Python<'_>,
+        protocols: Vec<String>,
+        instance: u16,
+    ) -> PyResult<()> {
+        let instance = self.instance(py, instance)?;
+        let kind = |name: &String| match name.as_str() {
+            "connected" => Ok(Kind::Connected),
+            "static" => Ok(Kind::Static),
+            _ => Err(PyValueError::new_err(format!("not redistributed: {name}"))),
+        };
+        let kinds = protocols.iter().map(kind).collect::<PyResult<Vec<_>>>()?;
+        self.with(py, |e| e.set_redistribute(instance, Kinds::of(&kinds)));
         Ok(())
     }
 }

@@ -1,48 +1,33 @@
-//! What peers are told: one cursor per peer and family over the log of best paths. Peers with equal terms form a group; a stretch
-//! of the log is encoded once and its bytes serve every member that comes to the same position.
+//! One cursor per peer and family over the log of best paths. Peers with equal terms form a group; a stretch of the log is encoded
+//! once and its bytes, with each member's own address put in, serve every member that comes to the same position.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use super::adj_rib_out::exportable;
 use super::core::Core;
 use super::engine::Engine;
-use super::export_rows::{For, Rows, Segment};
+use super::export_rows::{Encoding, For, Rows};
 use super::feed::{before, Pos};
 use super::fib::{Bits, Cursor};
-use super::nexthop::SetKind;
-use super::source::Kind;
-use super::table::{Entry, Feed, Table, HAS_BEST, IN_RIB_LOG, NETWORK, SEVERAL_SOURCES, VACANT};
-use super::update_encode::{end_of_rib, ExportTerms};
+use super::table::{Feed, Table, IN_RIB_LOG, SEVERAL_SOURCES, VACANT};
+use super::update_encode::{end_of_rib, ExportTerms, Ourselves};
+use super::value::{int, Value};
 use super::NONE;
-use crate::prefix::{Addr, Ip};
-use crate::wire::attributes::{NO_ADVERTISE, NO_EXPORT, NO_EXPORT_SUBCONFED};
+use crate::prefix::Addr;
 
 /// Encoded stretches a group keeps for members that follow close behind.
 const KEPT: usize = 4;
 
+/// Where a consumer stands: slot of the snapshot, position in the log.
+type Place = (Option<usize>, Pos);
+
 /// One encoded stretch of the log.
 struct Chunk {
-    from: (Option<usize>, Pos),
+    from: Place,
     max: usize,
     to: Cursor,
-    buf: Vec<u8>,
-    segments: Vec<Segment>,
-}
-
-impl Chunk {
-    fn for_peer(&self, peer: u32) -> Vec<u8> {
-        let mut out = Vec::with_capacity(self.buf.len());
-        for s in &self.segments {
-            let wanted = match s.who {
-                For::AllBut(source) => source != peer,
-                For::Only(source) => source == peer,
-            };
-            if wanted {
-                out.extend_from_slice(&self.buf[s.start..s.end]);
-            }
-        }
-        out
-    }
+    encoding: Encoding,
 }
 
 struct Group {
@@ -52,11 +37,15 @@ struct Group {
     /// Slots that a member may have been told about; never cleared while the slot lives, so that no withdrawal is lost.
     told: Bits,
     kept: VecDeque<Arc<Chunk>>,
+    /// Stretches encoded, and stretches that a member had of another's bytes.
+    encoded: u64,
+    shared: u64,
 }
 
 pub struct ExportConsumer {
     group: usize,
-    peer: u32,
+    pub peer: u32,
+    pub ourselves: Ourselves,
     cursor: Cursor,
     end_of_rib_due: bool,
 }
@@ -67,42 +56,63 @@ pub struct Exports {
     pub consumers: Vec<Option<ExportConsumer>>,
 }
 
+impl Exports {
+    /// The number of the group with these terms, a new one if there is none.
+    fn group(&mut self, terms: ExportTerms, instance: usize) -> usize {
+        let same = |g: &Group| g.terms == terms && g.instance == instance;
+        if let Some(at) = self
+            .groups
+            .iter()
+            .position(|g| g.as_ref().is_some_and(same))
+        {
+            return at;
+        }
+        let at = match self.groups.iter().position(Option::is_none) {
+            Some(at) => at,
+            None => {
+                self.groups.push(None);
+                self.groups.len() - 1
+            }
+        };
+        self.groups[at] = Some(Group {
+            terms,
+            instance,
+            members: 0,
+            told: Bits::default(),
+            kept: VecDeque::new(),
+            encoded: 0,
+            shared: 0,
+        });
+        at
+    }
+}
+
 impl Engine {
     /// A new Adj-RIB-Out of one peer and family, at the start of its initial table.
-    pub fn export_open(&mut self, peer: u32, terms: ExportTerms) -> u32 {
+    pub fn export_open(&mut self, peer: u32, terms: ExportTerms, ourselves: Ourselves) -> u32 {
         let instance = usize::from(self.core.sources[peer as usize].instance);
         let log = match terms.afi {
             1 => &mut self.instances[instance].v4.rib_log,
             _ => &mut self.instances[instance].v6.rib_log,
         };
         log.consumers += 1;
-        let pos = log.tail();
-        log.note_read(pos);
-        let groups = &mut self.exports.groups;
-        let same = groups.iter().position(|g| {
-            g.as_ref()
-                .is_some_and(|g| g.terms == terms && g.instance == instance)
-        });
-        let group = same.unwrap_or_else(|| {
-            let at = groups.iter().position(Option::is_none).unwrap_or_else(|| {
-                groups.push(None);
-                groups.len() - 1
-            });
-            groups[at] = Some(Group {
-                terms,
-                instance,
-                members: 0,
-                told: Bits::default(),
-                kept: VecDeque::new(),
-            });
-            at
-        });
-        if let Some(g) = &mut groups[group] {
+        let (base, tail) = (log.base(), log.tail());
+        log.note_read(tail);
+        let group = self.exports.group(terms, instance);
+        let mut pos = tail;
+        if let Some(g) = &mut self.exports.groups[group] {
             g.members += 1;
+            // Peers that come together share their initial table: all that changed since its first stretch is still in the log
+            let first = g.kept.iter().rev().find(|c| c.from.0 == Some(0));
+            pos = first.map_or(tail, |c| c.from.1);
+            if before(pos, base) {
+                pos = tail;
+            }
         }
         self.exports.consumers.push(Some(ExportConsumer {
             group,
             peer,
+            ourselves,
             cursor: Cursor {
                 snapshot: Some(0),
                 pos,
@@ -131,8 +141,9 @@ impl Engine {
         self.trim_rib(instance, afi);
     }
 
-    /// Whole UPDATE messages, the next of this peer's stream; empty where a stretch held nothing for it; `None` when it has everything.
-    pub fn export_read(&mut self, consumer: u32, max: usize) -> Option<Vec<u8>> {
+    /// Whole UPDATE messages, the next of this peer's stream, and how many they are; empty where a stretch held nothing for it; `None`
+    /// when it has everything.
+    pub fn export_read(&mut self, consumer: u32, max: usize) -> Option<(Vec<u8>, usize)> {
         let mut c = self.exports.consumers.get_mut(consumer as usize)?.take()?;
         let out = self.read_for(&mut c, max);
         let place = self.exports.groups[c.group]
@@ -145,9 +156,11 @@ impl Engine {
         out
     }
 
-    fn read_for(&mut self, c: &mut ExportConsumer, max: usize) -> Option<Vec<u8>> {
+    fn read_for(&mut self, c: &mut ExportConsumer, max: usize) -> Option<(Vec<u8>, usize)> {
+        let at = self.exports.groups[c.group].as_ref()?.instance;
+        self.forget_freed(at);
         let group = self.exports.groups[c.group].as_mut()?;
-        let instance = &mut self.instances[group.instance];
+        let instance = &mut self.instances[at];
         let tail = match group.terms.afi {
             1 => instance.v4.rib_log.tail(),
             _ => instance.v6.rib_log.tail(),
@@ -158,13 +171,17 @@ impl Engine {
         let from = (c.cursor.snapshot, c.cursor.pos);
         let known = group.kept.iter().find(|k| k.from == from && k.max == max);
         let chunk = match known {
-            Some(chunk) => Arc::clone(chunk),
+            Some(chunk) => {
+                group.shared += 1;
+                Arc::clone(chunk)
+            }
             None => {
                 let chunk = match group.terms.afi {
-                    1 => encode(&self.core, &mut instance.v4, group, c.cursor, max),
-                    _ => encode(&self.core, &mut instance.v6, group, c.cursor, max),
+                    1 => encode(&self.core, &instance.v4, group, c.cursor, max),
+                    _ => encode(&self.core, &instance.v6, group, c.cursor, max),
                 };
                 let chunk = Arc::new(chunk);
+                group.encoded += 1;
                 if group.members > 1 {
                     if group.kept.len() == KEPT {
                         group.kept.pop_front();
@@ -179,11 +196,12 @@ impl Engine {
             1 => instance.v4.rib_log.note_read(c.cursor.pos),
             _ => instance.v6.rib_log.note_read(c.cursor.pos),
         }
-        let mut out = chunk.for_peer(c.peer);
+        let (mut out, mut messages) = chunk.encoding.for_peer(c.peer, &c.ourselves.bytes());
         if c.cursor.snapshot.is_none() && std::mem::take(&mut c.end_of_rib_due) {
             end_of_rib(group.terms.afi, group.terms.safi, &mut out);
+            messages += 1;
         }
-        Some(out)
+        Some((out, messages))
     }
 
     /// How much of the log lies ahead of a consumer: records, or slots while its initial table lasts.
@@ -203,22 +221,39 @@ impl Engine {
         snapshot + tail.wrapping_sub(c.cursor.pos) as usize
     }
 
-    /// Prefixes that the tables as they are now let this peer be told.
-    pub fn export_count(&self, consumer: u32) -> usize {
-        let Some((terms, peer, instance)) = self.export_terms(consumer) else {
-            return 0;
-        };
-        let i = &self.instances[instance];
-        match terms.afi {
-            1 => count_told(&self.core, &i.v4, terms, peer),
-            _ => count_told(&self.core, &i.v6, terms, peer),
-        }
-    }
-
-    pub fn export_terms(&self, consumer: u32) -> Option<(&ExportTerms, u32, usize)> {
+    /// What a consumer's group has in common, the consumer, and the instance.
+    pub fn export_terms(&self, consumer: u32) -> Option<(&ExportTerms, &ExportConsumer, usize)> {
         let c = self.exports.consumers.get(consumer as usize)?.as_ref()?;
         let g = self.exports.groups[c.group].as_ref()?;
-        Some((&g.terms, c.peer, g.instance))
+        Some((&g.terms, c, g.instance))
+    }
+
+    /// Who shares bytes with whom, and how often that came to pass.
+    pub fn export_groups(&self) -> Vec<Value> {
+        let groups = self.exports.groups.iter().enumerate();
+        let row = |(at, g): (usize, &Group)| {
+            let consumers = self.exports.consumers.iter().enumerate();
+            let members = consumers.filter_map(|(n, c)| {
+                let c = c.as_ref().filter(|c| c.group == at)?;
+                Some(Value::Map(vec![
+                    ("consumer", int(n as u32)),
+                    ("peer_source", int(c.peer)),
+                    ("backlog", int(self.export_backlog(n as u32) as i64)),
+                ]))
+            });
+            Value::Map(vec![
+                ("afi", int(g.terms.afi)),
+                ("safi", int(g.terms.safi)),
+                ("ebgp", Value::Bool(g.terms.ebgp)),
+                ("instance", int(g.instance as u32)),
+                ("members", Value::List(members.collect())),
+                ("encoded", int(g.encoded as i64)),
+                ("shared", int(g.shared as i64)),
+            ])
+        };
+        groups
+            .filter_map(|(at, g)| g.as_ref().map(|g| row((at, g))))
+            .collect()
     }
 
     fn trim_rib(&mut self, instance: usize, afi: u16) {
@@ -240,76 +275,30 @@ impl Engine {
         if compacted {
             groups.iter_mut().flatten().for_each(|g| g.kept.clear()); // positions mean something else now
         }
-        forget_freed(groups, instance, 1, &mut i.v4.freed);
-        forget_freed(groups, instance, 2, &mut i.v6.freed);
+        self.forget_freed(instance);
     }
-}
 
-fn forget_freed(groups: &mut [Option<Group>], instance: usize, afi: u16, freed: &mut Vec<u32>) {
-    for g in groups.iter_mut().flatten() {
-        if g.instance == instance && g.terms.afi == afi {
-            freed.iter().for_each(|&i| g.told.set(i, false));
+    /// What groups noted about slots that were freed since is void.
+    fn forget_freed(&mut self, instance: usize) {
+        let i = &mut self.instances[instance];
+        for (afi, freed) in [(1, &mut i.v4.freed), (2, &mut i.v6.freed)] {
+            for g in self.exports.groups.iter_mut().flatten() {
+                if g.instance == instance && g.terms.afi == afi {
+                    freed.iter().for_each(|&i| g.told.set(i, false));
+                }
+            }
+            freed.clear();
         }
     }
-    freed.clear();
-}
-
-/// The path of an entry that this group is told, as (path slot, info): the best one, where the rules let it out.
-pub fn exportable<A: Addr>(
-    core: &Core,
-    t: &Table<A>,
-    e: &Entry<A>,
-    terms: &ExportTerms,
-) -> Option<(u32, Ip)> {
-    if e.flags & HAS_BEST == 0 {
-        return None;
-    }
-    let path = &t.paths[e.head as usize];
-    let info = &core.infos[path.info];
-    let set = &core.hops.sets[info.next_hops as usize];
-    if info.kind == Kind::Bgp {
-        // RFC 4271 9.2: iBGP routes do not go to iBGP peers
-        if !terms.ebgp && !core.sources[path.source as usize].ebgp {
-            return None;
-        }
-        let barred = if terms.ebgp {
-            NO_EXPORT | NO_ADVERTISE | NO_EXPORT_SUBCONFED
-        } else {
-            NO_ADVERTISE
-        };
-        if info.summary.well_known & barred != 0 {
-            return None; // RFC 1997
-        }
-    } else if e.flags & NETWORK == 0 {
-        return None;
-    }
-    let own = if set.key.kind == SetKind::Via {
-        set.key.hops.first().map_or(Ip::None, |h| h.addr)
-    } else {
-        Ip::None
-    };
-    Some((e.head, terms.next_hop(info, own)?))
-}
-
-fn count_told<A: Addr>(core: &Core, t: &Table<A>, terms: &ExportTerms, peer: u32) -> usize {
-    t.entries
-        .iter()
-        .filter(|e| e.flags & VACANT == 0)
-        .filter_map(|e| exportable(core, t, e, terms))
-        .filter(|told| t.paths[told.0 as usize].source != peer)
-        .count()
 }
 
 fn encode<A: Addr>(
     core: &Core,
-    t: &mut Table<A>,
+    t: &Table<A>,
     group: &mut Group,
     from: Cursor,
     max: usize,
 ) -> Chunk {
-    for i in t.freed.drain(..) {
-        group.told.set(i, false);
-    }
     let mut rows = Rows::default();
     let mut to = from;
     let mut left = max;
@@ -317,8 +306,8 @@ fn encode<A: Addr>(
         while left > 0 && idx < t.entries.len() {
             let e = &t.entries[idx];
             if e.flags & VACANT == 0 {
-                if let Some((path, nh)) = exportable(core, t, e, &group.terms) {
-                    rows.announce(t, e.prefix, path, nh);
+                if let Some((path, told)) = exportable(core, t, e, &group.terms) {
+                    rows.announce(t, e.prefix, path, told);
                     group.told.set(idx as u32, true);
                     left -= 1;
                 }
@@ -335,8 +324,8 @@ fn encode<A: Addr>(
             left -= 1;
             let several = e.flags & SEVERAL_SOURCES != 0;
             match exportable(core, t, e, &group.terms) {
-                Some((path, nh)) => {
-                    rows.announce(t, e.prefix, path, nh);
+                Some((path, told)) => {
+                    rows.announce(t, e.prefix, path, told);
                     if several && group.told.get(idx) {
                         rows.withdraw(e.prefix, For::Only(t.paths[path as usize].source));
                     }
@@ -352,12 +341,10 @@ fn encode<A: Addr>(
         }
         to.pos = to.pos.wrapping_add(1);
     }
-    let (buf, segments) = rows.write(core, &group.terms);
     Chunk {
         from: (from.snapshot, from.pos),
         max,
         to,
-        buf,
-        segments,
+        encoding: rows.write(core, &group.terms),
     }
 }

@@ -1,9 +1,10 @@
-//! One stretch of the log, sorted into messages: prefixes by attribute set and source, withdrawals by whom they are for.
+//! One stretch of the log as messages: prefixes by attribute set and source, withdrawals by whom they are for, and what each peer of
+//! the group gets of it.
 
 use super::core::Core;
 use super::table::Table;
-use super::update_encode::{announce, encode_attributes, withdraw, ExportTerms};
-use crate::prefix::{Addr, Ip, Prefix};
+use super::update_encode::{announce, encode_attributes, withdraw, Encoded, ExportTerms, Told};
+use crate::prefix::{Addr, Prefix};
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum For {
@@ -14,25 +15,80 @@ pub enum For {
 }
 
 /// Part of a stretch's bytes, and who gets it.
-pub struct Segment {
-    pub who: For,
-    pub start: usize,
-    pub end: usize,
+struct Segment {
+    who: For,
+    start: usize,
+    end: usize,
+    messages: usize,
 }
 
-/// Prefixes that share a message: same attribute set, same next hop, same source.
+/// The messages of a stretch, for all peers of a group at once.
+#[derive(Default)]
+pub struct Encoding {
+    buf: Vec<u8>,
+    segments: Vec<Segment>,
+    /// Where in `buf` a peer's own "ourselves" goes, ascending.
+    ours: Vec<usize>,
+}
+
+impl Encoding {
+    /// What one peer gets, with `ourselves` as next hop where that is us; and how many messages it is.
+    pub fn for_peer(&self, peer: u32, ourselves: &[u8]) -> (Vec<u8>, usize) {
+        let mut out = Vec::with_capacity(self.buf.len());
+        let mut messages = 0;
+        let mut ours = self.ours.iter().copied().peekable();
+        for s in &self.segments {
+            let wanted = match s.who {
+                For::AllBut(source) => source != peer,
+                For::Only(source) => source == peer,
+            };
+            let to = out.len();
+            if wanted {
+                out.extend_from_slice(&self.buf[s.start..s.end]);
+                messages += s.messages;
+            }
+            while let Some(at) = ours.next_if(|&at| at < s.end) {
+                if wanted {
+                    let at = to + at - s.start;
+                    out[at..at + ourselves.len()].copy_from_slice(ourselves);
+                }
+            }
+        }
+        (out, messages)
+    }
+
+    /// Files what was written since `start`.
+    fn close(&mut self, who: For, start: usize, messages: usize) {
+        let end = self.buf.len();
+        match self.segments.last_mut() {
+            _ if messages == 0 => {}
+            Some(s) if s.who == who && s.end == start => {
+                s.end = end;
+                s.messages += messages;
+            }
+            _ => self.segments.push(Segment {
+                who,
+                start,
+                end,
+                messages,
+            }),
+        }
+    }
+}
+
+/// Prefixes that share a message: same attribute set told in the same way, same source.
 struct Bucket<A> {
     info: u32,
-    next_hop: Ip,
     source: u32,
+    told: Told,
     prefixes: Vec<Prefix<A>>,
 }
 
 /// A stretch in the making.
 pub struct Rows<A> {
     buckets: Vec<Bucket<A>>,
-    index: std::collections::HashMap<(u32, u32), usize, foldhash::fast::RandomState>,
-    last: Option<(u32, u32, usize)>,
+    index: std::collections::HashMap<(u32, u32, u8), usize, foldhash::fast::RandomState>,
+    last: Option<((u32, u32, u8), usize)>,
     withdrawals: Vec<(For, Vec<Prefix<A>>)>,
 }
 
@@ -49,24 +105,26 @@ impl<A> Default for Rows<A> {
 
 impl<A: Addr> Rows<A> {
     #[inline]
-    pub fn announce(&mut self, t: &Table<A>, prefix: Prefix<A>, path: u32, next_hop: Ip) {
+    pub fn announce(&mut self, t: &Table<A>, prefix: Prefix<A>, path: u32, told: Told) {
         let p = &t.paths[path as usize];
+        // The rest of `told` follows from the info
+        let key = (p.info, p.source, told.origin);
         let at = match self.last {
-            Some((info, source, at)) if info == p.info && source == p.source => at,
+            Some((last, at)) if last == key => at,
             _ => {
                 let buckets = &mut self.buckets;
-                *self.index.entry((p.info, p.source)).or_insert_with(|| {
+                *self.index.entry(key).or_insert_with(|| {
                     buckets.push(Bucket {
                         info: p.info,
-                        next_hop,
                         source: p.source,
+                        told,
                         prefixes: Vec::new(),
                     });
                     buckets.len() - 1
                 })
             }
         };
-        self.last = Some((p.info, p.source, at));
+        self.last = Some((key, at));
         self.buckets[at].prefixes.push(prefix);
     }
 
@@ -77,37 +135,31 @@ impl<A: Addr> Rows<A> {
         }
     }
 
-    pub fn write(mut self, core: &Core, terms: &ExportTerms) -> (Vec<u8>, Vec<Segment>) {
-        let mut buf = Vec::new();
-        let mut segments: Vec<Segment> = Vec::new();
+    pub fn write(mut self, core: &Core, terms: &ExportTerms) -> Encoding {
+        let mut out = Encoding::default();
         let mut attributes = Vec::new();
-        let mut unfit = Vec::new();
-        for b in &self.buckets {
+        for b in self.buckets {
             attributes.clear();
-            encode_attributes(terms, &core.infos[b.info], b.next_hop, &mut attributes);
-            let start = buf.len();
-            if !announce(terms, &attributes, b.next_hop, &b.prefixes, &mut buf) {
+            let ours = encode_attributes(terms, &core.infos[b.info], &b.told, &mut attributes);
+            let encoded = Encoded {
+                attributes: &attributes,
+                ours,
+                next_hop: b.told.next_hop,
+            };
+            let start = out.buf.len();
+            let who = For::AllBut(b.source);
+            let n = announce(terms, &encoded, &b.prefixes, &mut out.buf, &mut out.ours);
+            out.close(who, start, n);
+            if n == 0 {
                 // It cannot be told in a message of this size: what was told before must go
-                unfit.push((For::AllBut(b.source), b.prefixes.clone()));
+                self.withdrawals.push((who, b.prefixes));
             }
-            add_segment(&mut segments, For::AllBut(b.source), start, buf.len());
         }
-        self.withdrawals.extend(unfit);
         for (who, prefixes) in &self.withdrawals {
-            let start = buf.len();
-            withdraw(terms, prefixes, &mut buf);
-            add_segment(&mut segments, *who, start, buf.len());
+            let start = out.buf.len();
+            let n = withdraw(terms, prefixes, &mut out.buf);
+            out.close(*who, start, n);
         }
-        (buf, segments)
-    }
-}
-
-fn add_segment(segments: &mut Vec<Segment>, who: For, start: usize, end: usize) {
-    if start == end {
-        return;
-    }
-    match segments.last_mut() {
-        Some(s) if s.who == who && s.end == start => s.end = end,
-        _ => segments.push(Segment { who, start, end }),
+        out
     }
 }

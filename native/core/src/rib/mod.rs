@@ -1,5 +1,6 @@
 //! The central RIB: tables of paths, interned attribute sets, next hops and their groups, selection, change feeds.
 
+pub mod adj_rib_out;
 pub mod core;
 pub mod criteria;
 pub mod engine;
@@ -13,6 +14,7 @@ pub mod leak;
 pub mod memory;
 pub mod nexthop;
 pub mod options;
+pub mod originate;
 pub mod query;
 pub mod resolve;
 pub mod rows;

@@ -5,11 +5,9 @@ use std::collections::BinaryHeap;
 use super::core::Core;
 use super::criteria::{Criteria, Judge};
 use super::engine::Engine;
-use super::export::exportable;
 use super::instance::Family;
 use super::table::{Table, HAS_BEST, VACANT};
-use super::update_encode::{encode_attributes, fits, ExportTerms};
-use super::value::{attributes_value, text, Value};
+use super::value::Value;
 use crate::prefix::{Addr, AnyPrefix, Ip, Prefix};
 
 /// What a page of a query shows.
@@ -123,66 +121,6 @@ impl Engine {
         sets.filter(|(_, s)| s.routes > 0)
             .map(|(id, _)| self.core.group_value(id as u32))
             .collect()
-    }
-
-    /// What a consumer's peer is told, from the tables as they are now.
-    pub fn adj_rib_out(&self, consumer: u32, limit: usize) -> Vec<Value> {
-        let Some((terms, peer, instance)) = self.export_terms(consumer) else {
-            return Vec::new();
-        };
-        let i = &self.instances[instance];
-        match terms.afi {
-            1 => self.told(&i.v4, terms, peer, limit),
-            _ => self.told(&i.v6, terms, peer, limit),
-        }
-    }
-
-    fn told<A: Addr>(
-        &self,
-        t: &Table<A>,
-        terms: &ExportTerms,
-        peer: u32,
-        limit: usize,
-    ) -> Vec<Value> {
-        let wide = ExportTerms {
-            four_octet_as: true, // what people read has no AS_TRANS
-            ..terms.clone()
-        };
-        let mut rows: Vec<(Prefix<A>, Value)> = Vec::new();
-        for e in t.entries.iter().filter(|e| e.flags & VACANT == 0) {
-            if rows.len() == limit {
-                break;
-            }
-            let Some((path, next_hop)) = exportable(&self.core, t, e, terms) else {
-                continue;
-            };
-            let p = &t.paths[path as usize];
-            if p.source == peer {
-                continue;
-            }
-            let info = &self.core.infos[p.info];
-            let mut block = Vec::new();
-            encode_attributes(terms, info, next_hop, &mut block);
-            if !fits::<A>(terms, block.len(), next_hop) {
-                continue; // never told: it has no room in a message of this session
-            }
-            block.clear();
-            encode_attributes(&wide, info, next_hop, &mut block);
-            let link = if next_hop == terms.local_address {
-                terms.local_link
-            } else {
-                0
-            };
-            rows.push((
-                e.prefix,
-                Value::Map(vec![
-                    ("prefix", text(e.prefix.text())),
-                    ("attributes", attributes_value(&block, next_hop, link)),
-                ]),
-            ));
-        }
-        rows.sort_by_key(|r| r.0);
-        rows.into_iter().map(|r| r.1).collect()
     }
 }
 

@@ -3,7 +3,8 @@
 use super::core::Core;
 use super::engine::Engine;
 use super::infos::InfoId;
-use super::table::{Table, VACANT};
+use super::originate::retold;
+use super::table::{Table, HAS_BEST, VACANT};
 use crate::prefix::Addr;
 
 /// Goes round all slabs; over once it has come back to where it stood when the last work was marked.
@@ -84,6 +85,7 @@ impl Engine {
         }
         for i in &mut self.instances {
             (i.v4.stale, i.v6.stale) = (false, false);
+            (i.v4.retold, i.v6.retold) = Default::default();
         }
     }
 }
@@ -115,9 +117,26 @@ fn visit<A: Addr>(
         for path in gone.drain(..) {
             released.push(core.take(t, idx, path));
         }
-        if dirty && t.entries[idx as usize].flags & VACANT == 0 {
-            core.reselect(t, idx, false);
+        if t.entries[idx as usize].flags & VACANT != 0 {
+            continue;
+        }
+        if dirty {
+            let moved = aigp_moved(core, t, idx);
+            core.reselect(t, idx, moved);
+        }
+        if retold(core, t, idx) {
+            core.log_rib(t, idx);
         }
     }
     (len, end)
+}
+
+/// Whether peers are told an AIGP (RFC 7311 3.4) that may be another one now: the way to the next hop of the best path moved.
+fn aigp_moved<A: Addr>(core: &Core, t: &Table<A>, idx: u32) -> bool {
+    let e = &t.entries[idx as usize];
+    if e.flags & HAS_BEST == 0 {
+        return false;
+    }
+    let info = &core.infos[t.paths[e.head as usize].info];
+    info.summary.aigp && core.hops.sets[info.next_hops as usize].dirty
 }

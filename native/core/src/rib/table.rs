@@ -10,6 +10,7 @@ use hashbrown::HashTable;
 use super::feed::{Log, Pos};
 use super::infos::InfoId;
 use super::options::Options;
+use super::originate::Kinds;
 use super::NONE;
 use crate::prefix::{Addr, Prefix};
 
@@ -134,6 +135,10 @@ pub struct Table<A> {
     /// Entries per prefix length: what a longest match has to try.
     lengths: [u32; 129],
     pub networks: HashSet<Prefix<A>>,
+    /// Protocols whose best routes BGP originates.
+    pub redistributed: Kinds,
+    /// Protocols of which the sweep under way tells peers again.
+    pub retold: Kinds,
     pub tracked: Tracked<A>,
     pub fib_log: Log,
     pub rib_log: Log,
@@ -161,6 +166,8 @@ impl<A: Addr> Table<A> {
             populated: 0,
             lengths: [0; 129],
             networks: HashSet::new(),
+            redistributed: Kinds::default(),
+            retold: Kinds::default(),
             tracked: Tracked::default(),
             fib_log: Log::default(),
             rib_log: Log::default(),

@@ -9,7 +9,42 @@ use crate::wire::{as_path, code, FLAG_EXTENDED, FLAG_OPTIONAL, FLAG_TRANSITIVE};
 
 const HEADER: usize = 19;
 
-/// What a group of peers has in common: with equal terms, equal bytes.
+/// Where a session puts us as next hop (RFC 4271 5.1.3, RFC 2545 3): members of a group differ in this alone.
+#[derive(Clone, Copy, Debug)]
+pub struct Ourselves {
+    pub address: Ip,
+    /// Beside an IPv6 address on a shared link, 0 where there is none.
+    pub link_local: u128,
+}
+
+impl Ourselves {
+    pub fn shape(&self) -> Shape {
+        match self.address {
+            Ip::V6(_) if self.link_local != 0 => Shape::Both,
+            Ip::V6(_) => Shape::V6,
+            _ => Shape::V4,
+        }
+    }
+
+    /// As a message has it: as long as its shape says.
+    pub fn bytes(&self) -> Vec<u8> {
+        let mut out = self.address.to_bytes();
+        if self.shape() == Shape::Both {
+            out.extend_from_slice(&self.link_local.to_be_bytes());
+        }
+        out
+    }
+}
+
+/// What of `Ourselves` changes where the other octets of a message stand.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Shape {
+    V4 = 4,
+    V6 = 16,
+    Both = 32,
+}
+
+/// What a group of peers has in common: with equal terms, equal bytes but for our own address.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ExportTerms {
     pub afi: u16,
@@ -17,50 +52,94 @@ pub struct ExportTerms {
     pub ebgp: bool,
     pub local_asn: u32,
     pub next_hop_self: bool,
-    pub local_address: Ip,
-    pub local_link: u128,
+    pub ourselves: Shape,
     pub four_octet_as: bool,
     pub max_message: usize,
     /// RFC 8950: IPv4 prefixes may have IPv6 next hops.
     pub extended_next_hop: bool,
+    /// RFC 7311 3.2: AIGP may be told.
+    pub aigp: bool,
+    /// What iBGP peers are told of a route that came without LOCAL_PREF.
+    pub default_local_pref: u32,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum NextHop {
+    /// Each member's own address: written as zeros, and noted.
+    Ourselves,
+    Other(Ip),
+}
+
+/// Under what a best path is told, besides its attributes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Told {
+    pub next_hop: NextHop,
+    pub origin: u8,
+    /// Of the way to the path's own next hop.
+    pub igp_metric: u32,
 }
 
 impl ExportTerms {
     /// The next hop to tell for a path (RFC 4271 5.1.3): ourselves, or the path's own; `None` where it cannot be told in this family.
-    pub fn next_hop(&self, info: &Info, path_next_hop: Ip) -> Option<Ip> {
-        let own = self.ebgp || self.next_hop_self || info.kind != Kind::Bgp;
-        let ip = if own {
-            self.local_address
+    pub fn next_hop(&self, info: &Info, path_next_hop: Ip) -> Option<NextHop> {
+        let ours = self.ebgp
+            || self.next_hop_self
+            || info.kind != Kind::Bgp
+            || path_next_hop.is_link_local(); // of another link than the peer's
+        let (next_hop, four) = if ours {
+            (NextHop::Ourselves, self.ourselves == Shape::V4)
         } else {
-            path_next_hop
+            (
+                NextHop::Other(path_next_hop),
+                matches!(path_next_hop, Ip::V4(_)),
+            )
         };
-        match (self.afi, ip) {
-            (1, Ip::V4(_)) | (2, Ip::V6(_)) => Some(ip),
-            (1, Ip::V6(_)) if self.extended_next_hop => Some(ip),
-            _ => None,
+        let told = match self.afi {
+            1 => four || self.extended_next_hop,
+            _ => !four,
+        };
+        told.then_some(next_hop)
+    }
+
+    /// Whether NEXT_HOP tells it, and not MP_REACH_NLRI.
+    fn plain(&self, next_hop: NextHop) -> bool {
+        self.afi == 1
+            && match next_hop {
+                NextHop::Ourselves => self.ourselves == Shape::V4,
+                NextHop::Other(ip) => matches!(ip, Ip::V4(_)),
+            }
+    }
+
+    fn next_hop_bytes(&self, next_hop: NextHop) -> Vec<u8> {
+        match next_hop {
+            NextHop::Ourselves => vec![0; self.ourselves as usize],
+            NextHop::Other(ip) => ip.to_bytes(),
         }
     }
 }
 
-/// The path attributes to tell, without MP_REACH_NLRI; NEXT_HOP among them where the family is IPv4 with an IPv4 next hop.
-pub fn encode_attributes(terms: &ExportTerms, info: &Info, next_hop: Ip, out: &mut Vec<u8>) {
-    let mut path: &[u8] = &[];
-    let mut origin = 0u8;
-    if info.kind == Kind::Bgp {
-        path = attributes::find(&info.attributes, code::AS_PATH).unwrap_or(&[]);
-        origin = info.summary.origin;
-    }
-    push(out, FLAG_TRANSITIVE, code::ORIGIN, &[origin]);
-    let as4 = push_path(terms, path, out);
-    if let (1, Ip::V4(a)) = (terms.afi, next_hop) {
-        push(out, FLAG_TRANSITIVE, code::NEXT_HOP, &a.to_be_bytes());
+/// The path attributes to tell, without MP_REACH_NLRI; NEXT_HOP among them where the family is IPv4 with an IPv4 next hop. Where in
+/// `out` our own address belongs.
+pub fn encode_attributes(
+    terms: &ExportTerms,
+    info: &Info,
+    told: &Told,
+    out: &mut Vec<u8>,
+) -> Option<usize> {
+    push(out, FLAG_TRANSITIVE, code::ORIGIN, &[told.origin]);
+    let as4 = push_path(terms, info.as_path(), out);
+    let mut ours = None;
+    if terms.plain(told.next_hop) {
+        let address = terms.next_hop_bytes(told.next_hop);
+        push(out, FLAG_TRANSITIVE, code::NEXT_HOP, &address);
+        ours = (told.next_hop == NextHop::Ourselves).then(|| out.len() - address.len());
     }
     if let (false, Some(med)) = (terms.ebgp, info.summary.med) {
         // RFC 4271 5.1.4: a received MED does not leave the AS
         push(out, FLAG_OPTIONAL, code::MED, &med.to_be_bytes());
     }
     if !terms.ebgp {
-        let pref = info.summary.local_pref.unwrap_or(100); // RFC 4271 5.1.5
+        let pref = info.summary.local_pref.unwrap_or(terms.default_local_pref); // RFC 4271 5.1.5
         push(out, FLAG_TRANSITIVE, code::LOCAL_PREF, &pref.to_be_bytes());
     }
     let mut as4 = as4.filter(|_| !terms.four_octet_as);
@@ -72,13 +151,28 @@ pub fn encode_attributes(terms: &ExportTerms, info: &Info, next_hop: Ip, out: &m
             code::ORIGIN | code::AS_PATH | code::MED | code::LOCAL_PREF => {}
             // RFC 4456 8: meaningful inside the AS alone, and only on reflected routes
             code::ORIGINATOR_ID | code::CLUSTER_LIST => {}
-            code::AIGP => {} // RFC 7311 3.2: only to whom it was agreed with
+            code::AIGP => push_aigp(terms, info, told, out),
             code::AGGREGATOR if !terms.four_octet_as => push_narrow_aggregator(flags, value, out),
             code::EXTENDED_COMMUNITIES if terms.ebgp => push_transitive(flags, value, out),
             _ => push(out, flags, kind, value),
         }
     }
     push_as4(&mut as4, out);
+    ours
+}
+
+/// RFC 7311 3.4: whoever makes himself the next hop adds his way to the one that he was told.
+fn push_aigp(terms: &ExportTerms, info: &Info, told: &Told, out: &mut Vec<u8>) {
+    let Some(metric) = info.aigp().filter(|_| terms.aigp) else {
+        return;
+    };
+    let way = match told.next_hop {
+        NextHop::Ourselves => told.igp_metric.into(),
+        NextHop::Other(_) => 0,
+    };
+    let mut tlv = vec![1, 0, 11];
+    tlv.extend_from_slice(&metric.saturating_add(way).to_be_bytes());
+    push(out, FLAG_OPTIONAL, code::AIGP, &tlv);
 }
 
 fn push_path(terms: &ExportTerms, path: &[u8], out: &mut Vec<u8>) -> Option<Vec<u8>> {
@@ -134,20 +228,31 @@ fn push_transitive(flags: u8, value: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-/// Messages that announce `prefixes` with these attributes. False if even one prefix does not fit beside them.
+/// Attributes as one bucket of prefixes has them.
+pub struct Encoded<'a> {
+    pub attributes: &'a [u8],
+    /// Where in them our own address belongs.
+    pub ours: Option<usize>,
+    pub next_hop: NextHop,
+}
+
+/// Messages that announce `prefixes` with these attributes: how many, none if even one prefix does not fit beside them. `ours` gets
+/// the places of our own address.
 pub fn announce<A: Addr>(
     terms: &ExportTerms,
-    attributes: &[u8],
-    next_hop: Ip,
+    encoded: &Encoded<'_>,
     prefixes: &[Prefix<A>],
     out: &mut Vec<u8>,
-) -> bool {
-    let plain = matches!((terms.afi, next_hop), (1, Ip::V4(_)));
-    let reach = reach_header(terms, next_hop);
+    ours: &mut Vec<usize>,
+) -> usize {
+    let attributes = encoded.attributes;
+    let plain = terms.plain(encoded.next_hop);
+    let reach = reach_header(terms, encoded.next_hop);
     let fixed = fixed_size(attributes.len(), &reach);
-    if !fits::<A>(terms, attributes.len(), next_hop) {
-        return false;
+    if !fits::<A>(terms, attributes.len(), encoded.next_hop) {
+        return 0;
     }
+    let mut messages = 0;
     let mut rest = prefixes;
     while !rest.is_empty() {
         let (n, bytes) = fit(rest, terms.max_message - fixed);
@@ -156,36 +261,40 @@ pub fn announce<A: Addr>(
         let attr_len = fixed - HEADER - 4 + if plain { 0 } else { bytes };
         out.extend_from_slice(&(attr_len as u16).to_be_bytes());
         if plain {
+            ours.extend(encoded.ours.map(|at| out.len() + at));
             out.extend_from_slice(attributes);
             rest[..n].iter().for_each(|p| p.push_nlri(out));
         } else {
             // RFC 7606 5.1: MP_REACH_NLRI comes first
             out.extend_from_slice(&[FLAG_OPTIONAL | FLAG_EXTENDED, code::MP_REACH]);
             out.extend_from_slice(&((reach.len() + bytes) as u16).to_be_bytes());
+            if encoded.next_hop == NextHop::Ourselves {
+                ours.push(out.len() + REACH_ADDRESS);
+            }
             out.extend_from_slice(&reach);
             rest[..n].iter().for_each(|p| p.push_nlri(out));
             out.extend_from_slice(attributes);
         }
         debug_assert_eq!(out.len() - start, fixed + bytes);
         rest = &rest[n..];
+        messages += 1;
     }
-    true
+    messages
 }
 
+/// Where the next hop stands in MP_REACH_NLRI: behind family and length (RFC 4760 3).
+const REACH_ADDRESS: usize = 4;
+
 /// MP_REACH_NLRI up to its prefixes; empty where NEXT_HOP does.
-fn reach_header(terms: &ExportTerms, next_hop: Ip) -> Vec<u8> {
+fn reach_header(terms: &ExportTerms, next_hop: NextHop) -> Vec<u8> {
     let mut reach = Vec::new();
-    if matches!((terms.afi, next_hop), (1, Ip::V4(_))) {
+    if terms.plain(next_hop) {
         return reach;
     }
+    let address = terms.next_hop_bytes(next_hop);
     reach.extend_from_slice(&terms.afi.to_be_bytes());
-    reach.push(terms.safi);
-    let mut nh = next_hop.to_bytes();
-    if next_hop == terms.local_address && terms.local_link != 0 {
-        nh.extend_from_slice(&terms.local_link.to_be_bytes()); // RFC 2545 3
-    }
-    reach.push(nh.len() as u8);
-    reach.extend_from_slice(&nh);
+    reach.extend_from_slice(&[terms.safi, address.len() as u8]);
+    reach.extend_from_slice(&address);
     reach.push(0);
     reach
 }
@@ -197,14 +306,15 @@ fn fixed_size(attributes: usize, reach: &[u8]) -> usize {
 }
 
 /// Whether any prefix finds room beside attributes of this length.
-pub fn fits<A: Addr>(terms: &ExportTerms, attributes: usize, next_hop: Ip) -> bool {
+pub fn fits<A: Addr>(terms: &ExportTerms, attributes: usize, next_hop: NextHop) -> bool {
     fixed_size(attributes, &reach_header(terms, next_hop)) + 1 + A::BYTES <= terms.max_message
 }
 
-/// Messages that withdraw `prefixes`.
-pub fn withdraw<A: Addr>(terms: &ExportTerms, prefixes: &[Prefix<A>], out: &mut Vec<u8>) {
+/// Messages that withdraw `prefixes`: how many.
+pub fn withdraw<A: Addr>(terms: &ExportTerms, prefixes: &[Prefix<A>], out: &mut Vec<u8>) -> usize {
     let plain = terms.afi == 1;
     let fixed = HEADER + 4 + if plain { 0 } else { 7 };
+    let mut messages = 0;
     let mut rest = prefixes;
     while !rest.is_empty() {
         let (n, bytes) = fit(rest, terms.max_message - fixed);
@@ -223,7 +333,9 @@ pub fn withdraw<A: Addr>(terms: &ExportTerms, prefixes: &[Prefix<A>], out: &mut 
             rest[..n].iter().for_each(|p| p.push_nlri(out));
         }
         rest = &rest[n..];
+        messages += 1;
     }
+    messages
 }
 
 /// RFC 4724 2: an empty UPDATE, or an empty MP_UNREACH_NLRI.
