@@ -143,9 +143,9 @@ class PathAttributes:
 
     @property
     def link_bandwidth(self) -> float | None:
-        """Of the first link bandwidth extended community (draft-ietf-idr-link-bandwidth 2): type 0x40 or, transitive,
-        0x00, subtype 4, two octets of AS, then bytes per second as an IEEE float. What is no positive number says
-        nothing."""
+        """Of the first link bandwidth extended community (RFC 10005, the former draft-ietf-idr-link-bandwidth): type
+        0x40 or, transitive, 0x00, subtype 4, two octets of AS, then bytes per second as an IEEE float. What is no
+        positive number says nothing."""
         for community in self.extended_communities:
             if community[0] in (0x00, 0x40) and community[1] == 0x04:
                 (bandwidth,) = struct.unpack("!f", community[4:])

@@ -96,7 +96,7 @@ def origination(prefix: Prefix, path: Path, instance: Instance) -> Origin | None
 
 
 def told_aigp(path: Path, known: Resolutions, terms: ExportTerms, *, own_next_hop: bool) -> int | None:
-    """RFC 7311 3.4: whoever sets himself as next hop adds his own way to the next hop that he was told."""
+    """RFC 7311 3.4.3: whoever sets himself as next hop adds his own way to the next hop that he was told."""
     if path.attributes.aigp is None or not terms.aigp:
         return None
     return aigp_cost(path, known) if own_next_hop else path.attributes.aigp

@@ -152,7 +152,7 @@ def tie_breakers(equal: Sequence[Path], options: Options) -> list[tuple[Step, Ke
     external = all(path.source.ebgp for path in equal)  # if one is, all are: step d saw to it
     ties: list[tuple[Step, Key]] = []
     if options.prefer_oldest and external:
-        ties.append((Step.OLDEST, lambda path: path.since))  # RFC 5004 3
+        ties.append((Step.OLDEST, lambda path: path.since))  # RFC 5004
     if options.compare_router_id or not external:
         ties.append((Step.ROUTER_ID, router_id))  # RFC 4271 9.1.2.2 f, RFC 4456 9
     return [

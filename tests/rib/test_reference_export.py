@@ -94,7 +94,7 @@ def test_a_route_of_another_protocol_is_originated_only_where_it_is_listed() -> 
 
 
 def test_aigp_is_told_where_it_was_agreed_and_grows_by_our_way_to_the_next_hop() -> None:
-    """RFC 7311 3.4: 100 from the far end to the next hop, 30 from there to us."""
+    """RFC 7311 3.4.3: 100 from the far end to the next hop, 30 from there to us."""
 
     def value(terms: ExportTerms, aigp: int | None) -> int | None:
         seen = told(terms, aigp=aigp)

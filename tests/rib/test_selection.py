@@ -161,7 +161,7 @@ def test_a_path_without_local_pref_has_the_default_one() -> None:
 
 
 def test_the_oldest_external_path_may_stay_best() -> None:
-    """RFC 5004 3; among internal paths age says nothing."""
+    """RFC 5004; among internal paths age says nothing."""
     younger = {"router_id": "1.1.1.1", "since": 9}
     older = {"router_id": "2.2.2.2", "since": 8}
     assert decide(bgp_path(1, **younger), bgp_path(2, **older))[0] == 1
