@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
 import itertools
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -229,3 +232,15 @@ def test_pages_hold_every_route_once_even_when_the_last_one_shown_goes_away() ->
 def test_the_reference_shares_no_code_with_the_native_engine() -> None:
     script = "import sys, rib.reference; assert not [name for name in sys.modules if name.split('.')[0] == 'native']"
     subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
+
+
+def test_the_reference_has_every_call_of_the_native_engine_but_the_one_that_decodes() -> None:
+    stub = ast.parse((Path(__file__).parents[2] / "native" / "_native.pyi").read_text())
+    (native,) = [node for node in stub.body if isinstance(node, ast.ClassDef) and node.name == "Engine"]
+    calls = {node.name: node.args for node in native.body if isinstance(node, ast.FunctionDef)}
+    del calls["receive"]
+    assert ReferenceEngine(router_id=bytes(4), asn=1, digest_key=bytes(16)).healthy
+    for name, arguments in calls.items():
+        if name != "healthy":
+            wanted = {argument.arg for argument in arguments.args + arguments.kwonlyargs}
+            assert wanted <= set(inspect.signature(getattr(ReferenceEngine, name)).parameters), name
