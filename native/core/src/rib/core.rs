@@ -3,7 +3,7 @@
 
 use super::infos::{InfoId, Infos};
 use super::nexthop::NextHops;
-use super::select::{choose, Candidate, Choice, Step};
+use super::select::{choose, leader, Candidate, Choice, Step};
 use super::source::Source;
 use super::table::{self, Path, Table};
 use super::NONE;
@@ -22,57 +22,29 @@ pub struct Core {
     pub digest_key: [u8; 16],
     /// The clock of `since`, in seconds.
     pub now: u32,
-    pub(super) scratch: Vec<Candidate>,
+    pub(super) scratch: Vec<Candidate<'static>>,
 }
 
 impl Core {
-    /// Fills `out` with the usable paths of an entry; `view` tells of a next-hop set whether it resolves and its metric.
-    pub fn candidates<A: Addr>(
-        &self,
-        t: &Table<A>,
+    /// The usable paths of an entry; `view` tells of a next-hop set whether it resolves and its metric.
+    pub fn usable<'a, A: Addr>(
+        &'a self,
+        t: &'a Table<A>,
         idx: u32,
-        view: impl Fn(u32) -> (bool, u32),
-        out: &mut Vec<Candidate>,
-    ) {
-        let o = &t.options;
-        let missing_med = if o.missing_med_as_worst { u32::MAX } else { 0 };
-        for (at, p) in t.path_list(idx) {
-            let s = &self.sources[p.source as usize];
-            if !s.up {
-                continue;
-            }
-            let info = &self.infos[p.info];
-            let (usable, igp_metric) = view(info.next_hops);
-            if !usable {
-                continue;
-            }
-            out.push(Candidate {
-                path: at,
-                info: p.info,
-                next_hops: info.next_hops,
-                kind: info.kind,
-                ebgp: s.ebgp,
-                origin: info.summary.origin,
-                cluster_len: info.summary.cluster_len,
-                path_len: info.summary.path_len,
-                weight: s.weight,
-                distance: info.distance.unwrap_or(s.distance),
-                metric: info.metric,
-                local_pref: info.summary.local_pref.unwrap_or(o.default_local_pref),
-                med: info.summary.med.unwrap_or(missing_med),
-                neighbor_as: info.summary.neighbor_as,
+        view: impl Fn(u32) -> (bool, u32) + 'a,
+    ) -> impl Iterator<Item = Candidate<'a>> {
+        t.path_list(idx).filter_map(move |(path, given)| {
+            let source = &self.sources[given.source as usize];
+            let info = &self.infos[given.info];
+            let (resolved, igp_metric) = view(info.next_hops);
+            (source.up && resolved).then_some(Candidate {
+                path,
                 igp_metric,
-                aigp: match info.aigp() {
-                    Some(n) => (false, n.saturating_add(igp_metric.into())), // RFC 7311 4.1
-                    None => (true, 0),
-                },
-                since: p.since,
-                router_id: info.summary.originator_id.unwrap_or(s.router_id),
-                address: s.address,
-                path_id: p.path_id,
-                source: p.source,
-            });
-        }
+                given,
+                info,
+                source,
+            })
+        })
     }
 
     #[inline]
@@ -94,11 +66,16 @@ impl Core {
                 && self.hops.sets[self.infos[only.info].next_hops as usize].resolved;
             return usable.then(|| Choice::only(head, Step::Only));
         }
-        let mut c = std::mem::take(&mut self.scratch);
-        c.clear();
-        self.candidates(t, idx, |s| self.standing(s), &mut c);
-        let found = choose(&mut c, &t.options, &self.infos, &mut |_, _| {});
-        self.scratch = c;
+        if t.options.best_alone() {
+            let usable = self.usable(t, idx, |s| self.standing(s));
+            if let Ok(found) = leader(usable, &t.options) {
+                return found.map(|(best, step)| Choice::only(best, step));
+            }
+        }
+        let mut c = recycled(std::mem::take(&mut self.scratch));
+        c.extend(self.usable(t, idx, |s| self.standing(s)));
+        let found = choose(&mut c, &t.options, &mut |_, _| {});
+        self.scratch = recycled(c);
         found
     }
 
@@ -328,4 +305,10 @@ fn move_to_front<A: Addr>(t: &mut Table<A>, idx: u32, path: u32) {
     t.paths[at as usize].next = t.paths[path as usize].next;
     t.paths[path as usize].next = head;
     t.entries[idx as usize].head = path;
+}
+
+/// An empty vector in the memory of this one, for candidates of another time.
+fn recycled<'a>(mut c: Vec<Candidate<'_>>) -> Vec<Candidate<'a>> {
+    c.clear();
+    c.into_iter().map(|_| unreachable!()).collect()
 }

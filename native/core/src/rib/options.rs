@@ -49,6 +49,11 @@ pub enum Setting {
 }
 
 impl Options {
+    /// Nothing is used beside the best path.
+    pub fn best_alone(&self) -> bool {
+        self.multipath_ebgp == 1 && self.multipath_ibgp == 1 && !self.backup
+    }
+
     /// Sets one option by name; the fault, where there is none of this name or the value is out of its range.
     pub fn set(&mut self, name: &str, value: Setting) -> Result<(), String> {
         let most = 64; // members of one next-hop group

@@ -277,7 +277,7 @@ fn walk<A: Addr>(
     let mut candidates: Vec<Candidate> = Vec::new();
     for idx in table.covering(addr, A::BITS) {
         candidates.clear();
-        core.candidates(table, idx, |s| standing(core, s, trials), &mut candidates);
+        candidates.extend(core.usable(table, idx, |s| standing(core, s, trials)));
         let Some((best, _)) = select(&mut candidates, &table.options, &mut |_, _| {}) else {
             continue;
         };

@@ -154,12 +154,9 @@ impl Core {
     }
 
     pub(super) fn comparison<A: Addr>(&self, t: &Table<A>, idx: u32) -> Comparison {
-        let mut candidates = Vec::new();
-        self.candidates(t, idx, |s| self.standing(s), &mut candidates);
+        let mut candidates: Vec<_> = self.usable(t, idx, |s| self.standing(s)).collect();
         let mut lost = Vec::new();
-        let choice = choose(&mut candidates, &t.options, &self.infos, &mut |p, s| {
-            lost.push((p, s));
-        });
+        let choice = choose(&mut candidates, &t.options, &mut |p, s| lost.push((p, s)));
         Comparison { choice, lost }
     }
 

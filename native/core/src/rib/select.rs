@@ -1,10 +1,13 @@
 //! The decision process: elimination from the set, step by step, with the step that decided (RFC 4271 9.1.2.2, RFC 4456 9,
 //! RFC 7311 4.1), and what is used beside the best path. `rib/selection.py` says the same in Python; property tests hold one to the other.
 
-use super::infos::{InfoId, Infos};
+use std::cmp::Ordering;
+
+use super::compare::{by_metric, by_nearness, by_preference, by_tie_break, Verdict};
+use super::infos::Info;
 use super::options::Options;
-use super::source::Kind;
-use crate::prefix::Ip;
+use super::source::{Kind, Source};
+use super::table::Path;
 
 /// Numbers as in `rib/step.py`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -60,32 +63,52 @@ impl Step {
 }
 
 /// A usable path, with all that selection looks at.
-#[derive(Clone, Copy, Debug)]
-pub struct Candidate {
+#[derive(Clone, Copy)]
+pub struct Candidate<'a> {
     /// Its slot in the table.
     pub path: u32,
-    pub info: InfoId,
-    /// The set of its own next hops: equal numbers, equal next hops.
-    pub next_hops: u32,
-    pub kind: Kind,
-    pub ebgp: bool,
-    pub origin: u8,
-    pub cluster_len: u16,
-    pub path_len: u16,
-    pub weight: u16,
-    pub distance: u32,
-    pub metric: u32,
-    pub local_pref: u32,
-    pub med: u32,
-    pub neighbor_as: u32,
     pub igp_metric: u32,
+    pub given: &'a Path,
+    pub info: &'a Info,
+    pub source: &'a Source,
+}
+
+impl Candidate<'_> {
+    pub fn distance(&self) -> u32 {
+        self.info.distance.unwrap_or(self.source.distance)
+    }
+
+    pub fn local_pref(&self, o: &Options) -> u32 {
+        let told = self.info.summary.local_pref;
+        told.unwrap_or(o.default_local_pref)
+    }
+
     /// (false, AIGP and the way to the next hop together), or (true, 0) without AIGP: the least is best.
-    pub aigp: (bool, u64),
-    pub since: u32,
-    pub router_id: u32,
-    pub address: Ip,
-    pub path_id: u32,
-    pub source: u32,
+    pub fn aigp(&self) -> (bool, u64) {
+        match self.info.aigp() {
+            Some(n) => (false, n.saturating_add(self.igp_metric.into())),
+            None => (true, 0),
+        }
+    }
+
+    pub fn med(&self, o: &Options) -> u32 {
+        let missing = if o.missing_med_as_worst { u32::MAX } else { 0 };
+        self.info.summary.med.unwrap_or(missing)
+    }
+
+    /// Whom its MED is compared among.
+    pub fn med_group(&self, o: &Options) -> u32 {
+        if o.always_compare_med {
+            0
+        } else {
+            self.info.summary.neighbor_as
+        }
+    }
+
+    pub fn router_id(&self) -> u32 {
+        let reflected = self.info.summary.originator_id;
+        reflected.unwrap_or(self.source.router_id)
+    }
 }
 
 /// What is used of an entry's paths, as slots of its table.
@@ -121,6 +144,63 @@ struct Outcome {
     of_kind: usize,
 }
 
+/// The paths compared were of several kinds, or MED tells some of the best apart and not others: no order of two decides there.
+pub struct NeedsTheSet;
+
+/// The best path and the step that decided, with one look at each: for when the steps order the paths, as they mostly do.
+///
+/// Where MED says nothing or is compared between all, what loses to the best loses at the first step that tells them apart; so the
+/// step that decided is the last of these.
+pub fn leader<'a>(
+    mut paths: impl Iterator<Item = Candidate<'a>>,
+    o: &Options,
+) -> Result<Option<(u32, Step)>, NeedsTheSet> {
+    let Some(mut best) = paths.next() else {
+        return Ok(None);
+    };
+    let kind = best.info.kind;
+    let mut decided = Step::Only;
+    // Of those that are equal to the best up to MED
+    let (mut group, mut med) = (best.med_group(o), best.med(o));
+    let (mut one_group, mut one_med) = (true, true);
+    for x in paths {
+        if x.info.kind != kind {
+            return Err(NeedsTheSet);
+        }
+        let mut verdict = if kind == Kind::Bgp {
+            by_preference(&x, &best, o)
+        } else {
+            by_metric(&x, &best)
+        };
+        if verdict.0 == Ordering::Less {
+            (group, med) = (x.med_group(o), x.med(o));
+            (one_group, one_med) = (true, true);
+        } else if verdict.0 == Ordering::Equal {
+            one_group &= x.med_group(o) == group;
+            one_med &= x.med(o) == med;
+            verdict = match x.med(o).cmp(&best.med(o)) {
+                Ordering::Equal => by_nearness(&x, &best),
+                differ => (differ, Step::Med),
+            };
+            if verdict.0 == Ordering::Equal {
+                verdict = by_tie_break(&x, &best, o);
+            }
+        }
+        decided = match verdict.0 {
+            Ordering::Less => verdict.1,
+            _ => decided.max(verdict.1),
+        };
+        if verdict.0 == Ordering::Less {
+            best = x;
+        }
+    }
+    if one_group || one_med {
+        Ok(Some((best.path, decided)))
+    } else {
+        Err(NeedsTheSet)
+    }
+}
+
 /// The best path and the step that decided.
 pub fn select(c: &mut [Candidate], o: &Options, lost: Losers<'_>) -> Option<(u32, Step)> {
     let outcome = decide(c, o, lost)?;
@@ -128,33 +208,32 @@ pub fn select(c: &mut [Candidate], o: &Options, lost: Losers<'_>) -> Option<(u32
 }
 
 /// The best path with its multipath members and its backup.
-pub fn choose(c: &mut [Candidate], o: &Options, infos: &Infos, lost: Losers<'_>) -> Option<Choice> {
+pub fn choose(c: &mut [Candidate], o: &Options, lost: Losers<'_>) -> Option<Choice> {
     let found = decide(c, o, lost)?;
-    let mut choice = Choice::only(c[0].path, found.step);
-    if c[0].kind != Kind::Bgp {
+    let best = c[0];
+    let mut choice = Choice::only(best.path, found.step);
+    if best.info.kind != Kind::Bgp {
         return Some(choice);
     }
-    let most = if c[0].ebgp {
+    let most = if best.source.ebgp {
         o.multipath_ebgp
     } else {
         o.multipath_ibgp
     };
     let mut used = 1;
     if most > 1 && found.equals > 1 {
-        let (best, others) = c[..found.equals].split_at_mut(1);
-        let path = infos[best[0].info].as_path();
-        let n = gather(others, |x| {
-            o.multipath_relax || infos[x.info].as_path() == path
-        });
-        let late = Late::of(best[0].ebgp, o);
-        others[..n].sort_unstable_by_key(|x| late.order(x));
+        let others = &mut c[1..found.equals];
+        let as_path = best.info.as_path();
+        let n = gather(others, |x| o.multipath_relax || x.info.as_path() == as_path);
+        others[..n].sort_unstable_by(|a, b| by_tie_break(a, b, o).0);
         used = most.min(1 + n);
         choice.rest = c[1..used].iter().map(|x| x.path).collect();
     }
     if o.backup {
         let (members, others) = c[..found.of_kind].split_at_mut(used);
         let n = gather(others, |x| {
-            members.iter().all(|m| m.next_hops != x.next_hops)
+            let next_hops = x.info.next_hops;
+            members.iter().all(|m| m.info.next_hops != next_hops)
         });
         choice.backup = select(&mut others[..n], o, &mut |_, _| {}).map(|b| b.0);
     }
@@ -162,14 +241,14 @@ pub fn choose(c: &mut [Candidate], o: &Options, infos: &Infos, lost: Losers<'_>)
 }
 
 fn decide(c: &mut [Candidate], o: &Options, lost: Losers<'_>) -> Option<Outcome> {
-    let kind = c.first()?.kind;
-    if c.iter().all(|x| x.kind == kind) {
+    let kind = c.first()?.info.kind;
+    if c.iter().all(|x| x.info.kind == kind) {
         return Some(within_kind(c, o, lost));
     }
     // The best of each kind; of these the nearest, and of equals the lowest kind
-    c.sort_unstable_by_key(|x| x.kind);
+    c.sort_unstable_by_key(|x| x.info.kind);
     let sizes: Vec<usize> = c
-        .chunk_by(|a, b| a.kind == b.kind)
+        .chunk_by(|a, b| a.info.kind == b.info.kind)
         .map(<[_]>::len)
         .collect();
     let mut kinds: Vec<(usize, Outcome)> = Vec::with_capacity(sizes.len());
@@ -178,12 +257,12 @@ fn decide(c: &mut [Candidate], o: &Options, lost: Losers<'_>) -> Option<Outcome>
         kinds.push((at, within_kind(&mut c[at..at + n], o, lost)));
         at += n;
     }
-    let nearest = kinds.iter().map(|k| c[k.0].distance).min()?;
-    let winner = kinds.iter().position(|k| c[k.0].distance == nearest)?;
+    let nearest = kinds.iter().map(|k| c[k.0].distance()).min()?;
+    let winner = kinds.iter().position(|k| c[k.0].distance() == nearest)?;
     let (start, mut outcome) = kinds.swap_remove(winner);
     outcome.step = Step::Distance;
     for (first, _) in kinds {
-        let step = if c[first].distance > nearest {
+        let step = if c[first].distance() > nearest {
             Step::Distance
         } else {
             Step::Protocol
@@ -197,7 +276,7 @@ fn decide(c: &mut [Candidate], o: &Options, lost: Losers<'_>) -> Option<Outcome>
 
 fn within_kind(c: &mut [Candidate], o: &Options, lost: Losers<'_>) -> Outcome {
     let of_kind = c.len();
-    let bgp = c[0].kind == Kind::Bgp;
+    let bgp = c[0].info.kind == Kind::Bgp;
     let mut round = Round {
         left: c.len(),
         c,
@@ -206,15 +285,13 @@ fn within_kind(c: &mut [Candidate], o: &Options, lost: Losers<'_>) -> Outcome {
     };
     let mut equals = 1;
     if bgp {
-        round.until_interior_metric(o);
+        round.keep_best(|a, b| by_preference(a, b, o));
+        round.keep_least_med(o);
+        round.keep_best(by_nearness);
         equals = round.left;
-        let late = Late::of(round.c[0].ebgp, o);
-        round.until_one_is_left(&late);
+        round.keep_best(|a, b| by_tie_break(a, b, o));
     } else {
-        round.least(Step::Distance, |x| x.distance);
-        round.least(Step::Metric, |x| x.metric);
-        round.least(Step::Source, |x| x.source);
-        round.least(Step::PathId, |x| x.path_id);
+        round.keep_best(by_metric);
     }
     Outcome {
         step: round.step,
@@ -224,127 +301,63 @@ fn within_kind(c: &mut [Candidate], o: &Options, lost: Losers<'_>) -> Outcome {
 }
 
 /// Candidates of one kind under elimination: the first `left` still stand.
-struct Round<'a, 'l> {
-    c: &'a mut [Candidate],
+struct Round<'r, 'a, 'l> {
+    c: &'r mut [Candidate<'a>],
     left: usize,
     /// The last step at which one went.
     step: Step,
     lost: Losers<'l>,
 }
 
-impl Round<'_, '_> {
-    fn until_interior_metric(&mut self, o: &Options) {
-        self.least(Step::Weight, |x| !x.weight);
-        self.least(Step::LocalPref, |x| !x.local_pref); // RFC 4271 9.1.1: the degree of preference
-        self.least(Step::Aigp, |x| x.aigp); // RFC 7311 4.1
-        if !o.as_path_ignore {
-            self.least(Step::AsPathLength, |x| x.path_len); // RFC 4271 9.1.2.2 a
-        }
-        self.least(Step::Origin, |x| x.origin); // b
-        self.least_med(o.always_compare_med); // c
-        self.least(Step::EbgpOverIbgp, |x| !x.ebgp); // d
-        self.least(Step::IgpMetric, |x| x.igp_metric); // e
-    }
-
-    /// All that is left is external or all is internal now.
-    fn until_one_is_left(&mut self, late: &Late) {
-        self.least(Step::Oldest, |x| late.since(x)); // RFC 5004
-        self.least(Step::RouterId, |x| late.router_id(x)); // RFC 4271 9.1.2.2 f, RFC 4456 9
-        self.least(Step::ClusterListLength, |x| x.cluster_len); // RFC 4456 9
-        self.least(Step::PeerAddress, |x| x.address); // g
-        self.least(Step::PathId, |x| x.path_id);
-        self.least(Step::Source, |x| x.source);
-    }
-
-    /// Keeps the candidates with the least key.
+impl<'a> Round<'_, 'a, '_> {
+    /// Keeps those that none is better than by these steps. As the best of all is never behind at a step, each other goes at the
+    /// first at which it differs from it.
     #[inline]
-    fn least<K: Ord + Copy>(&mut self, step: Step, key: impl Fn(&Candidate) -> K) {
-        let Some((first, others)) = self.c[..self.left].split_first() else {
-            return;
-        };
-        let mut least = key(first);
-        let mut differ = false;
-        for x in others {
-            let k = key(x);
-            differ |= k != least;
-            least = least.min(k);
-        }
-        if differ {
-            self.keep(step, |x, _| key(x) == least);
-        }
-    }
-
-    /// RFC 4271 9.1.2.2 c: a path goes if another of the same neighbouring AS has a lower MED.
-    fn least_med(&mut self, always: bool) {
-        if always {
-            return self.least(Step::Med, |x| x.med);
-        }
-        let med = self.c[0].med;
-        if self.c[..self.left].iter().any(|x| x.med != med) {
-            // That a path has gone lets no other stay: what was better than it is better than those it was better than
-            self.keep(Step::Med, |x, left| {
-                !left
-                    .iter()
-                    .any(|y| y.neighbor_as == x.neighbor_as && y.med < x.med)
+    fn keep_best(&mut self, compare: impl Fn(&Candidate, &Candidate) -> Verdict) {
+        let standing = &self.c[..self.left];
+        let best = standing.iter().copied().reduce(|best, x| {
+            if compare(&x, &best).0 == Ordering::Less {
+                x
+            } else {
+                best
+            }
+        });
+        if let Some(best) = best {
+            self.keep(|x, _| match compare(x, &best) {
+                (Ordering::Equal, _) => None,
+                (_, step) => Some(step),
             });
         }
     }
 
-    /// Lets those go that `stays` does not hold for, told of each and of all that still stand.
-    fn keep(&mut self, step: Step, stays: impl Fn(&Candidate, &[Candidate]) -> bool) {
+    /// RFC 4271 9.1.2.2 c: a path goes if another of the same neighbouring AS has a lower MED. That one has gone lets no other stay:
+    /// what was better than it is better than those it was better than.
+    fn keep_least_med(&mut self, o: &Options) {
+        let med = self.c[0].med(o);
+        if self.c[..self.left].iter().any(|x| x.med(o) != med) {
+            self.keep(|x, standing| {
+                let (group, med) = (x.med_group(o), x.med(o));
+                let worse = standing
+                    .iter()
+                    .any(|y| y.med_group(o) == group && y.med(o) < med);
+                worse.then_some(Step::Med)
+            });
+        }
+    }
+
+    /// Lets those go that `goes` names a step for, told of each and of all that still stand.
+    fn keep(&mut self, goes: impl Fn(&Candidate<'a>, &[Candidate<'a>]) -> Option<Step>) {
         let mut at = 0;
         while at < self.left {
-            if stays(&self.c[at], &self.c[..self.left]) {
+            let Some(step) = goes(&self.c[at], &self.c[..self.left]) else {
                 at += 1;
-            } else {
-                (self.lost)(self.c[at].path, step);
-                self.left -= 1;
-                self.c.swap(at, self.left);
-                self.step = step;
-            }
+                continue;
+            };
+            (self.lost)(self.c[at].path, step);
+            self.step = self.step.max(step);
+            self.left -= 1;
+            self.c.swap(at, self.left);
         }
-    }
-}
-
-/// What the steps after the interior metric look at, as one order: nothing in it depends on who else is there.
-struct Late {
-    since: bool,
-    router_id: bool,
-}
-
-impl Late {
-    fn of(ebgp: bool, o: &Options) -> Late {
-        Late {
-            since: ebgp && o.prefer_oldest,
-            router_id: !ebgp || o.compare_router_id,
-        }
-    }
-
-    fn since(&self, x: &Candidate) -> u32 {
-        if self.since {
-            x.since
-        } else {
-            0
-        }
-    }
-
-    fn router_id(&self, x: &Candidate) -> u32 {
-        if self.router_id {
-            x.router_id
-        } else {
-            0
-        }
-    }
-
-    fn order(&self, x: &Candidate) -> (u32, u32, u16, Ip, u32, u32) {
-        (
-            self.since(x),
-            self.router_id(x),
-            x.cluster_len,
-            x.address,
-            x.path_id,
-            x.source,
-        )
     }
 }
 
