@@ -15,6 +15,7 @@ pub mod leak;
 pub mod memory;
 pub mod nexthop;
 pub mod options;
+mod order;
 pub mod originate;
 pub mod query;
 pub mod resolve;
