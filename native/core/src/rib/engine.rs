@@ -12,6 +12,8 @@ use super::options::Options;
 use super::resolve::settle;
 use super::source::{Kind, Source};
 use super::sweep::Sweep;
+use super::tombstones;
+use super::watch::Watch;
 use crate::prefix::{Ip, Prefix};
 use crate::wire::attributes::Summary;
 use crate::wire::update::Changes;
@@ -22,7 +24,9 @@ pub struct Engine {
     pub instances: Vec<Instance>,
     pub fib: Vec<Option<FibConsumer>>,
     pub exports: Exports,
+    pub(super) watches: Vec<Option<Watch>>,
     pub(super) leaks: Leaks,
+    pub(super) tombstones: tombstones::Walk,
     pub asn: u32,
     pub router_id: u32,
     pub(super) sweep: Sweep,
@@ -58,7 +62,9 @@ impl Engine {
             instances: vec![Instance::new(0, true)],
             fib: Vec::new(),
             exports: Exports::default(),
+            watches: Vec::new(),
             leaks: Leaks::default(),
+            tombstones: tombstones::Walk::default(),
             asn,
             router_id,
             sweep: Sweep::default(),
@@ -286,6 +292,7 @@ impl Engine {
     pub(super) fn settle(&mut self) {
         settle(&mut self.core, &self.instances);
         self.note_sweep();
+        self.note_tombstones();
         if self.core.hops.deaths > self.reused_at + 4096 {
             self.reused_at = self.core.hops.deaths;
             self.reuse_dead();

@@ -19,13 +19,16 @@ mod order;
 pub mod originate;
 pub mod query;
 pub mod resolve;
+pub mod rib_log;
 pub mod rows;
 pub mod select;
 pub mod source;
 pub mod sweep;
 pub mod table;
+pub mod tombstones;
 pub mod update_encode;
 pub mod value;
+pub mod watch;
 
 #[cfg(test)]
 mod tests;

@@ -27,10 +27,11 @@ impl Engine {
 
     /// Walks of leaks and then the sweep, up to `budget` units (a prefix looked at is one); true while more is waiting.
     pub fn step(&mut self, budget: usize) -> bool {
-        if !self.sweep.active && !self.leaking() {
+        if !self.sweep.active && !self.leaking() && !self.burying() {
             return false;
         }
         let mut left = self.step_leaks(budget);
+        left = self.step_tombstones(left);
         let tables = self.instances.len() * 2;
         while left > 0 && self.sweep.active {
             let (n, from) = self.sweep.at;
@@ -75,7 +76,7 @@ impl Engine {
             }
         }
         self.settle();
-        self.sweep.active || self.leaking()
+        self.sweep.active || self.leaking() || self.burying()
     }
 
     fn end_sweep(&mut self) {
