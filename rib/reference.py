@@ -18,7 +18,7 @@ from rib.path import MAIN, Place, Protocol
 from rib.prefix import AFI_IPV4, AFI_IPV6, Prefix, covering
 from rib.reference_export import ExportConsumer, ExportTerms, adj_rib_out
 from rib.reference_fib import Fib, FibConsumer, FibDelta, Numbers
-from rib.reference_outcome import Outcome, conclude
+from rib.reference_outcome import FIRST, Outcome, conclude
 from rib.reference_query import Criteria
 from rib.reference_rows import Rows
 from rib.reference_said import Said
@@ -231,10 +231,8 @@ class ReferenceEngine(Said):
         outcome, make = self._outcome(), self._rows()
         rows: list[dict[str, Any]] = []
         last: Prefix | None = None
-        for place in sorted(place for place in outcome.paths if place[0] == instance and place[1].afi == afi):
+        for place in outcome.places(instance, afi, Prefix.of(*after) if after is not None else FIRST):
             prefix = place[1]
-            if after is not None and prefix <= Prefix.of(*after):
-                continue
             best = outcome.selections[place].best
             shown = [path for path in outcome.paths[place] if path is best or not best_only]
             found = [make.route(place, path) for path in shown if wanted.hold(prefix, path)]

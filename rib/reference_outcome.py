@@ -6,6 +6,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
+from typing import Any, Final
+
+from sortedcontainers import SortedDict
 
 from rib.group import Group, group_of
 from rib.leak import Leak
@@ -16,22 +19,31 @@ from rib.reference_fib import Fib
 from rib.resolution import Port, Resolutions, resolve
 from rib.selection import Selection, select
 
+FIRST: Final = Prefix(b"", 0)
+"""Stands before every prefix."""
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """``paths`` and ``selections`` of every prefix of every instance; ``groups`` of those that have a best path."""
 
-    paths: dict[Place, list[Path]]
+    paths: Any
+    """SortedDict: Place -> list[Path]"""
     known: Resolutions
     selections: dict[Place, Selection]
     groups: dict[Place, Group]
 
     def best_paths(self, instance: int, afi: int) -> Iterator[tuple[Prefix, Path]]:
         """In the order of prefixes."""
-        for place in sorted(place for place in self.groups if place[0] == instance and place[1].afi == afi):
+        for place in self.places(instance, afi):
             best = self.selections[place].best
-            assert best is not None
-            yield place[1], best
+            if best is not None:
+                yield place[1], best
+
+    def places(self, instance: int, afi: int, after: Prefix = FIRST) -> Iterator[Place]:
+        """Where one table holds paths, in the order of prefixes, behind ``after``."""
+        found: Iterator[Place] = self.paths.irange((instance, after), (instance + 1, FIRST), inclusive=(False, False))
+        return (place for place in found if place[1].afi == afi)
 
     def fib(self, instances: Set[int]) -> Fib:
         """What every box should hold, of these instances."""
@@ -62,11 +74,11 @@ def conclude(
     return Outcome(paths, known, selections, groups)
 
 
-def with_leaks(said: Iterable[tuple[Place, Path]], leaks: list[Leak]) -> dict[Place, list[Path]]:
+def with_leaks(said: Iterable[tuple[Place, Path]], leaks: list[Leak]) -> Any:
     """The paths of each prefix by (source, path id): those given there, and those leaked to it, each once."""
     held: dict[Place, list[Path]] = defaultdict(list)
     for (instance, prefix), path in said:
         targets = {leak.target for leak in leaks if leak.takes(prefix, path)}
         for number in {instance} | targets:
             held[number, prefix].append(path)
-    return {place: sorted(paths, key=lambda path: path.key) for place, paths in held.items()}
+    return SortedDict({place: sorted(paths, key=lambda path: path.key) for place, paths in held.items()})
