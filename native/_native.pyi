@@ -114,9 +114,12 @@ class Engine:
     def add_static_source(self, *, instance: int = 0) -> int: ...
     def add_peer(
         self, *, address: bytes, asn: int, router_id: bytes, ebgp: bool, import_accept: bool = True, distance: int | None = None, weight: int = 0,
-        instance: int = 0,
+        instance: int = 0, ncp: str = "", port: str = "",
     ) -> int:
-        """A BGP peer as a source (one per Established session; distance defaults to 20 eBGP, 200 iBGP). The higher weight (u16) wins first."""
+        """A BGP peer as a source (one per Established session; distance defaults to 20 eBGP, 200 iBGP). The higher weight (u16) wins first.
+        ncp and port say where the peer is: that is where its link-local next hops are."""
+    def set_port(self, ncp: str, port: str, up: bool) -> None:
+        """A next hop with this port does not resolve while it is down. Ports never mentioned are up. Connected routes are not touched."""
     def remove_source(self, source: int) -> None:
         """Withdraw everything the source gave, in bounded slices run by ``step``; the number is not reused while paths remain."""
     def step(self, budget: int = 4096) -> bool:
@@ -170,16 +173,6 @@ class Engine:
         """Who shares bytes: {"afi", "safi", "ebgp", "instance", "members": [{"consumer", "peer_source", "backlog"}], "encoded": stretches
         encoded, "shared": stretches that a member had of another's bytes}."""
 
-    # --- watching: best routes of one table, per consumer --------------------------------------------------------------------
-    def watch_open(
-        self, afi: int, *, instance: int = 0, protocols: Sequence[str] = (), within: tuple[bytes, int] | None = None, initial: bool = True,
-    ) -> int:
-        """A new reader of the best routes for which the criteria hold; ``initial`` False: of what changes from now on."""
-    def watch_read(self, consumer: int, max_routes: int = 256) -> list[dict[str, Any]] | None:
-        """{"op": "put", **row as of ``page``} or {"op": "delete", "prefix"}, at least one; None when there is nothing to tell. The last state
-        of each prefix; a deletion only of what was told (without ``initial``: or was there before). May tell again what did not change."""
-    def watch_close(self, consumer: int) -> None: ...
-
     # --- asking --------------------------------------------------------------------------------------------------------------
     def counts(self) -> dict[str, Any]: ...
     def source_counts(self, source: int) -> dict[str, int]:
@@ -203,9 +196,11 @@ class Engine:
         the last prefix shown if more follow, else None. ``best_only`` False: every path, unusable ones too, those of a prefix by
         (source, path id) and never cut, so that the last prefix may exceed the limit. communities: each is present, as "65001:100",
         "a:b:c" or 16 hexadecimal digits; origin_as: the last AS of a path that does not end in a set; neighbor_as: as MED is compared,
-        0 for none; as_in_path: anywhere. Paths of other protocols have no community and no AS. The first page of a large table is one pass over it; the second
-        makes an order of it that further pages walk along.
+        0 for none; as_in_path: anywhere. Paths of other protocols have no community and no AS. One pass over the table whatever the page.
         ValueError: no such instance or protocol, no community."""
+    def next_hops(self) -> list[dict[str, Any]]:
+        """Every next hop that is looked up: address, instance, resolved, via (prefix or None), protocol of that route, metric, adjacencies with
+        weights, reason it is not resolved, sets (groups in use that name it), changed (seconds of ``set_time``) and change (its last one)."""
     def groups(self) -> list[dict[str, Any]]: ...
     def adj_rib_out(self, consumer: int, limit: int) -> list[dict[str, Any]]: ...
 

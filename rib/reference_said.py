@@ -95,11 +95,10 @@ class Said:
         self._instance(source), self._instance(target)
         if source == target:
             raise ValueError("a leak joins two instances")
-        ranges = tuple(PrefixRange(Prefix.of(address, length), ge, le) for address, length, ge, le in prefixes)
-        leak = Leak(source, target, frozenset(map(Protocol.named, protocols)), ranges)
         number = self._next_leak
         self._next_leak += 1
-        self._leaks[number] = leak
+        ranges = (PrefixRange(Prefix.of(address, length), ge, le) for address, length, ge, le in prefixes)
+        self._leaks[number] = Leak(source, target, frozenset(map(Protocol.named, protocols)), tuple(ranges))
         self._changed()
         return number
 

@@ -124,6 +124,11 @@ impl Ip {
     }
 }
 
+/// fe80::/10: means nothing without its link (RFC 4291 2.5.6).
+pub fn is_link_local(addr: u128) -> bool {
+    addr >> 118 == 0xfe80 >> 6
+}
+
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct Prefix<A> {
     pub addr: A,

@@ -46,20 +46,7 @@ impl Engine {
 
     fn add_other(&self, py: Python<'_>, kind: Kind, instance: u16) -> PyResult<u32> {
         self.instance(py, instance)?;
-        let source = Source {
-            kind,
-            instance,
-            up: true,
-            import_accept: true,
-            ebgp: false,
-            asn: 0,
-            router_id: 0,
-            address: Ip::None,
-            distance: if kind == Kind::Connected { 0 } else { 1 },
-            weight: 0,
-            paths: [0; 2],
-        };
-        Ok(self.with(py, |e| e.add_source(source)))
+        Ok(self.with(py, |e| e.add_source(Source::own(kind, instance))))
     }
 }
 
@@ -98,7 +85,7 @@ impl Engine {
         self.add_other(py, Kind::Static, instance)
     }
 
-    #[pyo3(signature = (*, address, asn, router_id, ebgp, import_accept = true, distance = None, weight = 0, instance = 0))]
+    #[pyo3(signature = (*, address, asn, router_id, ebgp, import_accept = true, distance = None, weight = 0, instance = 0, ncp = "", port = ""))]
     #[allow(clippy::too_many_arguments)]
     fn add_peer(
         &self,
@@ -111,12 +98,11 @@ impl Engine {
         distance: Option<u32>,
         weight: u16,
         instance: u16,
+        ncp: &str,
+        port: &str,
     ) -> PyResult<u32> {
         self.instance(py, instance)?;
         let source = Source {
-            kind: Kind::Bgp,
-            instance,
-            up: true,
             import_accept,
             ebgp,
             asn,
@@ -124,9 +110,18 @@ impl Engine {
             address: ip(&address)?,
             distance: distance.unwrap_or(if ebgp { 20 } else { 200 }),
             weight,
-            paths: [0; 2],
+            ..Source::own(Kind::Bgp, instance)
         };
-        Ok(self.with(py, |e| e.add_source(source)))
+        Ok(self.with(py, |e| {
+            let hops = &mut e.core.hops;
+            let port = hops.name_id(port);
+            let ncp = if port == 0 { 0 } else { hops.name_id(ncp) };
+            e.add_source(Source {
+                ncp,
+                port,
+                ..source
+            })
+        }))
     }
 
     #[pyo3(signature = (*, instance = 0, **options))]
@@ -156,6 +151,10 @@ impl Engine {
             Ok(())
         })
         .map_err(|why: String| PyValueError::new_err(why))
+    }
+
+    fn set_port(&self, py: Python<'_>, ncp: &str, port: &str, up: bool) {
+        self.with(py, |e| e.set_port(ncp, port, up));
     }
 
     fn set_time(&self, py: Python<'_>, seconds: u32) {

@@ -80,7 +80,7 @@ impl Engine {
                 .adjacencies
                 .iter()
                 .map(|&id| {
-                    let a = &hops.adjacencies[id as usize];
+                    let a = &hops.adjacencies[id];
                     let names = (hops.name(a.ncp).to_owned(), hops.name(a.port).to_owned());
                     (id, names.0, names.1, a.gateway.to_bytes(), a.kind as u8)
                 })

@@ -11,7 +11,6 @@ mod mrt;
 mod other_sources;
 mod queries;
 mod values;
-mod watch;
 mod wire;
 
 #[pymodule]

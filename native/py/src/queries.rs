@@ -133,6 +133,11 @@ impl Engine {
         Ok((list(py, rows)?, last.map(|p| bytes(py, p))))
     }
 
+    fn next_hops<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        let rows = self.with(py, |e| e.next_hop_rows());
+        list(py, rows)
+    }
+
     fn groups<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
         let rows = self.with(py, |e| e.group_rows());
         list(py, rows)

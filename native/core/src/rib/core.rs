@@ -1,9 +1,11 @@
 //! The tables' shared state and what happens to one prefix: a path comes, changes or goes, the best is chosen again, the feeds and
 //! the digest follow.
 
+use super::grouping::Grouping;
 use super::infos::{InfoId, Infos};
 use super::nexthop::NextHops;
 use super::select::{choose, leader, Candidate, Choice, Step};
+use super::settle::Settling;
 use super::source::Source;
 use super::table::{self, Path, Table};
 use super::NONE;
@@ -16,13 +18,13 @@ pub struct Core {
     pub infos: Infos,
     pub hops: NextHops,
     pub sources: Vec<Source>,
-    /// Trackers whose resolution may have changed.
-    pub unsettled: Vec<u32>,
+    pub(super) settling: Settling,
     pub sweep_wanted: bool,
     pub digest_key: [u8; 16],
     /// The clock of `since`, in seconds.
     pub now: u32,
     pub(super) scratch: Vec<Candidate<'static>>,
+    pub(super) grouping: Grouping,
 }
 
 impl Core {
@@ -86,7 +88,9 @@ impl Core {
         let (old_best, had) = (e.head, e.flags & table::HAS_BEST != 0);
         let mut rib_changed = touched && had;
         let group = match found {
-            Some(Choice { best, step, .. }) => {
+            Some(choice) => {
+                let group = self.group_of(t, &choice);
+                let Choice { best, step, .. } = choice;
                 if best != old_best {
                     move_to_front(t, idx, best);
                     rib_changed = true;
@@ -95,7 +99,7 @@ impl Core {
                 let e = &mut t.entries[idx as usize];
                 e.flags |= table::HAS_BEST;
                 e.step = step as u8;
-                self.infos[t.paths[best as usize].info].next_hops
+                group
             }
             None => {
                 rib_changed |= had;
@@ -135,26 +139,28 @@ impl Core {
         let e = &mut t.entries[idx as usize];
         let old = std::mem::replace(&mut e.group, group);
         let prefix = e.prefix;
-        if !t.fib {
-            return;
-        }
-        if t.fib_log.consumers > 0
+        if t.fib
+            && t.fib_log.consumers > 0
             && !(e.flags & table::IN_FIB_LOG != 0 && t.fib_log.unread(e.fib_pos))
         {
             e.flags |= table::IN_FIB_LOG;
             e.fib_pos = t.fib_log.push(idx);
         }
         if old != NONE {
-            let sum = self.route_sum(t.id, prefix, old);
-            t.fib_digest = t.fib_digest.wrapping_sub(sum);
-            t.fib_count -= 1;
-            self.hops.remove_route(old);
+            self.hops.remove_route(old, t.fib);
+            if t.fib {
+                let sum = self.route_sum(t.id, prefix, old);
+                t.fib_digest = t.fib_digest.wrapping_sub(sum);
+                t.fib_count -= 1;
+            }
         }
         if group != NONE {
-            let sum = self.route_sum(t.id, prefix, group);
-            t.fib_digest = t.fib_digest.wrapping_add(sum);
-            t.fib_count += 1;
-            self.hops.add_route(group);
+            self.hops.add_route(group, t.fib);
+            if t.fib {
+                let sum = self.route_sum(t.id, prefix, group);
+                t.fib_digest = t.fib_digest.wrapping_add(sum);
+                t.fib_count += 1;
+            }
         }
     }
 
@@ -165,15 +171,20 @@ impl Core {
             Ip::V6(a) => bytes.copy_from_slice(&a.to_be_bytes()),
             Ip::None => {}
         }
-        let key = &self.hops.sets[group as usize].hash;
+        let key = &self.hops.groups[group].key;
         route_hash(&self.digest_key, table, &bytes[..A::BYTES], p.len, key)
     }
 
     /// Marks the trackers whose resolution may follow this prefix.
     #[inline]
     pub fn touch<A: Addr>(&mut self, t: &Table<A>, prefix: Prefix<A>) {
-        let unsettled = &mut self.unsettled;
-        t.tracked.covered(prefix, |n| unsettled.push(n));
+        let (settling, trackers) = (&mut self.settling, &mut self.hops.trackers);
+        t.tracked.covered(prefix, |n| {
+            let tracker = &trackers[n as usize];
+            if prefix.len >= tracker.reach || tracker.watched {
+                settling.mark(trackers, n);
+            }
+        });
     }
 
     /// A source's own count leaves out what is leaked from it.

@@ -4,19 +4,24 @@
 use super::core::Core;
 use super::export::Exports;
 use super::fib::FibConsumer;
+use super::grouping::Grouping;
 use super::infos::{InfoId, Infos, Key};
 use super::instance::Instance;
 use super::leak::Leaks;
 use super::nexthop::{Hop, NextHops, SetKey, SetKind};
 use super::options::Options;
-use super::resolve::settle;
+use super::settle::Settling;
 use super::source::{Kind, Source};
 use super::sweep::Sweep;
-use super::tombstones;
-use super::watch::Watch;
+use super::NONE;
 use crate::prefix::{Ip, Prefix};
-use crate::wire::attributes::Summary;
+use crate::wire::attributes::{NextHop, Summary};
 use crate::wire::update::Changes;
+
+/// Units of settling that a change may cost at once.
+const AT_ONCE: usize = 4096;
+/// Groups and adjacencies that changed before somebody has to look which of them nobody knows any more.
+const UNSHARED: usize = 4096;
 
 pub struct Engine {
     pub core: Core,
@@ -24,55 +29,46 @@ pub struct Engine {
     pub instances: Vec<Instance>,
     pub fib: Vec<Option<FibConsumer>>,
     pub exports: Exports,
-    pub(super) watches: Vec<Option<Watch>>,
     pub(super) leaks: Leaks,
-    pub(super) tombstones: tombstones::Walk,
     pub asn: u32,
     pub router_id: u32,
     pub(super) sweep: Sweep,
-    reused_at: u64,
 }
 
 impl Engine {
     pub fn new(router_id: u32, asn: u32, digest_key: [u8; 16]) -> Self {
         let reserved = Source {
-            kind: Kind::Connected,
-            instance: 0,
             up: false,
-            import_accept: false,
-            ebgp: false,
-            asn: 0,
-            router_id: 0,
-            address: Ip::None,
-            distance: 0,
-            weight: 0,
-            paths: [0; 2],
+            ..Source::own(Kind::Connected, 0)
         };
         Engine {
             core: Core {
                 infos: Infos::default(),
                 hops: NextHops::default(),
                 sources: vec![reserved],
-                unsettled: Vec::new(),
+                settling: Settling::default(),
                 sweep_wanted: false,
                 digest_key,
                 now: 0,
                 scratch: Vec::new(),
+                grouping: Grouping::default(),
             },
             instances: vec![Instance::new(0, true)],
             fib: Vec::new(),
             exports: Exports::default(),
-            watches: Vec::new(),
             leaks: Leaks::default(),
-            tombstones: tombstones::Walk::default(),
             asn,
             router_id,
             sweep: Sweep::default(),
-            reused_at: 0,
         }
     }
 
-    pub fn add_source(&mut self, source: Source) -> u32 {
+    pub fn add_source(&mut self, mut source: Source) -> u32 {
+        if source.kind == Kind::Bgp {
+            let hops = &mut self.core.hops;
+            source.giver = hops.givers.number(source.instance, source.address);
+            hops.giver_up(source.giver);
+        }
         self.core.sources.push(source);
         (self.core.sources.len() - 1) as u32
     }
@@ -80,10 +76,6 @@ impl Engine {
     /// Seconds since any origin; they never run back.
     pub fn set_time(&mut self, seconds: u32) {
         self.core.now = self.core.now.max(seconds);
-        for i in &mut self.instances {
-            i.v4.order.take_if(|o| o.expired(self.core.now));
-            i.v6.order.take_if(|o| o.expired(self.core.now));
-        }
     }
 
     /// Other options for an instance: everything in it is resolved and chosen again.
@@ -94,27 +86,42 @@ impl Engine {
         }
         (tables.v4.options, tables.v6.options) = (options, options);
         (tables.v4.stale, tables.v6.stale) = (true, true);
-        let trackers = self.core.hops.trackers.iter().enumerate();
-        let of_instance = trackers.filter(|(_, t)| usize::from(t.instance) == instance);
-        let ids = of_instance.map(|(id, _)| id as u32);
-        self.core.unsettled.extend(ids);
+        for tracker in 0..self.core.hops.trackers.len() as u32 {
+            let target = &self.core.hops.trackers[tracker as usize].target;
+            if usize::from(target.instance) == instance {
+                self.core.mark(tracker);
+            }
+        }
         self.core.sweep_wanted = true;
         self.settle();
     }
 
-    /// Everything from this source stops counting at once and is taken out by `step`.
+    /// A next hop with this port does not resolve while it is down.
+    pub fn set_port(&mut self, ncp: &str, port: &str, up: bool) {
+        let hops = &mut self.core.hops;
+        let (ncp, port) = (hops.name_id(ncp), hops.name_id(port));
+        hops.set_port(ncp, port, up);
+        for tracker in 0..hops.trackers.len() as u32 {
+            let target = &self.core.hops.trackers[tracker as usize].target;
+            if (target.ncp, target.port) == (ncp, port) {
+                self.core.mark(tracker);
+            }
+        }
+        self.settle();
+    }
+
+    /// Everything from this source stops counting and is taken out by `step`. Groups that name it as a giver change at once.
     pub fn remove_source(&mut self, source: u32) {
         let s = &mut self.core.sources[source as usize];
         if !s.up {
             return;
         }
         s.up = false;
-        if s.paths != [0, 0] {
-            self.core.sweep_wanted = true;
-            let all = 0..self.core.hops.trackers.len() as u32;
-            self.core.unsettled.extend(all);
-            settle(&mut self.core, &self.instances);
+        let (giver, empty) = (s.giver, s.paths == [0, 0]);
+        if giver != NONE {
+            self.core.hops.giver_down(giver);
         }
+        self.core.sweep_wanted |= !empty;
         self.note_sweep();
     }
 
@@ -127,17 +134,17 @@ impl Engine {
         let (accept, instance) = (s.import_accept, usize::from(s.instance));
         let mut infos = Vec::with_capacity(changes.blocks.len());
         if accept {
-            let mut last: Option<(Ip, u32)> = None;
+            let mut last: Option<(NextHop, u32)> = None;
             for b in &changes.blocks {
                 let set = match last {
-                    Some((ip, set)) if ip == b.next_hop.ip => set,
+                    Some((told, set)) if told == b.next_hop => set,
                     _ => self.next_hop_set(SetKey {
                         owner: Kind::Bgp,
                         kind: SetKind::Via,
-                        hops: Box::new([Hop::to(instance as u16, b.next_hop.ip)]),
+                        hops: Box::new([self.core.sources[source as usize].hop(&b.next_hop)]),
                     }),
                 };
-                last = Some((b.next_hop.ip, set));
+                last = Some((b.next_hop, set));
                 let key = Key {
                     kind: Kind::Bgp,
                     next_hops: set,
@@ -145,7 +152,10 @@ impl Engine {
                     metric: 0,
                     tag: 0,
                     attributes: &changes.arena[b.start as usize..b.end as usize],
-                    link_local: b.next_hop.link_local,
+                    told: match b.next_hop.link_local {
+                        0 => NextHop::default(),
+                        _ => b.next_hop,
+                    },
                 };
                 infos.push(self.intern(key, b.summary));
             }
@@ -183,7 +193,7 @@ impl Engine {
             metric: path.metric,
             tag: path.tag,
             attributes: &[],
-            link_local: 0,
+            told: NextHop::default(),
         };
         let id = self.intern(key, Summary::default());
         let tables = &mut self.instances[instance];
@@ -213,45 +223,27 @@ impl Engine {
         self.settle();
     }
 
-    /// The set of these hops, which come without trackers: addresses that need a look-up get theirs here. The caller interns an info
-    /// on it at once, which is what keeps it.
-    fn next_hop_set(&mut self, mut key: SetKey) -> u32 {
-        let mut tracked = Vec::new();
-        let mut fresh = false;
-        if key.kind == SetKind::Via {
-            for h in key.hops.iter_mut().filter(|h| h.port == 0) {
-                let (t, new) = self.core.hops.track(h.instance, h.addr);
-                h.tracker = t;
-                tracked.push(t);
-                if new {
-                    fresh = true;
-                    let tables = &mut self.instances[usize::from(h.instance)];
-                    match h.addr {
-                        Ip::V4(a) => tables.v4.tracked.insert(a, t),
-                        Ip::V6(a) => tables.v6.tracked.insert(a, t),
-                        Ip::None => {}
-                    }
-                    self.core.unsettled.push(t);
+    /// The set of these hops. The caller interns an info on it at once, which is what keeps it.
+    fn next_hop_set(&mut self, key: SetKey) -> u32 {
+        let core = &mut self.core;
+        if let Some(known) = core.hops.find_set(&key) {
+            return known;
+        }
+        let (set, fresh) = core.hops.add_set(key);
+        for t in fresh {
+            let target = core.hops.trackers[t as usize].target;
+            if target.port == 0 {
+                let tables = &mut self.instances[usize::from(target.instance)];
+                match target.addr {
+                    Ip::V4(a) => tables.v4.tracked.insert(a, t),
+                    Ip::V6(a) => tables.v6.tracked.insert(a, t),
+                    Ip::None => {}
                 }
             }
+            core.look_at(&self.instances, t);
         }
-        if fresh {
-            settle(&mut self.core, &self.instances);
-        }
-        match self.core.hops.find_set(&key) {
-            Some(set) => {
-                // a set holds references of its own to its trackers
-                for t in tracked {
-                    self.core.hops.release_tracker(t);
-                }
-                set
-            }
-            None => {
-                let set = self.core.hops.add_set(key);
-                self.core.hops.refresh(set);
-                set
-            }
-        }
+        core.hops.refresh_set(set);
+        set
     }
 
     /// The info of what a path says, with one reference for the caller.
@@ -278,24 +270,27 @@ impl Engine {
 
     pub(super) fn release(&mut self, id: InfoId) {
         if let Some(set) = self.core.infos.release(id) {
-            for (instance, addr) in self.core.hops.release_set(set) {
-                let tables = &mut self.instances[usize::from(instance)];
-                match addr {
-                    Ip::V4(a) => tables.v4.tracked.remove(a),
-                    Ip::V6(a) => tables.v6.tracked.remove(a),
-                    Ip::None => {}
+            for gone in self.core.hops.release_set(set) {
+                let tables = &mut self.instances[usize::from(gone.instance)];
+                match gone.addr {
+                    Ip::V4(a) if gone.port == 0 => tables.v4.tracked.remove(a),
+                    Ip::V6(a) if gone.port == 0 => tables.v6.tracked.remove(a),
+                    _ => {}
                 }
             }
         }
     }
 
+    /// What follows from a change, as far as that is little; the rest waits for `step`.
     pub(super) fn settle(&mut self) {
-        settle(&mut self.core, &self.instances);
+        self.core.settle(&self.instances, AT_ONCE);
         self.note_sweep();
-        self.note_tombstones();
-        if self.core.hops.deaths > self.reused_at + 4096 {
-            self.reused_at = self.core.hops.deaths;
-            self.reuse_dead();
+        self.share_if_many();
+    }
+
+    pub(super) fn share_if_many(&mut self) {
+        if self.core.hops.unshared() > UNSHARED {
+            self.share_changes();
         }
     }
 }

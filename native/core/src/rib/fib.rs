@@ -4,6 +4,7 @@
 use super::engine::Engine;
 use super::feed::{before, Pos};
 use super::instance::Instance;
+use super::marks::{Bits, Marks};
 use super::nexthop::NextHops;
 use super::table::{Feed, Table, IN_FIB_LOG, VACANT};
 use super::NONE;
@@ -16,35 +17,16 @@ pub struct Cursor {
     pub pos: Pos,
 }
 
-/// A growing set of small numbers.
-#[derive(Default)]
-pub(super) struct Bits(Vec<u64>);
-
-impl Bits {
-    pub fn get(&self, i: u32) -> bool {
-        self.0
-            .get(i as usize / 64)
-            .is_some_and(|w| w >> (i % 64) & 1 == 1)
-    }
-    pub fn set(&mut self, i: u32, on: bool) {
-        let w = i as usize / 64;
-        if w >= self.0.len() {
-            self.0.resize(w + 1, 0);
-        }
-        if on {
-            self.0[w] |= 1 << (i % 64);
-        } else {
-            self.0[w] &= !(1 << (i % 64));
-        }
-    }
-}
-
 pub struct FibConsumer {
     cursors: Vec<[Cursor; 2]>,
-    groups_seen: u64,
-    deaths_seen: u64,
+    /// Groups and adjacencies it was told of and not told the end of.
     groups_sent: Bits,
     adjacencies_sent: Bits,
+    /// Groups that changed since it read, all there are at first.
+    changed: Marks,
+    /// What it may be told the end of once it has all routes.
+    dying_groups: Marks,
+    dying_adjacencies: Marks,
 }
 
 /// `dst` 4 or 16 bytes a row, `plen` 1, `group` 4 little-endian, `op` 1 (1 put, 0 delete).
@@ -90,12 +72,16 @@ impl Engine {
     /// A new consumer at the start of a snapshot.
     pub fn fib_open(&mut self) -> u32 {
         let cursors = self.instances.iter_mut().map(open).collect();
+        let mut changed = Marks::default();
+        let groups = self.core.hops.groups.iter();
+        groups.for_each(|(id, _)| changed.insert(id));
         self.fib.push(Some(FibConsumer {
             cursors,
-            groups_seen: 0,
-            deaths_seen: 0,
             groups_sent: Bits::default(),
             adjacencies_sent: Bits::default(),
+            changed,
+            dying_groups: Marks::default(),
+            dying_adjacencies: Marks::default(),
         }));
         (self.fib.len() - 1) as u32
     }
@@ -108,48 +94,31 @@ impl Engine {
     }
 
     pub fn fib_close(&mut self, consumer: u32) {
-        if self.fib[consumer as usize].take().is_none() {
+        let Some(c) = self.fib[consumer as usize].take() else {
             return;
-        }
+        };
         for i in self.instances.iter_mut().filter(|i| i.v4.fib) {
             i.v4.fib_log.consumers -= 1;
             i.v6.fib_log.consumers -= 1;
         }
         self.trim_fib();
-        self.reuse_dead();
+        c.groups_sent.iter().for_each(|id| self.free_group(id));
+        let adjacencies = c.adjacencies_sent.iter();
+        adjacencies.for_each(|id| self.free_adjacency(id));
     }
 
     /// The next stretch of the stream, at most about `max` routes; `None` when the consumer has everything.
     pub fn fib_read(&mut self, consumer: u32, max: usize) -> Option<FibDelta> {
+        self.share_changes();
         let mut c = self.fib.get_mut(consumer as usize)?.take()?;
         let mut delta = FibDelta::default();
         let hops = &self.core.hops;
-        if hops.version > c.groups_seen {
-            for (id, set) in hops.sets.iter().enumerate() {
-                if set.version <= c.groups_seen || set.routes == 0 {
-                    continue;
-                }
-                let id = id as u32;
-                delta.urgent |= c.groups_sent.get(id);
-                c.groups_sent.set(id, true);
-                let mut members = Vec::with_capacity(set.members.len() * 8);
-                for m in &set.members {
-                    if !c.adjacencies_sent.get(m.adjacency) {
-                        c.adjacencies_sent.set(m.adjacency, true);
-                        delta.adjacencies.push(m.adjacency);
-                    }
-                    members.extend_from_slice(&m.adjacency.to_le_bytes());
-                    members.extend_from_slice(&m.weight.to_le_bytes());
-                    members.extend_from_slice(&[m.role, 0]);
-                }
-                delta.groups.push(GroupRow {
-                    id,
-                    key: set.hash,
-                    kind: hops.group_kind(id) as u8,
-                    members,
-                });
+        for id in c.changed.take() {
+            if hops.groups[id].forwarded > 0 {
+                c.tell_group(hops, id, &mut delta);
+            } else if c.groups_sent.get(id) {
+                c.dying_groups.insert(id);
             }
-            c.groups_seen = hops.version;
         }
         let mut left = max;
         for (i, cursors) in c.cursors.iter_mut().enumerate() {
@@ -158,16 +127,44 @@ impl Engine {
             read_table(v6, &mut cursors[1], &mut left, &mut delta);
         }
         let done = self.at_tail(&c);
-        if done && self.core.hops.deaths > c.deaths_seen {
-            c.deaths_seen = self.core.hops.deaths;
-            bury(&self.core.hops, &mut c, &mut delta);
+        if done {
+            c.bury(&self.core.hops, &mut delta);
         }
         self.fib[consumer as usize] = Some(c);
         self.trim_fib();
-        if !delta.dead_groups.is_empty() || !delta.dead_adjacencies.is_empty() {
-            self.reuse_dead();
-        }
+        delta.dead_groups.iter().for_each(|&id| self.free_group(id));
+        let adjacencies = delta.dead_adjacencies.iter();
+        adjacencies.for_each(|&id| self.free_adjacency(id));
         (!delta.is_empty() || !done).then_some(delta)
+    }
+
+    /// Tells every consumer of the groups that changed and the adjacencies out of use; what none of them knows is given free.
+    pub(super) fn share_changes(&mut self) {
+        for id in self.core.hops.groups.changed.take() {
+            self.free_group(id);
+            let consumers = self.fib.iter_mut().flatten();
+            consumers.for_each(|c| c.changed.insert(id));
+        }
+        for id in self.core.hops.adjacencies.unused.take() {
+            self.free_adjacency(id);
+            let consumers = self.fib.iter_mut().flatten();
+            consumers.for_each(|c| c.dying_adjacencies.insert(id));
+        }
+    }
+
+    /// A number out of use that no consumer knows any more may be used again.
+    fn free_group(&mut self, id: u32) {
+        let mut consumers = self.fib.iter().flatten();
+        if !consumers.any(|c| c.groups_sent.get(id)) {
+            self.core.hops.free_group(id);
+        }
+    }
+
+    fn free_adjacency(&mut self, id: u32) {
+        let mut consumers = self.fib.iter().flatten();
+        if !consumers.any(|c| c.adjacencies_sent.get(id)) {
+            self.core.hops.adjacencies.free(id);
+        }
     }
 
     fn at_tail(&self, c: &FibConsumer) -> bool {
@@ -189,7 +186,9 @@ impl Engine {
                 .wrapping_add(i.v6.fib_digest);
         }
         let done = match self.fib.get(consumer as usize) {
-            Some(Some(c)) => self.at_tail(c) && c.groups_seen == self.core.hops.version,
+            Some(Some(c)) => {
+                self.at_tail(c) && c.changed.is_empty() && self.core.hops.groups.changed.is_empty()
+            }
             _ => false,
         };
         (done, count, digest)
@@ -208,20 +207,45 @@ impl Engine {
             instance.v6.trim(Feed::Fib, &mut v6);
         }
     }
+}
 
-    /// Numbers that no consumer knows any more may be used again.
-    pub(super) fn reuse_dead(&mut self) {
-        let known = |get: &dyn Fn(&FibConsumer) -> bool| self.fib.iter().flatten().any(get);
-        let hops = &self.core.hops;
-        let sets: Vec<u32> = (0..hops.sets.len() as u32)
-            .filter(|&id| hops.sets[id as usize].vacant && hops.sets[id as usize].routes == 0)
-            .filter(|&id| !known(&|c| c.groups_sent.get(id)))
-            .collect();
-        let adjacencies: Vec<u32> = (0..hops.adjacencies.len() as u32)
-            .filter(|&id| hops.adjacency_refs[id as usize] == 0)
-            .filter(|&id| !known(&|c| c.adjacencies_sent.get(id)))
-            .collect();
-        self.core.hops.set_free(sets, adjacencies);
+impl FibConsumer {
+    fn tell_group(&mut self, hops: &NextHops, id: u32, delta: &mut FibDelta) {
+        let group = &hops.groups[id];
+        delta.urgent |= self.groups_sent.get(id);
+        self.groups_sent.set(id, true);
+        let mut members = Vec::with_capacity(group.members.len() * 8);
+        for m in &group.members {
+            if !self.adjacencies_sent.get(m.adjacency) {
+                self.adjacencies_sent.set(m.adjacency, true);
+                delta.adjacencies.push(m.adjacency);
+            }
+            members.extend_from_slice(&m.adjacency.to_le_bytes());
+            members.extend_from_slice(&m.weight.to_le_bytes());
+            members.extend_from_slice(&[m.role, 0]);
+        }
+        delta.groups.push(GroupRow {
+            id,
+            key: group.key,
+            kind: hops.group_kind(id) as u8,
+            members,
+        });
+    }
+
+    /// It has all routes: what none of them uses any more ends.
+    fn bury(&mut self, hops: &NextHops, delta: &mut FibDelta) {
+        for id in self.dying_groups.take() {
+            if hops.groups[id].forwarded == 0 && self.groups_sent.get(id) {
+                self.groups_sent.set(id, false);
+                delta.dead_groups.push(id);
+            }
+        }
+        for id in self.dying_adjacencies.take() {
+            if !hops.adjacencies.in_use(id) && self.adjacencies_sent.get(id) {
+                self.adjacencies_sent.set(id, false);
+                delta.dead_adjacencies.push(id);
+            }
+        }
     }
 }
 
@@ -237,23 +261,6 @@ fn open(i: &mut Instance) -> [Cursor; 2] {
         }
     }
     [start(&mut i.v4), start(&mut i.v6)]
-}
-
-fn bury(hops: &NextHops, c: &mut FibConsumer, delta: &mut FibDelta) {
-    for (id, set) in hops.sets.iter().enumerate() {
-        let id = id as u32;
-        if set.routes == 0 && c.groups_sent.get(id) {
-            c.groups_sent.set(id, false);
-            delta.dead_groups.push(id);
-        }
-    }
-    for (id, &refs) in hops.adjacency_refs.iter().enumerate() {
-        let id = id as u32;
-        if refs == 0 && c.adjacencies_sent.get(id) {
-            c.adjacencies_sent.set(id, false);
-            delta.dead_adjacencies.push(id);
-        }
-    }
 }
 
 fn read_table<A: Addr>(t: &mut Table<A>, c: &mut Cursor, left: &mut usize, delta: &mut FibDelta) {

@@ -6,7 +6,7 @@ use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
 use super::source::Kind;
-use crate::wire::attributes::{self, Summary};
+use crate::wire::attributes::{self, NextHop, Summary};
 use crate::wire::code;
 
 pub type InfoId = u32;
@@ -24,8 +24,8 @@ pub struct Info {
     pub summary: Summary,
     /// BGP path attributes in canonical form (`wire::attributes`).
     pub attributes: Box<[u8]>,
-    /// The link-local next hop that came beside the global one (RFC 2545 3); rare, so behind a pointer.
-    link_local: Option<Box<u128>>,
+    /// The next hop as it was told where a link-local one came beside the global one (RFC 2545 3); rare, so behind a pointer.
+    told: Option<Box<NextHop>>,
 }
 
 #[derive(PartialEq, Eq, Clone, Copy)]
@@ -36,8 +36,7 @@ pub struct Key<'a> {
     pub metric: u32,
     pub tag: u32,
     pub attributes: &'a [u8],
-    /// 0 where there is none.
-    pub link_local: u128,
+    pub told: NextHop,
 }
 
 impl Info {
@@ -49,12 +48,13 @@ impl Info {
             metric: self.metric,
             tag: self.tag,
             attributes: &self.attributes,
-            link_local: self.link_local(),
+            told: self.told(),
         }
     }
 
-    pub fn link_local(&self) -> u128 {
-        self.link_local.as_deref().copied().unwrap_or(0)
+    /// The next hop as it was told; nothing where the set's own says it.
+    pub fn told(&self) -> NextHop {
+        self.told.as_deref().copied().unwrap_or_default()
     }
 
     /// The value of its AS_PATH.
@@ -87,8 +87,8 @@ impl Infos {
         h.write_u32(k.metric);
         h.write_u32(k.tag ^ ((k.kind as u32) << 24));
         k.distance.hash(&mut h);
-        if k.link_local != 0 {
-            h.write_u128(k.link_local);
+        if k.told.link_local != 0 {
+            k.told.hash(&mut h);
         }
         h.finish()
     }
@@ -113,7 +113,7 @@ impl Infos {
             tag: key.tag,
             summary,
             attributes: key.attributes.into(),
-            link_local: (key.link_local != 0).then(|| Box::new(key.link_local)),
+            told: (key.told.link_local != 0).then(|| Box::new(key.told)),
         };
         let id = match self.free.pop() {
             Some(id) => {

@@ -26,14 +26,8 @@ impl Engine {
                 "attribute_bytes",
                 int(self.core.infos.attribute_bytes() as i64),
             ),
-            (
-                "groups",
-                int(hops.sets.iter().filter(|s| s.routes > 0).count() as i64),
-            ),
-            (
-                "tracked_next_hops",
-                int(hops.trackers.iter().filter(|t| !t.vacant).count() as i64),
-            ),
+            ("groups", int(hops.groups.iter().count() as i64)),
+            ("tracked_next_hops", int(hops.tracked_count() as i64)),
         ])
     }
 }

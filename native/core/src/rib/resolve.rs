@@ -1,206 +1,89 @@
-//! Recursive next-hop resolution, as a function of the paths alone: what rounds that start from "nothing resolves" come to, so the
-//! result never depends on the order in which routes came (RFC 4271 5.1.3, 9.1.2.1). Where next hops do not depend on each other
-//! in a circle, one look at each in the right order gives the same.
-
-use std::collections::{HashMap, HashSet};
+//! Looking one next hop up (RFC 4271 5.1.3, 9.1.2.1): the longest prefix that covers it and does not lead through the next hop
+//! itself, under what is known of the other next hops.
 
 use super::core::Core;
-use super::instance::Instance;
-use super::nexthop::{Adjacency, AdjacencyKind, Resolution, SetKind};
+use super::instance::{Family, Instance};
+use super::nexthop::{blend, Adjacency, AdjacencyKind, Map, NextHopSet, Reason, SetKind};
 use super::select::{select, Candidate};
 use super::source::Kind;
 use super::table::Table;
 use super::NONE;
-use crate::prefix::{Addr, AnyPrefix, Ip};
+use crate::prefix::{is_link_local, Addr, AnyPrefix, Ip};
 
-const ROUNDS: usize = 16;
-
-/// A resolution inside a settlement, by value.
-#[derive(Clone, PartialEq, Eq, Default)]
-struct Trial {
-    resolved: bool,
-    metric: u32,
-    adjacencies: Vec<Adjacency>,
+/// What a look-up came to. Not resolved: no adjacencies, and `reason` says why.
+#[derive(Clone, Default)]
+pub struct Found {
+    pub metric: u32,
+    pub adjacencies: Vec<(Adjacency, u16)>,
+    pub via: Option<(AnyPrefix, Kind)>,
+    pub reason: Reason,
+    /// The trackers whose resolution it asked for, ascending.
+    pub reads: Vec<u32>,
+    /// Entries of shorter prefixes than this it did not come to.
+    pub reach: u8,
 }
 
-type Trials = HashMap<u32, (Trial, Option<AnyPrefix>)>;
+impl Found {
+    fn unresolved(reason: Reason) -> Found {
+        Found {
+            reason,
+            ..Found::default()
+        }
+    }
 
-/// Brings every tracker that the marked ones may influence to its resolution; refreshes the sets that use them.
-pub fn settle(core: &mut Core, instances: &[Instance]) {
-    if core.unsettled.is_empty() {
-        return;
-    }
-    let marked: HashSet<u32> = core
-        .unsettled
-        .drain(..)
-        .filter(|&t| !core.hops.trackers[t as usize].vacant)
-        .collect();
-    for &t in &marked {
-        let depends = dependencies(core, instances, t);
-        core.hops.set_depends(t, depends);
-    }
-    let affected = closure(core, marked, false);
-    let trials = match in_order(core, &affected) {
-        Some(order) => once(core, instances, order),
-        None => {
-            let component = closure(core, affected, true);
-            rounds(core, instances, &component)
-        }
-    };
-    commit(core, trials);
-}
-
-/// The affected trackers, each after those it depends on, if one look at each gives what rounds from nothing would: no cycle
-/// among them, nothing below them that never came to rest, and chains short enough to end before the last round.
-fn in_order(core: &mut Core, affected: &HashSet<u32>) -> Option<Vec<u32>> {
-    let trackers = &mut core.hops.trackers;
-    let mut waits: HashMap<u32, usize> = HashMap::with_capacity(affected.len());
-    for &t in affected {
-        let below = &trackers[t as usize].depends;
-        waits.insert(t, below.iter().filter(|d| affected.contains(d)).count());
-    }
-    let mut order: Vec<u32> = waits.iter().filter(|w| *w.1 == 0).map(|w| *w.0).collect();
-    let mut next = 0;
-    while let Some(&t) = order.get(next) {
-        next += 1;
-        let mut rank = 0;
-        for &d in &trackers[t as usize].depends {
-            let below = &trackers[d as usize];
-            if below.unstable && !affected.contains(&d) {
-                return None;
-            }
-            rank = rank.max(below.rank);
-        }
-        if usize::from(rank) + 2 >= ROUNDS {
-            return None;
-        }
-        trackers[t as usize].rank = rank + 1;
-        for d in &trackers[t as usize].dependents {
-            if let Some(n) = waits.get_mut(d) {
-                *n -= 1;
-                if *n == 0 {
-                    order.push(*d);
-                }
-            }
-        }
-    }
-    (order.len() == affected.len()).then_some(order)
-}
-
-fn once(core: &mut Core, instances: &[Instance], order: Vec<u32>) -> Trials {
-    let mut trials = Trials::with_capacity(order.len());
-    for t in order {
-        let result = evaluate(core, instances, t, &trials);
-        trials.insert(t, result);
-        core.hops.trackers[t as usize].unstable = false;
-    }
-    trials
-}
-
-/// Rounds from nothing over a set that depends on nothing outside it.
-fn rounds(core: &mut Core, instances: &[Instance], component: &HashSet<u32>) -> Trials {
-    let mut trials: Trials = component.iter().map(|&t| (t, Default::default())).collect();
-    for &t in component {
-        let tracker = &mut core.hops.trackers[t as usize];
-        tracker.rank = 0;
-        tracker.unstable = false;
-    }
-    let mut todo: Vec<u32> = component.iter().copied().collect();
-    for round in 1..=ROUNDS {
-        let mut fresh = Vec::new();
-        for &t in &todo {
-            let result = evaluate(core, instances, t, &trials);
-            if result.0 != trials[&t].0 {
-                fresh.push((t, result));
-            } else if let Some(kept) = trials.get_mut(&t) {
-                kept.1 = result.1;
-            }
-        }
-        if fresh.is_empty() {
-            break;
-        }
-        let changed: HashSet<u32> = fresh.iter().map(|f| f.0).collect();
-        for (t, result) in fresh {
-            let tracker = &mut core.hops.trackers[t as usize];
-            tracker.rank = round as u8;
-            // Loop guard: what still moves in the last round does not resolve.
-            tracker.unstable = round == ROUNDS;
-            let settled = if tracker.unstable {
-                Default::default()
-            } else {
-                result
-            };
-            trials.insert(t, settled);
-        }
-        todo = component
-            .iter()
-            .copied()
-            .filter(|&t| {
-                core.hops.trackers[t as usize]
-                    .depends
-                    .iter()
-                    .any(|d| changed.contains(d))
-            })
-            .collect();
-    }
-    trials
-}
-
-fn commit(core: &mut Core, trials: Trials) {
-    let mut sets: Vec<u32> = Vec::new();
-    for (t, (trial, via)) in trials {
-        let adjacencies: Vec<u32> = trial
-            .adjacencies
-            .iter()
-            .map(|&a| core.hops.adjacency(a))
-            .collect();
-        let tracker = &mut core.hops.trackers[t as usize];
-        tracker.via = via;
-        let fresh = Resolution {
-            resolved: trial.resolved,
-            metric: trial.metric,
-            adjacencies,
-        };
-        let old = std::mem::replace(&mut tracker.resolution, fresh);
-        if old != tracker.resolution {
-            sets.extend_from_slice(&tracker.users);
-        }
-        old.adjacencies
-            .iter()
-            .for_each(|&a| core.hops.drop_adjacency(a));
-    }
-    sets.sort_unstable();
-    sets.dedup();
-    for s in sets {
-        if core.hops.refresh(s) {
-            core.hops.sets[s as usize].dirty = true;
-            core.sweep_wanted = true;
-        }
+    /// The part that others build upon.
+    pub fn says_the_same(&self, other: &Found) -> bool {
+        self.metric == other.metric && self.adjacencies == other.adjacencies
     }
 }
 
-/// All trackers that depend on the given ones, at any distance; with `below` also all that any of these depends on.
-fn closure(core: &Core, given: HashSet<u32>, below: bool) -> HashSet<u32> {
-    let trackers = &core.hops.trackers;
-    let mut queue: Vec<u32> = given.iter().copied().collect();
-    let mut seen = given;
-    while let Some(t) = queue.pop() {
-        let t = &trackers[t as usize];
-        let down: &[u32] = if below { &t.depends } else { &[] };
-        for &n in t.dependents.iter().chain(down) {
-            if seen.insert(n) {
-                queue.push(n);
-            }
-        }
-    }
-    seen
-}
+/// What is known of next hops inside a settlement in rounds; of all others what they are resolved to.
+pub type Trials = Map<u32, Found>;
 
-fn dependencies(core: &Core, instances: &[Instance], tracker: u32) -> Vec<u32> {
+/// No prefix is that long: nothing in a table changes what was found.
+const OUT_OF_REACH: u8 = u8::MAX;
+
+pub fn look_up(core: &Core, instances: &[Instance], tracker: u32, trials: &Trials) -> Found {
     let t = &core.hops.trackers[tracker as usize];
-    let instance = &instances[usize::from(t.instance)];
+    let target = t.target;
+    if t.direct() {
+        let end = Adjacency {
+            ncp: target.ncp,
+            port: target.port,
+            gateway: target.addr,
+            kind: AdjacencyKind::Ip,
+        };
+        let up = core.hops.port_up(target.ncp, target.port);
+        return Found {
+            adjacencies: if up { vec![(end, 1)] } else { Vec::new() },
+            reach: OUT_OF_REACH,
+            ..Found::unresolved(Reason::PortDown)
+        };
+    }
+    let instance = &instances[usize::from(target.instance)];
+    let look = LookUp {
+        core,
+        tracker,
+        trials,
+    };
+    match target.addr {
+        Ip::V6(a) if is_link_local(a) => Found {
+            reach: OUT_OF_REACH,
+            ..Found::unresolved(Reason::NoPort)
+        },
+        Ip::V4(a) => look.walk(&instance.v4, a),
+        Ip::V6(a) => look.walk(&instance.v6, a),
+        Ip::None => Found::default(),
+    }
+}
+
+/// Every tracker that a look-up may ask for, whatever is resolved, ascending.
+pub fn may_read(core: &Core, instances: &[Instance], tracker: u32) -> Vec<u32> {
+    let t = &core.hops.trackers[tracker as usize];
+    let instance = &instances[usize::from(t.target.instance)];
     let mut out = Vec::new();
-    match t.addr {
+    match t.target.addr {
+        _ if t.direct() => {}
         Ip::V4(a) => collect(core, &instance.v4, a, tracker, &mut out),
         Ip::V6(a) => collect(core, &instance.v6, a, tracker, &mut out),
         Ip::None => {}
@@ -212,152 +95,129 @@ fn dependencies(core: &Core, instances: &[Instance], tracker: u32) -> Vec<u32> {
 
 fn collect<A: Addr>(core: &Core, table: &Table<A>, addr: A, own: u32, out: &mut Vec<u32>) {
     for idx in table.covering(addr, A::BITS) {
-        let sets = || {
-            table.path_list(idx).map(|(_, p)| {
-                &core.hops.sets[core.infos[p.info].next_hops as usize]
-                    .key
-                    .hops
-            })
-        };
-        // Where every path leads through this very next hop the prefix is passed over, whatever resolves.
-        if sets().all(|hops| hops.iter().any(|h| h.tracker == own)) {
-            continue;
-        }
-        for hops in sets() {
-            out.extend(hops.iter().map(|h| h.tracker).filter(|&t| t != NONE));
-        }
+        read(core, table, idx, own, out);
     }
 }
 
-fn evaluate(
-    core: &Core,
-    instances: &[Instance],
+/// Adds the trackers of an entry's paths; false, and none, where every path leads through `own`: such a prefix is passed over
+/// whatever resolves.
+fn read<A: Addr>(core: &Core, table: &Table<A>, idx: u32, own: u32, out: &mut Vec<u32>) -> bool {
+    let before = out.len();
+    let mut other = false;
+    for (_, p) in table.path_list(idx) {
+        let set = &core.hops.sets[core.infos[p.info].next_hops as usize];
+        other |= set.key.hops.iter().all(|h| h.tracker != own);
+        let trackers = set.key.hops.iter().map(|h| h.tracker);
+        out.extend(trackers.filter(|&t| t != NONE));
+    }
+    if !other {
+        out.truncate(before);
+    }
+    other
+}
+
+struct LookUp<'a> {
+    core: &'a Core,
     tracker: u32,
-    trials: &Trials,
-) -> (Trial, Option<AnyPrefix>) {
-    let t = &core.hops.trackers[tracker as usize];
-    let instance = &instances[usize::from(t.instance)];
-    match t.addr {
-        Ip::V4(a) => walk(core, &instance.v4, a, tracker, trials),
-        Ip::V6(a) => walk(core, &instance.v6, a, tracker, trials),
-        Ip::None => Default::default(),
-    }
+    trials: &'a Trials,
 }
 
-/// How far a set is under the trial resolutions: usable, and its metric.
-fn standing(core: &Core, set: u32, trials: &Trials) -> (bool, u32) {
-    let key = &core.hops.sets[set as usize].key;
-    let (mut usable, mut metric) = (key.kind != SetKind::Via, u32::MAX);
-    for h in &key.hops {
-        if h.tracker == NONE {
-            return (true, 0);
+impl LookUp<'_> {
+    fn standing(&self, set: u32) -> (bool, u32) {
+        let set = &self.core.hops.sets[set as usize];
+        if self.trials.is_empty() {
+            return (set.resolved, set.metric);
         }
-        let (resolved, distance) = match trials.get(&h.tracker) {
-            Some((trial, _)) => (trial.resolved, trial.metric),
+        self.core.hops.standing(set, |t| match self.trials.get(&t) {
+            Some(found) => (!found.adjacencies.is_empty()).then_some(found.metric),
             None => {
-                let r = &core.hops.trackers[h.tracker as usize].resolution;
-                (r.resolved, r.metric)
+                let r = &self.core.hops.trackers[t as usize].resolution;
+                r.resolved().then_some(r.metric)
             }
-        };
-        if resolved {
-            usable = true;
-            metric = metric.min(distance);
-        }
+        })
     }
-    (usable, if metric == u32::MAX { 0 } else { metric })
-}
 
-fn walk<A: Addr>(
-    core: &Core,
-    table: &Table<A>,
-    addr: A,
-    tracker: u32,
-    trials: &Trials,
-) -> (Trial, Option<AnyPrefix>) {
-    let mut candidates: Vec<Candidate> = Vec::new();
-    for idx in table.covering(addr, A::BITS) {
-        candidates.clear();
-        candidates.extend(core.usable(table, idx, |s| standing(core, s, trials)));
-        let Some((best, _)) = select(&mut candidates, &table.options, &mut |_, _| {}) else {
-            continue;
-        };
-        let info = &core.infos[table.paths[best as usize].info];
-        let set = &core.hops.sets[info.next_hops as usize];
-        if set.key.hops.iter().any(|h| h.tracker == tracker) {
-            continue; // it cannot resolve through itself: a shorter prefix may serve
+    fn walk<A: Family>(&self, table: &Table<A>, addr: A) -> Found {
+        let mut candidates: Vec<Candidate> = Vec::new();
+        let mut reads: Vec<u32> = Vec::new();
+        let mut found = Found::default();
+        for idx in table.covering(addr, A::BITS) {
+            if !read(self.core, table, idx, self.tracker, &mut reads) {
+                continue;
+            }
+            candidates.clear();
+            let standing = |set| self.standing(set);
+            candidates.extend(self.core.usable(table, idx, standing));
+            let Some((best, _)) = select(&mut candidates, &table.options, &mut |_, _| {}) else {
+                continue;
+            };
+            let info = &self.core.infos[table.paths[best as usize].info];
+            let set = &self.core.hops.sets[info.next_hops as usize];
+            if set.key.hops.iter().any(|h| h.tracker == self.tracker) {
+                continue; // it cannot resolve through itself: a shorter prefix may serve
+            }
+            let prefix = table.entries[idx as usize].prefix;
+            found = self.through(set, addr.wrap());
+            if prefix.len == 0 && !table.options.resolve_via_default {
+                found = Found::unresolved(if found.adjacencies.is_empty() {
+                    Reason::NoRoute
+                } else {
+                    Reason::OnlyDefault
+                });
+            }
+            if !found.adjacencies.is_empty() {
+                found.metric = info.metric; // 0 where BGP gave the route
+                found.via = Some((A::wide(prefix), info.kind));
+            }
+            found.reach = prefix.len;
+            break;
         }
-        let prefix = table.entries[idx as usize].prefix;
-        let via = match (prefix.addr.wrap(), prefix.len) {
-            (Ip::V4(a), len) => Some(AnyPrefix::V4(crate::prefix::Prefix { addr: a, len })),
-            (Ip::V6(a), len) => Some(AnyPrefix::V6(crate::prefix::Prefix { addr: a, len })),
-            (Ip::None, _) => None,
-        };
-        let metric = if info.kind == Kind::Bgp {
-            0
-        } else {
-            info.metric
-        };
-        let mut trial = Trial {
-            resolved: true,
-            metric,
-            adjacencies: Vec::new(),
-        };
-        match set.key.kind {
+        reads.sort_unstable();
+        reads.dedup();
+        found.reads = reads;
+        found
+    }
+
+    fn through(&self, set: &NextHopSet, addr: Ip) -> Found {
+        let adjacencies = match set.key.kind {
             SetKind::Connected => {
                 let port = set.key.hops[0];
                 if port.role == 1 {
-                    // RFC 4271 5.1.3: one of our own addresses is no next hop
-                    return (Trial::default(), via);
+                    return Found::unresolved(Reason::OwnAddress); // RFC 4271 5.1.3
                 }
-                trial.adjacencies.push(Adjacency {
+                let neighbor = Adjacency {
                     ncp: port.ncp,
                     port: port.port,
-                    gateway: addr.wrap(),
+                    gateway: addr,
                     kind: AdjacencyKind::Ip,
-                });
-            }
-            SetKind::Blackhole | SetKind::Unreachable => {
-                let kind = if set.key.kind == SetKind::Blackhole {
-                    AdjacencyKind::Drop
-                } else {
-                    AdjacencyKind::Unreachable
                 };
-                trial.adjacencies.push(Adjacency {
-                    ncp: 0,
-                    port: 0,
-                    gateway: Ip::None,
-                    kind,
-                });
+                vec![(neighbor, 1)]
             }
+            SetKind::Blackhole => vec![(Adjacency::end(AdjacencyKind::Drop), 1)],
+            SetKind::Unreachable => vec![(Adjacency::end(AdjacencyKind::Unreachable), 1)],
             SetKind::Via => {
-                for h in &set.key.hops {
-                    let found: Vec<Adjacency> = if h.tracker == NONE {
-                        vec![Adjacency {
-                            ncp: h.ncp,
-                            port: h.port,
-                            gateway: h.addr,
-                            kind: AdjacencyKind::Ip,
-                        }]
-                    } else {
-                        match trials.get(&h.tracker) {
-                            Some(t) => t.0.adjacencies.clone(),
-                            None => core.hops.trackers[h.tracker as usize]
-                                .resolution
-                                .adjacencies
-                                .iter()
-                                .map(|&a| core.hops.adjacencies[a as usize])
-                                .collect(),
-                        }
-                    };
-                    for a in found {
-                        if !trial.adjacencies.contains(&a) {
-                            trial.adjacencies.push(a);
-                        }
-                    }
-                }
+                let hops = set.key.hops.iter();
+                let parts: Vec<_> = hops
+                    .map(|h| (h.weight, self.adjacencies(h.tracker)))
+                    .collect();
+                blend(parts.iter().map(|(weight, ends)| (*weight, &ends[..])))
+            }
+        };
+        Found {
+            adjacencies,
+            ..Found::default()
+        }
+    }
+
+    fn adjacencies(&self, tracker: u32) -> Vec<(Adjacency, u16)> {
+        match self.trials.get(&tracker) {
+            Some(found) => found.adjacencies.clone(),
+            None => {
+                let hops = &self.core.hops;
+                let resolution = &hops.trackers[tracker as usize].resolution;
+                let ends = resolution.adjacencies.iter();
+                ends.map(|&(a, w)| (hops.adjacencies[a], w)).collect()
             }
         }
-        return (trial, via);
     }
-    Default::default()
 }

@@ -2,13 +2,13 @@
 
 use super::core::Core;
 use super::infos::Info;
-use super::nexthop::AdjacencyKind;
 use super::select::{choose, Choice, Step, STEP_NAMES};
 use super::source::Kind;
 use super::table::{Entry, Path, Table};
-use super::value::{attributes_value, int, ip, prefix_text, text, text_or_null, Value};
+use super::value::{attributes_value, int, text, Value};
 use super::NONE;
 use crate::prefix::{Addr, Ip};
+use crate::wire::attributes::NextHop;
 
 /// How the paths of one prefix stand to each other.
 pub(super) struct Comparison {
@@ -42,115 +42,19 @@ impl Comparison {
 }
 
 impl Core {
-    fn adjacency_value(&self, id: u32) -> Vec<(&'static str, Value)> {
-        let a = &self.hops.adjacencies[id as usize];
-        let kind = match a.kind {
-            AdjacencyKind::Ip => "ip",
-            AdjacencyKind::Drop => "drop",
-            AdjacencyKind::Local => "local",
-            AdjacencyKind::Unreachable => "unreachable",
-        };
-        vec![
-            ("id", int(id)),
-            ("ncp", text_or_null(self.hops.name(a.ncp))),
-            ("port", text_or_null(self.hops.name(a.port))),
-            ("gateway", ip(a.gateway)),
-            ("kind", text(kind)),
-        ]
-    }
-
-    /// What a group leads to, each adjacency's number under this name.
-    fn members_value(&self, group: u32, number: &'static str) -> Vec<Value> {
-        let members = self.hops.sets[group as usize].members.iter();
-        members
-            .map(|m| {
-                let mut row = self.adjacency_value(m.adjacency);
-                row[0].0 = number;
-                row.push(("weight", int(m.weight)));
-                row.push(("role", int(m.role)));
-                Value::Map(row)
-            })
-            .collect()
-    }
-
-    pub(super) fn group_value(&self, id: u32) -> Value {
-        let set = &self.hops.sets[id as usize];
-        Value::Map(vec![
-            ("id", int(id)),
-            (
-                "key",
-                text(
-                    set.hash
-                        .iter()
-                        .map(|b| format!("{b:02x}"))
-                        .collect::<String>(),
-                ),
-            ),
-            ("kind", int(self.hops.group_kind(id) as u8)),
-            ("members", Value::List(self.members_value(id, "adjacency"))),
-            ("routes", int(set.routes)),
-            ("resolved", Value::Bool(set.resolved)),
-        ])
-    }
-
-    fn next_hops_value(&self, set: u32) -> Value {
-        let key = &self.hops.sets[set as usize].key;
-        let rows = key.hops.iter().map(|h| {
-            let (resolved, via, metric, adjacencies) = if h.tracker == NONE {
-                let own: Vec<u32> = self.hops.sets[set as usize]
-                    .members
-                    .iter()
-                    .map(|m| m.adjacency)
-                    .filter(|&a| {
-                        let a = &self.hops.adjacencies[a as usize];
-                        (a.ncp, a.port, a.gateway) == (h.ncp, h.port, h.addr)
-                    })
-                    .collect();
-                (true, Value::Null, 0, own)
-            } else {
-                let t = &self.hops.trackers[h.tracker as usize];
-                let via = t.via.as_ref().map_or(Value::Null, |p| text(prefix_text(p)));
-                let r = &t.resolution;
-                (r.resolved, via, r.metric, r.adjacencies.clone())
-            };
-            Value::Map(vec![
-                ("address", ip(h.addr)),
-                ("ncp", text_or_null(self.hops.name(h.ncp))),
-                ("port", text_or_null(self.hops.name(h.port))),
-                ("weight", int(h.weight)),
-                ("resolved", Value::Bool(resolved)),
-                ("via", via),
-                ("metric", int(metric)),
-                (
-                    "adjacencies",
-                    Value::List(
-                        adjacencies
-                            .into_iter()
-                            .map(|a| Value::Map(self.adjacency_value(a)))
-                            .collect(),
-                    ),
-                ),
-            ])
-        });
-        Value::List(rows.collect())
-    }
-
     fn info_attributes(&self, info: &Info) -> Value {
         if info.kind != Kind::Bgp {
             return Value::Null;
         }
         let hops = &self.hops.sets[info.next_hops as usize].key.hops;
-        attributes_value(
-            &info.attributes,
-            hops.first().map_or(Ip::None, |h| h.addr),
-            info.link_local(),
-        )
-    }
-
-    fn why_unusable(&self, set: u32) -> String {
-        let key = &self.hops.sets[set as usize].key;
-        let names: Vec<String> = key.hops.iter().map(|h| h.addr.text()).collect();
-        format!("next hop unresolved: {}", names.join(", "))
+        let told = match info.told() {
+            NextHop { link_local: 0, .. } => NextHop {
+                ip: hops.first().map_or(Ip::None, |h| h.addr),
+                link_local: 0,
+            },
+            both => both,
+        };
+        attributes_value(&info.attributes, told.ip, told.link_local)
     }
 
     pub(super) fn comparison<A: Addr>(&self, t: &Table<A>, idx: u32) -> Comparison {

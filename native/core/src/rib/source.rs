@@ -1,6 +1,9 @@
 //! Who gives paths: connected, static, and one source per Established BGP session.
 
-use crate::prefix::Ip;
+use super::nexthop::Hop;
+use super::NONE;
+use crate::prefix::{is_link_local, Ip};
+use crate::wire::attributes::NextHop;
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]
 #[repr(u8)]
@@ -39,5 +42,50 @@ pub struct Source {
     pub distance: u32,
     /// The first thing compared between paths of BGP; the higher wins.
     pub weight: u16,
+    /// Where a peer is, for its link-local next hops: numbers of names, 0 where that is not known.
+    pub ncp: u16,
+    pub port: u16,
+    /// A peer's address in its instance (`nexthop::Givers`).
+    pub giver: u32,
     pub paths: [u32; 2],
+}
+
+impl Source {
+    /// One of routes that no peer tells, or reserved.
+    pub fn own(kind: Kind, instance: u16) -> Source {
+        Source {
+            kind,
+            instance,
+            up: true,
+            import_accept: true,
+            ebgp: false,
+            asn: 0,
+            router_id: 0,
+            address: Ip::None,
+            distance: u32::from(kind != Kind::Connected),
+            weight: 0,
+            ncp: 0,
+            port: 0,
+            giver: NONE,
+            paths: [0; 2],
+        }
+    }
+
+    /// Where a next hop that this peer tells leads: a link-local address, alone or beside an unspecified one, is on the link to the
+    /// peer (RFC 2545 3, RFC 8950 3).
+    pub fn hop(&self, told: &NextHop) -> Hop {
+        let addr = match told.ip {
+            Ip::V6(0) if is_link_local(told.link_local) => Ip::V6(told.link_local),
+            ip => ip,
+        };
+        let hop = Hop::to(self.instance, addr);
+        match addr {
+            Ip::V6(a) if is_link_local(a) => Hop {
+                ncp: self.ncp,
+                port: self.port,
+                ..hop
+            },
+            _ => hop,
+        }
+    }
 }

@@ -27,11 +27,9 @@ impl Engine {
 
     /// Walks of leaks and then the sweep, up to `budget` units (a prefix looked at is one); true while more is waiting.
     pub fn step(&mut self, budget: usize) -> bool {
-        if !self.sweep.active && !self.leaking() && !self.burying() {
-            return false;
-        }
-        let mut left = self.step_leaks(budget);
-        left = self.step_tombstones(left);
+        let mut left = self.core.settle(&self.instances, budget);
+        self.note_sweep();
+        left = self.step_leaks(left);
         let tables = self.instances.len() * 2;
         while left > 0 && self.sweep.active {
             let (n, from) = self.sweep.at;
@@ -75,8 +73,8 @@ impl Engine {
                 self.end_sweep();
             }
         }
-        self.settle();
-        self.sweep.active || self.leaking() || self.burying()
+        self.share_if_many();
+        self.sweep.active || self.leaking() || !self.core.settling.is_over()
     }
 
     fn end_sweep(&mut self) {

@@ -10,7 +10,6 @@ use hashbrown::HashTable;
 use super::feed::{Log, Pos};
 use super::infos::InfoId;
 use super::options::Options;
-use super::order::Order;
 use super::originate::Kinds;
 use super::NONE;
 use crate::prefix::{Addr, Prefix};
@@ -141,12 +140,8 @@ pub struct Table<A> {
     /// Protocols of which the sweep under way tells peers again.
     pub retold: Kinds,
     pub tracked: Tracked<A>,
-    /// While somebody pages through the table.
-    pub order: Option<Order<A>>,
     pub fib_log: Log,
     pub rib_log: Log,
-    /// So many entries without paths are borne before a walk looks for those that nobody waits for.
-    pub patience: usize,
     /// Slots freed since export groups last looked: what they noted about them is void.
     pub freed: Vec<u32>,
     /// Routes in the FIB, and the sum of their keyed hashes.
@@ -174,10 +169,8 @@ impl<A: Addr> Table<A> {
             redistributed: Kinds::default(),
             retold: Kinds::default(),
             tracked: Tracked::default(),
-            order: None,
             fib_log: Log::default(),
             rib_log: Log::default(),
-            patience: 16_384,
             freed: Vec::new(),
             fib_count: 0,
             fib_digest: 0,
@@ -235,9 +228,6 @@ impl<A: Addr> Table<A> {
             }
         };
         self.lengths[usize::from(p.len)] += 1;
-        if self.order.as_mut().is_some_and(|o| !o.add(p)) {
-            self.order = None;
-        }
         let (entries, seed) = (&self.entries, &self.seed);
         self.index.insert_unique(hash, idx, |&i| {
             Self::hash(seed, &entries[i as usize].prefix)
@@ -389,11 +379,6 @@ impl<A: Addr> Table<A> {
 
     pub fn prefix_count(&self) -> usize {
         self.entries.len() - self.free.len()
-    }
-
-    /// Entries without paths.
-    pub fn tombstones(&self) -> usize {
-        self.prefix_count() - self.populated
     }
 
     pub fn path_count(&self) -> usize {

@@ -37,17 +37,12 @@ impl Engine {
     pub fn source(&mut self, kind: Kind, instance: u16) -> u32 {
         let n = self.core.sources.len() as u32;
         self.add_source(Source {
-            kind,
-            instance,
-            up: true,
-            import_accept: true,
             ebgp: true,
             asn: 65001,
             router_id: n,
             address: Ip::V4(0x0a00_0000 + n),
             distance: 20,
-            weight: 0,
-            paths: [0; 2],
+            ..Source::own(kind, instance)
         })
     }
 

@@ -1,4 +1,3 @@
 mod fixture;
 mod leaks;
 mod queries;
-mod watches;
