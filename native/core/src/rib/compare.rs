@@ -63,12 +63,11 @@ pub fn by_tie_break(a: &Candidate, b: &Candidate, o: &Options) -> Verdict {
     }
 }
 
-/// All steps of the kinds that are not BGP.
+/// All steps of the kinds that are not BGP: a source of those gives one path of a prefix.
 pub fn by_metric(a: &Candidate, b: &Candidate) -> Verdict {
     steps! {
         Distance: a.distance().cmp(&b.distance());
         Metric: a.info.metric.cmp(&b.info.metric);
         Source: a.given.source.cmp(&b.given.source);
-        PathId: a.given.path_id.cmp(&b.given.path_id);
     }
 }

@@ -9,7 +9,7 @@ use super::options::Options;
 use super::source::{Kind, Source};
 use super::table::Path;
 
-/// Numbers as in `rib/step.py`.
+/// Numbers as in `rib/step.py`, in the order in which they are tried: of those at which paths went, the greatest decided.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 #[repr(u8)]
 pub enum Step {

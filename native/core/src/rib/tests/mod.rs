@@ -1,3 +1,4 @@
 mod fixture;
 mod leaks;
 mod queries;
+mod selection;
