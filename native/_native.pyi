@@ -196,7 +196,8 @@ class Engine:
         the last prefix shown if more follow, else None. ``best_only`` False: every path, unusable ones too, those of a prefix by
         (source, path id) and never cut, so that the last prefix may exceed the limit. communities: each is present, as "65001:100",
         "a:b:c" or 16 hexadecimal digits; origin_as: the last AS of a path that does not end in a set; neighbor_as: as MED is compared,
-        0 for none; as_in_path: anywhere. Paths of other protocols have no community and no AS. One pass over the table whatever the page.
+        0 for none; as_in_path: anywhere. Paths of other protocols have no community and no AS. The first page of a large table is one pass over it; the second
+        makes an order of it that further pages walk along.
         ValueError: no such instance or protocol, no community."""
     def next_hops(self) -> list[dict[str, Any]]:
         """Every next hop that is looked up: address, instance, resolved, via (prefix or None), protocol of that route, metric, adjacencies with

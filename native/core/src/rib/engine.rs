@@ -76,6 +76,10 @@ impl Engine {
     /// Seconds since any origin; they never run back.
     pub fn set_time(&mut self, seconds: u32) {
         self.core.now = self.core.now.max(seconds);
+        for i in &mut self.instances {
+            i.v4.order.take_if(|o| o.expired(self.core.now));
+            i.v6.order.take_if(|o| o.expired(self.core.now));
+        }
     }
 
     /// Other options for an instance: everything in it is resolved and chosen again.

@@ -18,6 +18,7 @@ pub mod marks;
 pub mod memory;
 pub mod nexthop;
 pub mod options;
+mod order;
 pub mod originate;
 pub mod query;
 pub mod resolve;

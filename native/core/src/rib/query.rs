@@ -6,9 +6,13 @@ use super::core::Core;
 use super::criteria::{Criteria, Judge};
 use super::engine::Engine;
 use super::instance::Family;
+use super::order::Order;
 use super::table::{Table, HAS_BEST, VACANT};
 use super::value::Value;
 use crate::prefix::{Addr, AnyPrefix, Ip, Prefix};
+
+/// Slots up to which a pass over the table is as good as an order of it.
+const ORDERED: usize = 4096;
 
 /// What a page of a query shows.
 pub struct Page {
@@ -69,50 +73,19 @@ impl Engine {
     }
 
     /// Rows of paths for which all criteria hold, in the order of prefixes, those of one prefix by (source, path identifier) and never
-    /// cut; the last prefix shown if more follow. One pass over the table, and memory for the page alone.
+    /// cut; the last prefix shown if more follow.
     pub fn query(
-        &self,
+        &mut self,
         instance: usize,
         afi: u16,
         criteria: &Criteria,
         page: &Page,
     ) -> (Vec<Value>, Option<AnyPrefix>) {
-        let i = &self.instances[instance];
+        let i = &mut self.instances[instance];
         match afi {
-            1 => self.query_table(&i.v4, criteria, page),
-            _ => self.query_table(&i.v6, criteria, page),
+            1 => query_table(&self.core, &mut i.v4, criteria, page),
+            _ => query_table(&self.core, &mut i.v6, criteria, page),
         }
-    }
-
-    fn query_table<A: Family>(
-        &self,
-        t: &Table<A>,
-        criteria: &Criteria,
-        page: &Page,
-    ) -> (Vec<Value>, Option<AnyPrefix>) {
-        let (mut rows, mut last) = (Vec::new(), None);
-        let Some(area) = criteria.area::<A>() else {
-            return (rows, last);
-        };
-        let mut judge = Judge::new(&self.core, criteria);
-        for (prefix, idx) in least(t, area, page, &mut judge) {
-            if rows.len() >= page.limit.max(1) {
-                return (rows, last);
-            }
-            let e = &t.entries[idx as usize];
-            if page.best_only {
-                rows.push(Value::Map(self.core.best_row(t, e)));
-            } else {
-                let all = t.path_list(idx).filter(|(_, p)| judge.holds(p));
-                let mut shown: Vec<_> = all.map(|(at, p)| (p.source, p.path_id, at)).collect();
-                shown.sort_unstable();
-                let c = self.core.comparison(t, idx);
-                let row = |(_, _, at)| self.core.path_row(t, e, at, &c);
-                rows.extend(shown.into_iter().map(row));
-            }
-            last = Some(A::wide(prefix));
-        }
-        (rows, None)
     }
 }
 
@@ -140,15 +113,95 @@ fn page<A: Addr>(core: &Core, t: &Table<A>, cursor: usize, limit: usize) -> (Vec
     (rows, if at < t.entries.len() { at } else { 0 })
 }
 
+fn query_table<A: Family>(
+    core: &Core,
+    t: &mut Table<A>,
+    criteria: &Criteria,
+    page: &Page,
+) -> (Vec<Value>, Option<AnyPrefix>) {
+    let Some(area) = criteria.area::<A>() else {
+        return (Vec::new(), None);
+    };
+    let after = page.after.and_then(A::narrow);
+    if after.is_some() && t.entries.len() > ORDERED {
+        order(t, core.now);
+    }
+    let (rows, last) = rows(core, t, criteria, page, area, after);
+    if last.is_none() {
+        t.order = None;
+    }
+    (rows, last)
+}
+
+/// Whoever asks for a second page may want them all.
+fn order<A: Addr>(t: &mut Table<A>, now: u32) {
+    let entries = &t.entries;
+    let order = t.order.get_or_insert_with(|| {
+        let taken = entries.iter().filter(|e| e.flags & VACANT == 0);
+        Order::new(taken.map(|e| e.prefix), now)
+    });
+    order.settle(now);
+}
+
+fn rows<A: Family>(
+    core: &Core,
+    t: &Table<A>,
+    criteria: &Criteria,
+    page: &Page,
+    area: Prefix<A>,
+    after: Option<Prefix<A>>,
+) -> (Vec<Value>, Option<AnyPrefix>) {
+    let (mut rows, mut last) = (Vec::new(), None);
+    let mut judge = Judge::new(core, criteria);
+    let candidates: Box<dyn Iterator<Item = (Prefix<A>, u32)>> = match &t.order {
+        Some(order) => Box::new(
+            order
+                .walk(area, after)
+                .filter_map(|p| Some((p, t.find(&p)?))),
+        ),
+        None => Box::new(least(t, area, after, page, &mut judge).into_iter()),
+    };
+    for (prefix, idx) in candidates {
+        if !wanted(t, idx, page, &mut judge) {
+            continue;
+        }
+        if rows.len() >= page.limit.max(1) {
+            return (rows, last);
+        }
+        let e = &t.entries[idx as usize];
+        if page.best_only {
+            rows.push(Value::Map(core.best_row(t, e)));
+        } else {
+            let all = t.path_list(idx).filter(|(_, p)| judge.holds(p));
+            let mut shown: Vec<_> = all.map(|(at, p)| (p.source, p.path_id, at)).collect();
+            shown.sort_unstable();
+            let c = core.comparison(t, idx);
+            let row = |(_, _, at)| core.path_row(t, e, at, &c);
+            rows.extend(shown.into_iter().map(row));
+        }
+        last = Some(A::wide(prefix));
+    }
+    (rows, None)
+}
+
+fn wanted<A: Addr>(t: &Table<A>, idx: u32, page: &Page, judge: &mut Judge<'_>) -> bool {
+    let e = &t.entries[idx as usize];
+    if page.best_only {
+        e.flags & HAS_BEST != 0 && judge.holds(&t.paths[e.head as usize])
+    } else {
+        t.path_list(idx).any(|(_, p)| judge.holds(p))
+    }
+}
+
 /// The least prefixes of a page with their slots: one more than it may show, which tells whether more follow.
-fn least<A: Family>(
+fn least<A: Addr>(
     t: &Table<A>,
     area: Prefix<A>,
+    after: Option<Prefix<A>>,
     page: &Page,
     judge: &mut Judge<'_>,
 ) -> Vec<(Prefix<A>, u32)> {
     let most = page.limit.max(1).saturating_add(1);
-    let after = page.after.and_then(A::narrow);
     let mut found: BinaryHeap<(Prefix<A>, u32)> = BinaryHeap::new();
     for (idx, e) in t.entries.iter().enumerate() {
         if e.flags & VACANT != 0
@@ -158,17 +211,11 @@ fn least<A: Family>(
         {
             continue;
         }
-        let idx = idx as u32;
-        let wanted = if page.best_only {
-            e.flags & HAS_BEST != 0 && judge.holds(&t.paths[e.head as usize])
-        } else {
-            t.path_list(idx).any(|(_, p)| judge.holds(p))
-        };
-        if wanted {
+        if wanted(t, idx as u32, page, judge) {
             if found.len() == most {
                 found.pop();
             }
-            found.push((e.prefix, idx));
+            found.push((e.prefix, idx as u32));
         }
     }
     found.into_sorted_vec()

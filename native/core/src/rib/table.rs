@@ -10,6 +10,7 @@ use hashbrown::HashTable;
 use super::feed::{Log, Pos};
 use super::infos::InfoId;
 use super::options::Options;
+use super::order::Order;
 use super::originate::Kinds;
 use super::NONE;
 use crate::prefix::{Addr, Prefix};
@@ -140,6 +141,8 @@ pub struct Table<A> {
     /// Protocols of which the sweep under way tells peers again.
     pub retold: Kinds,
     pub tracked: Tracked<A>,
+    /// While somebody pages through the table.
+    pub order: Option<Order<A>>,
     pub fib_log: Log,
     pub rib_log: Log,
     /// Slots freed since export groups last looked: what they noted about them is void.
@@ -169,6 +172,7 @@ impl<A: Addr> Table<A> {
             redistributed: Kinds::default(),
             retold: Kinds::default(),
             tracked: Tracked::default(),
+            order: None,
             fib_log: Log::default(),
             rib_log: Log::default(),
             freed: Vec::new(),
@@ -228,6 +232,9 @@ impl<A: Addr> Table<A> {
             }
         };
         self.lengths[usize::from(p.len)] += 1;
+        if self.order.as_mut().is_some_and(|o| !o.add(p)) {
+            self.order = None;
+        }
         let (entries, seed) = (&self.entries, &self.seed);
         self.index.insert_unique(hash, idx, |&i| {
             Self::hash(seed, &entries[i as usize].prefix)

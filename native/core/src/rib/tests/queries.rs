@@ -31,7 +31,7 @@ fn prefixes(rows: &[Value]) -> Vec<&str> {
     rows.iter().map(|r| words(field(r, "prefix"))).collect()
 }
 
-fn all(e: &Engine, criteria: &Criteria) -> Vec<(String, i64)> {
+fn all(e: &mut Engine, criteria: &Criteria) -> Vec<(String, i64)> {
     let (rows, last) = e.query(0, 1, criteria, &page(None, 1000, false));
     assert_eq!(last, None);
     shown(&rows)
@@ -112,44 +112,44 @@ fn criteria_hold_for_the_path_of_the_row() {
         communities: &[],
     };
     e.announce(q, "10.2.0.0/16", "192.0.2.1", said);
-    let of = |e: &Engine, c: Criteria| all(e, &c);
+    let of = |e: &mut Engine, c: Criteria| all(e, &c);
     let one = |p: &str, s: i64| vec![(p.to_owned(), s)];
     let mut c = Criteria {
         as_in_path: Some(9),
         ..Criteria::default()
     };
-    assert_eq!(of(&e, c.clone()).len(), 2);
+    assert_eq!(of(&mut e, c.clone()).len(), 2);
     c.origin_as = Some(9);
-    assert_eq!(of(&e, c.clone()), one("10.1.0.0/16", 2));
+    assert_eq!(of(&mut e, c.clone()), one("10.1.0.0/16", 2));
     c.neighbor_as = Some(65002);
-    assert_eq!(of(&e, c), []);
+    assert_eq!(of(&mut e, c), []);
     let c = Criteria {
         neighbor_as: Some(65002),
         ..Criteria::default()
     };
-    assert_eq!(of(&e, c), one("10.2.0.0/16", 3));
+    assert_eq!(of(&mut e, c), one("10.2.0.0/16", 3));
     let c = Criteria {
         communities: vec![Community::parse("65001:100").expect("a community")],
         ..Criteria::default()
     };
-    assert_eq!(of(&e, c.clone()), one("10.1.0.0/16", 2));
+    assert_eq!(of(&mut e, c.clone()), one("10.1.0.0/16", 2));
     assert_eq!(e.query(0, 1, &c, &page(None, 9, true)).0, []); // not of the best path
     let c = Criteria {
         protocols: vec![Kind::Static],
         within: Some(prefix("10.0.0.0/8")),
         ..Criteria::default()
     };
-    assert_eq!(of(&e, c), one("10.1.0.0/16", 1));
+    assert_eq!(of(&mut e, c), one("10.1.0.0/16", 1));
     let c = Criteria {
         within: Some(prefix("10.1.0.0/17")),
         ..Criteria::default()
     };
-    assert_eq!(of(&e, c), []);
+    assert_eq!(of(&mut e, c), []);
     let c = Criteria {
         within: Some(prefix("2001:db8::/32")),
         ..Criteria::default()
     };
-    assert_eq!(of(&e, c), []);
+    assert_eq!(of(&mut e, c), []);
 }
 
 #[test]
@@ -216,4 +216,55 @@ proptest! {
         }
         prop_assert_eq!(joined, whole);
     }
+}
+
+#[test]
+fn pages_of_a_large_table_follow_its_changes() {
+    let mut e = engine();
+    e.source(Kind::Static, 0);
+    let p = |n: u32| format!("10.{}.{}.0/24", n >> 8, n & 0xff);
+    for n in (0..6000).rev() {
+        e.blackhole(1, &p(2 * n));
+    }
+    let any = Criteria::default();
+    let (first, mut after) = e.query(0, 1, &any, &page(None, 1000, true));
+    assert_eq!(prefixes(&first).last(), Some(&p(1998).as_str()));
+    let (second, last) = e.query(0, 1, &any, &page(after, 1000, true));
+    assert_eq!(prefixes(&second).last(), Some(&p(3998).as_str()));
+    after = last;
+    for n in [4000, 4002, 11_998] {
+        e.withdraw(1, &p(n));
+    }
+    for n in [3997, 4002, 4003, 4001] {
+        e.blackhole(1, &p(n)); // one behind, one back again, two new ones
+    }
+    e.blackhole(1, "10.0.0.0/8");
+    let (third, _) = e.query(0, 1, &any, &page(after, 4, true));
+    assert_eq!(prefixes(&third), [4001, 4002, 4003, 4004].map(p));
+    let whole = e.query(0, 1, &any, &page(None, usize::MAX, true)).0;
+    let mut joined = Vec::new();
+    after = None;
+    loop {
+        let (rows, last) = e.query(0, 1, &any, &page(after, 777, true));
+        joined.extend(rows);
+        after = last;
+        if after.is_none() {
+            break;
+        }
+    }
+    assert_eq!(joined, whole);
+    let inside = Criteria {
+        within: Some(prefix("10.16.0.0/16")),
+        ..Criteria::default()
+    };
+    let (rows, last) = e.query(
+        0,
+        1,
+        &inside,
+        &page(Some(prefix("10.15.0.0/24")), 200, true),
+    );
+    assert_eq!(
+        (prefixes(&rows)[0], rows.len(), last),
+        ("10.16.0.0/24", 128, None)
+    );
 }
