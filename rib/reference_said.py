@@ -95,10 +95,11 @@ class Said:
         self._instance(source), self._instance(target)
         if source == target:
             raise ValueError("a leak joins two instances")
+        ranges = tuple(PrefixRange(Prefix.of(address, length), ge, le) for address, length, ge, le in prefixes)
+        leak = Leak(source, target, frozenset(map(Protocol.named, protocols)), ranges)
         number = self._next_leak
         self._next_leak += 1
-        ranges = (PrefixRange(Prefix.of(address, length), ge, le) for address, length, ge, le in prefixes)
-        self._leaks[number] = Leak(source, target, frozenset(map(Protocol.named, protocols)), tuple(ranges))
+        self._leaks[number] = leak
         self._changed()
         return number
 
