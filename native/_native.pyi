@@ -173,6 +173,16 @@ class Engine:
         """Who shares bytes: {"afi", "safi", "ebgp", "instance", "members": [{"consumer", "peer_source", "backlog"}], "encoded": stretches
         encoded, "shared": stretches that a member had of another's bytes}."""
 
+    # --- watching: best routes of one table, per consumer --------------------------------------------------------------------
+    def watch_open(
+        self, afi: int, *, instance: int = 0, protocols: Sequence[str] = (), within: tuple[bytes, int] | None = None, initial: bool = True,
+    ) -> int:
+        """A new reader of the best routes for which the criteria hold; ``initial`` False: of what changes from now on."""
+    def watch_read(self, consumer: int, max_routes: int = 256) -> list[dict[str, Any]] | None:
+        """{"op": "put", **row as of ``page``} or {"op": "delete", "prefix"}, at least one; None when there is nothing to tell. The last state
+        of each prefix; a deletion only of what was told (without ``initial``: or was there before). May tell again what did not change."""
+    def watch_close(self, consumer: int) -> None: ...
+
     # --- asking --------------------------------------------------------------------------------------------------------------
     def counts(self) -> dict[str, Any]: ...
     def source_counts(self, source: int) -> dict[str, int]:

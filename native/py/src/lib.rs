@@ -11,6 +11,7 @@ mod mrt;
 mod other_sources;
 mod queries;
 mod values;
+mod watch;
 mod wire;
 
 #[pymodule]

@@ -33,12 +33,11 @@ impl Criteria {
         !self.communities.is_empty() || asked.iter().any(Option::is_some)
     }
 
-    fn hold(&self, info: &Info) -> bool {
-        (self.protocols.is_empty() || self.protocols.contains(&info.kind))
-            && (!self.about_bgp() || (info.kind == Kind::Bgp && self.hold_of_bgp(info)))
-    }
-
-    fn hold_of_bgp(&self, info: &Info) -> bool {
+    /// What is asked of BGP's paths.
+    fn hold_of(&self, info: &Info) -> bool {
+        if info.kind != Kind::Bgp {
+            return false;
+        }
         let path = info.as_path();
         let of_code = |code| attributes::find(&info.attributes, code).unwrap_or(&[]);
         self.neighbor_as
@@ -59,33 +58,39 @@ impl Criteria {
     }
 }
 
-/// Judges paths; what an info says is looked at once.
+/// Judges paths; the attributes of an info are looked at once.
 pub struct Judge<'a> {
     core: &'a Core,
     criteria: &'a Criteria,
-    /// Per info: not judged yet, or whether the criteria hold for it. Empty where none is about infos.
+    /// Per info: not judged yet, or whether the criteria hold for its attributes. Empty where none is about them.
     verdicts: Vec<Option<bool>>,
 }
 
 impl<'a> Judge<'a> {
     pub fn new(core: &'a Core, criteria: &'a Criteria) -> Self {
-        let of_infos = criteria.about_bgp() || !criteria.protocols.is_empty();
+        let slots = if criteria.about_bgp() {
+            core.infos.slots()
+        } else {
+            0
+        };
         Judge {
             core,
             criteria,
-            verdicts: vec![None; if of_infos { core.infos.slots() } else { 0 }],
+            verdicts: vec![None; slots],
         }
     }
 
     pub fn holds(&mut self, p: &Path) -> bool {
-        if !self.core.sources[p.source as usize].up
-            || self.criteria.source.is_some_and(|s| s != p.source)
+        let (core, c) = (self.core, self.criteria);
+        if !core.sources[p.source as usize].up
+            || c.source.is_some_and(|s| s != p.source)
+            || !(c.protocols.is_empty() || c.protocols.contains(&core.infos[p.info].kind))
         {
             return false;
         }
         let Some(verdict) = self.verdicts.get_mut(p.info as usize) else {
             return true;
         };
-        *verdict.get_or_insert_with(|| self.criteria.hold(&self.core.infos[p.info]))
+        *verdict.get_or_insert_with(|| c.hold_of(&core.infos[p.info]))
     }
 }

@@ -13,6 +13,8 @@ use super::options::Options;
 use super::settle::Settling;
 use super::source::{Kind, Source};
 use super::sweep::Sweep;
+use super::tombstones;
+use super::watch::Watch;
 use super::NONE;
 use crate::prefix::{Ip, Prefix};
 use crate::wire::attributes::{NextHop, Summary};
@@ -29,7 +31,9 @@ pub struct Engine {
     pub instances: Vec<Instance>,
     pub fib: Vec<Option<FibConsumer>>,
     pub exports: Exports,
+    pub(super) watches: Vec<Option<Watch>>,
     pub(super) leaks: Leaks,
+    pub(super) tombstones: tombstones::Walk,
     pub asn: u32,
     pub router_id: u32,
     pub(super) sweep: Sweep,
@@ -56,7 +60,9 @@ impl Engine {
             instances: vec![Instance::new(0, true)],
             fib: Vec::new(),
             exports: Exports::default(),
+            watches: Vec::new(),
             leaks: Leaks::default(),
+            tombstones: tombstones::Walk::default(),
             asn,
             router_id,
             sweep: Sweep::default(),
@@ -289,6 +295,7 @@ impl Engine {
     pub(super) fn settle(&mut self) {
         self.core.settle(&self.instances, AT_ONCE);
         self.note_sweep();
+        self.note_tombstones();
         self.share_if_many();
     }
 

@@ -11,7 +11,7 @@ use super::export_rows::{Encoding, For, Rows};
 use super::feed::{before, Pos};
 use super::fib::Cursor;
 use super::marks::Bits;
-use super::table::{Feed, Table, IN_RIB_LOG, SEVERAL_SOURCES, VACANT};
+use super::table::{Table, IN_RIB_LOG, SEVERAL_SOURCES, VACANT};
 use super::update_encode::{end_of_rib, ExportTerms, Ourselves};
 use super::value::{int, Value};
 use super::NONE;
@@ -41,6 +41,12 @@ struct Group {
     /// Stretches encoded, and stretches that a member had of another's bytes.
     encoded: u64,
     shared: u64,
+}
+
+impl Group {
+    fn reads(&self, instance: usize, afi: u16) -> bool {
+        (self.instance, self.terms.afi) == (instance, afi)
+    }
 }
 
 pub struct ExportConsumer {
@@ -85,6 +91,41 @@ impl Exports {
             shared: 0,
         });
         at
+    }
+
+    /// Where the readers of a table's log stand.
+    pub(super) fn positions(&mut self, instance: usize, afi: u16) -> Vec<&mut Pos> {
+        let groups = &self.groups;
+        let here = |c: &&mut ExportConsumer| {
+            let group = groups[c.group].as_ref();
+            group.is_some_and(|g| g.reads(instance, afi))
+        };
+        let readers = self.consumers.iter_mut().flatten().filter(here);
+        readers.map(|c| &mut c.cursor.pos).collect()
+    }
+
+    /// Log positions mean something else now.
+    pub(super) fn forget_stretches(&mut self) {
+        for g in self.groups.iter_mut().flatten() {
+            g.kept.clear();
+        }
+    }
+
+    /// These slots of a table hold other prefixes now, or none.
+    pub(super) fn forget_slots(&mut self, instance: usize, afi: u16, slots: &[u32]) {
+        let groups = self.groups.iter_mut().flatten();
+        for g in groups.filter(|g| g.reads(instance, afi)) {
+            slots.iter().for_each(|&i| g.told.set(i, false));
+        }
+    }
+
+    /// Whether a peer may know of this slot and has not read the log to this position.
+    pub(super) fn await_record(&self, instance: usize, afi: u16, slot: u32, pos: Pos) -> bool {
+        self.consumers.iter().flatten().any(|c| {
+            let group = self.groups[c.group].as_ref();
+            let told = group.is_some_and(|g| g.reads(instance, afi) && g.told.get(slot));
+            told && !before(pos, c.cursor.pos)
+        })
     }
 }
 
@@ -255,41 +296,6 @@ impl Engine {
         groups
             .filter_map(|(at, g)| g.as_ref().map(|g| row((at, g))))
             .collect()
-    }
-
-    fn trim_rib(&mut self, instance: usize, afi: u16) {
-        let groups = &mut self.exports.groups;
-        let mut cursors: Vec<&mut Pos> = Vec::new();
-        for c in self.exports.consumers.iter_mut().flatten() {
-            let here = groups[c.group]
-                .as_ref()
-                .is_some_and(|g| g.instance == instance && g.terms.afi == afi);
-            if here {
-                cursors.push(&mut c.cursor.pos);
-            }
-        }
-        let i = &mut self.instances[instance];
-        let compacted = match afi {
-            1 => i.v4.trim(Feed::Rib, &mut cursors),
-            _ => i.v6.trim(Feed::Rib, &mut cursors),
-        };
-        if compacted {
-            groups.iter_mut().flatten().for_each(|g| g.kept.clear()); // positions mean something else now
-        }
-        self.forget_freed(instance);
-    }
-
-    /// What groups noted about slots that were freed since is void.
-    fn forget_freed(&mut self, instance: usize) {
-        let i = &mut self.instances[instance];
-        for (afi, freed) in [(1, &mut i.v4.freed), (2, &mut i.v6.freed)] {
-            for g in self.exports.groups.iter_mut().flatten() {
-                if g.instance == instance && g.terms.afi == afi {
-                    freed.iter().for_each(|&i| g.told.set(i, false));
-                }
-            }
-            freed.clear();
-        }
     }
 }
 

@@ -22,6 +22,7 @@ mod order;
 pub mod originate;
 pub mod query;
 pub mod resolve;
+pub mod rib_log;
 pub mod rounds;
 pub mod rows;
 pub mod select;
@@ -29,8 +30,10 @@ pub mod settle;
 pub mod source;
 pub mod sweep;
 pub mod table;
+pub mod tombstones;
 pub mod update_encode;
 pub mod value;
+pub mod watch;
 
 #[cfg(test)]
 mod tests;

@@ -30,6 +30,7 @@ impl Engine {
         let mut left = self.core.settle(&self.instances, budget);
         self.note_sweep();
         left = self.step_leaks(left);
+        left = self.step_tombstones(left);
         let tables = self.instances.len() * 2;
         while left > 0 && self.sweep.active {
             let (n, from) = self.sweep.at;
@@ -73,8 +74,9 @@ impl Engine {
                 self.end_sweep();
             }
         }
+        self.note_tombstones();
         self.share_if_many();
-        self.sweep.active || self.leaking() || !self.core.settling.is_over()
+        self.sweep.active || self.leaking() || self.burying() || !self.core.settling.is_over()
     }
 
     fn end_sweep(&mut self) {

@@ -145,6 +145,8 @@ pub struct Table<A> {
     pub order: Option<Order<A>>,
     pub fib_log: Log,
     pub rib_log: Log,
+    /// So many entries without paths are borne before a walk looks for those that nobody waits for.
+    pub patience: usize,
     /// Slots freed since export groups last looked: what they noted about them is void.
     pub freed: Vec<u32>,
     /// Routes in the FIB, and the sum of their keyed hashes.
@@ -175,6 +177,7 @@ impl<A: Addr> Table<A> {
             order: None,
             fib_log: Log::default(),
             rib_log: Log::default(),
+            patience: 16_384,
             freed: Vec::new(),
             fib_count: 0,
             fib_digest: 0,
@@ -386,6 +389,11 @@ impl<A: Addr> Table<A> {
 
     pub fn prefix_count(&self) -> usize {
         self.entries.len() - self.free.len()
+    }
+
+    /// Entries without paths.
+    pub fn tombstones(&self) -> usize {
+        self.prefix_count() - self.populated
     }
 
     pub fn path_count(&self) -> usize {

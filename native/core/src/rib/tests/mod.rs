@@ -2,3 +2,4 @@ mod fixture;
 mod leaks;
 mod queries;
 mod selection;
+mod watches;

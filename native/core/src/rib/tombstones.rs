@@ -1,0 +1,85 @@
+//! Entries without paths stay while a reader must hear that they went. A reader that does not read must not keep every prefix that
+//! ever came and went: those it was never told of are let go, so that it holds up no more than it knows.
+
+use super::engine::Engine;
+use super::feed::Pos;
+use super::instance::{Family, Instance};
+use super::table::{Table, IN_RIB_LOG, VACANT};
+use super::watch::Watch;
+use super::NONE;
+
+/// Fewer of them are not worth a walk.
+const FEW: usize = 16_384;
+
+/// A walk over all tables; `None` while none is needed.
+#[derive(Default)]
+pub struct Walk(Option<(usize, usize)>);
+
+impl Engine {
+    /// After changes: asks for a walk where entries without paths are many.
+    pub(super) fn note_tombstones(&mut self) {
+        for instance in 0..self.instances.len() {
+            self.forget_freed(instance);
+        }
+        let many =
+            |i: &Instance| i.v4.tombstones() > i.v4.patience || i.v6.tombstones() > i.v6.patience;
+        if self.tombstones.0.is_none() && self.instances.iter().any(many) {
+            self.tombstones.0 = Some((0, 0));
+        }
+    }
+
+    pub(super) fn burying(&self) -> bool {
+        self.tombstones.0.is_some()
+    }
+
+    /// Goes on with the walk, a unit of `budget` per slot; what is left of it.
+    pub(super) fn step_tombstones(&mut self, budget: usize) -> usize {
+        let mut left = budget;
+        while let (Some((table, slot)), true) = (self.tombstones.0, left > 0) {
+            let next = if table % 2 == 0 {
+                self.bury::<u32>(table / 2, slot, &mut left)
+            } else {
+                self.bury::<u128>(table / 2, slot, &mut left)
+            };
+            self.tombstones.0 = match next {
+                Some(slot) => Some((table, slot)),
+                None if table + 1 < self.instances.len() * 2 => Some((table + 1, 0)),
+                None => None,
+            };
+        }
+        left
+    }
+
+    /// Lets go what no reader waits for among the slots of a table; the next slot, `None` at the end.
+    fn bury<A: Family>(&mut self, instance: usize, from: usize, left: &mut usize) -> Option<usize> {
+        let (exports, watches) = (&self.exports, &self.watches);
+        let awaited = |slot: u32, pos: Pos| {
+            let known = |w: &Watch| (w.instance, w.afi) == (instance, A::AFI) && w.told.get(slot);
+            watches.iter().flatten().any(known) || exports.await_record(instance, A::AFI, slot, pos)
+        };
+        let t = A::table_mut(&mut self.instances[instance]);
+        let end = from.saturating_add(*left).min(t.entries.len());
+        *left -= end - from;
+        for slot in from..end {
+            release(t, slot as u32, awaited);
+        }
+        if end < t.entries.len() {
+            return Some(end);
+        }
+        t.patience = 2 * t.tombstones() + FEW + t.populated / 2;
+        self.trim_rib(instance, A::AFI); // of the records that are stale now
+        None
+    }
+}
+
+fn release<A: Family>(t: &mut Table<A>, slot: u32, awaited: impl Fn(u32, Pos) -> bool) {
+    let e = &mut t.entries[slot as usize];
+    if e.head == NONE
+        && e.flags & VACANT == 0
+        && e.flags & IN_RIB_LOG != 0
+        && !awaited(slot, e.rib_pos)
+    {
+        e.flags &= !IN_RIB_LOG;
+        t.release_if_dead(slot);
+    }
+}
