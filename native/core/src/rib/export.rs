@@ -117,6 +117,15 @@ impl Exports {
         readers.map(|c| &mut c.cursor.pos).collect()
     }
 
+    /// What groups noted and keep.
+    pub(super) fn bytes(&self) -> usize {
+        let group = |g: &Group| {
+            let kept = g.kept.iter().map(|c| c.encoding.bytes());
+            g.told.bytes() + kept.sum::<usize>()
+        };
+        self.groups.iter().flatten().map(group).sum()
+    }
+
     /// Log positions mean something else now.
     pub(super) fn forget_stretches(&mut self) {
         for g in self.groups.iter_mut().flatten() {
