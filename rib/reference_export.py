@@ -69,7 +69,7 @@ def exported(
         if not may_be_told(path, attributes, terms):
             return None
     # RFC 2545 3: a link-local next hop is told only of ourselves, on the link that we share with the peer.
-    own_next_hop = terms.ebgp or originated or terms.next_hop_self or is_link_local(attributes.next_hop)
+    own_next_hop = terms.ebgp or originated or terms.next_hop_self or is_link_local(path.next_hops[0].address)
     attributes = replace(attributes, link_local=None, aigp=told_aigp(path, known, terms, own_next_hop=own_next_hop))
     if own_next_hop:
         link = terms.local_link if len(terms.local_address) == 16 else None

@@ -194,7 +194,6 @@ class Said:
                 continue
             attributes = PathAttributes.from_row(row["attributes"])
             hop = peer.next_hop(attributes)
-            attributes = replace(attributes, next_hop=hop.address)
             self._put(prefix, Path(peer, row["path_id"], peer.distance, Forward.VIA, (hop,), attributes=attributes))
 
     def put_connected(

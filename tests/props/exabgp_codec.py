@@ -26,6 +26,8 @@ WRITTEN = ("({})", "[{}]", "{}", "{{{}}}")
 def negotiated(local_asn: int, peer_asn: int) -> Any:
     terms = Negotiated(Neighbor())
     terms.asn4 = True
+    terms.nexthop = [(AFI.ipv4, SAFI.unicast, AFI.ipv6)]  # RFC 8950
+    terms.aigp = True
     terms.local_as, terms.peer_as = ASN(local_asn), ASN(peer_asn)
     terms.families = [(AFI.ipv4, SAFI.unicast), (AFI.ipv6, SAFI.unicast)]
     return terms
@@ -60,6 +62,7 @@ def attributes(parsed: Any) -> dict[str, Any]:
         if 16 in parsed
         else [],
         "large_communities": sorted(texts(32)),
+        "aigp": int.from_bytes(parsed[26].aigp[-8:], "big") if 26 in parsed else None,
     }
 
 

@@ -82,15 +82,50 @@ class FoldedFib:
 class FoldedExport(Replay):
     """The Adj-RIB-In of a peer that believes everything."""
 
-    def take(self, told: tuple[bytes, int]) -> None:
+    def apply(self, data: bytes, messages: int) -> None:
         before = self.updates
-        self.feed(told[0])
-        assert self.updates - before == told[1], "UPDATEs were miscounted"
+        self.feed(data)
+        assert self.updates - before == messages, "the engine miscounted its UPDATE messages"
 
     def read_all(self, engine: Any, consumer: int, max_routes: int = 8192) -> None:
         for _ in range(LIMIT):
-            told = engine.export_read(consumer, max_routes)
-            if told is None:
+            read = engine.export_read(consumer, max_routes)
+            if read is None:
                 return
-            self.take(told)
+            self.apply(*read)
         raise AssertionError("the export stream does not end")
+
+
+class FoldedWatch:
+    """The best routes of one table, as one who watches it knows them. In ``told``, None is what was deleted: there only
+    for one who wanted no beginning."""
+
+    def __init__(self, *, initial: bool) -> None:
+        self.initial = initial
+        self.told: dict[str, dict[str, Any] | None] = {}
+        self.most_rows = 0
+
+    @property
+    def routes(self) -> dict[str, dict[str, Any]]:
+        return {prefix: row for prefix, row in self.told.items() if row is not None}
+
+    def apply(self, rows: list[dict[str, Any]]) -> None:
+        self.most_rows = max(self.most_rows, len(rows))
+        for row in rows:
+            if row["op"] == "put":
+                self.told[row["prefix"]] = row
+            elif self.initial:
+                assert row == {"op": "delete", "prefix": row["prefix"]}
+                assert row["prefix"] in self.told, "a route is deleted that was never told"
+                del self.told[row["prefix"]]
+            else:
+                self.told[row["prefix"]] = None
+
+    def read_all(self, engine: Any, consumer: int, max_routes: int = 256) -> None:
+        for _ in range(LIMIT):
+            rows = engine.watch_read(consumer, max_routes)
+            if rows is None:
+                return
+            assert len(rows) <= max_routes
+            self.apply(rows)
+        raise AssertionError("the watch does not end")

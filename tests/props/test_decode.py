@@ -10,15 +10,17 @@ from hypothesis import strategies as st
 import native
 from rib.prefix import Prefix
 from tests.props import exabgp_codec
-from tests.props.pair import FAMILIES, IPV4, IPV6, LOCAL_ASN, ROUTER_ID, Pair, PeerConfig, prefix
-from tests.props.test_engines import PREFIXES
+from tests.props.comparing import compare, compare_tables
+from tests.props.pair import Pair
+from tests.props.peers import IPV4, IPV6, LOCAL_ASN, PeerConfig, prefix
+from tests.props.pools import PREFIXES
 from tests.props.update_bytes import announcement, packed, withdrawal
 
-INTERNAL = PeerConfig("i", "10.0.0.4", LOCAL_ASN, "1.1.1.4")
-EXTERNAL = PeerConfig("a", "10.0.0.2", 65001, "1.1.1.1")
+INTERNAL = PeerConfig("i", "10.0.0.4", LOCAL_ASN, "1.1.1.4", aigp=True, extended=True)
+EXTERNAL = PeerConfig("a", "10.0.0.2", 65001, "1.1.1.1", aigp=True, extended=True)
 asns = st.one_of(st.integers(1, 64999), st.integers(65001, 2**32 - 1))
 octet = st.integers(0, 255)
-u16, u32 = st.integers(0, 2**16 - 1), st.integers(0, 2**32 - 1)
+u16, u32, u64 = st.integers(0, 2**16 - 1), st.integers(0, 2**32 - 1), st.integers(0, 2**64 - 1)
 router_ids = st.builds("10.{}.{}.{}".format, octet, octet, octet)
 sequences = st.lists(asns, min_size=1, max_size=6).map(lambda found: " ".join(map(str, found)))
 sets = st.lists(asns, min_size=1, max_size=4).map(lambda found: "{" + ",".join(map(str, found)) + "}")
@@ -61,14 +63,17 @@ def rows(next_hop: st.SearchStrategy[str]) -> st.SearchStrategy[dict[str, Any]]:
                 st.binary(min_size=6, max_size=6).map(lambda value: "0002" + value.hex()), max_size=3, unique=True
             ),
             "large_communities": st.lists(st.builds("{}:{}:{}".format, u32, u32, u32), max_size=3, unique=True),
+            "aigp": st.one_of(st.none(), u64),
             "unknown": st.lists(st.builds(lambda value: [0xE0, 99, value.hex()], st.binary(max_size=300)), max_size=1),
         }
     )
 
 
-ipv4_updates = st.tuples(st.lists(hosts(4), min_size=1, max_size=8, unique=True), rows(router_ids))
+ipv4_prefixes = st.lists(hosts(4), min_size=1, max_size=8, unique=True)
+ipv4_updates = st.tuples(ipv4_prefixes, rows(router_ids))
 ipv6_updates = st.tuples(st.lists(hosts(16), min_size=1, max_size=8, unique=True), rows(st.just("2001:db8:1::5")))
-updates = st.one_of(ipv4_updates, ipv6_updates)
+extended_updates = st.tuples(ipv4_prefixes, rows(st.just("2001:db8:1::5")))  # RFC 8950
+updates = st.one_of(ipv4_updates, ipv6_updates, extended_updates)
 
 
 def decode(data: bytes, config: PeerConfig) -> native.Changes:
@@ -122,7 +127,7 @@ def test_a_well_formed_update_decodes_as_exabgp_decodes_it(
 def test_what_is_exported_reads_the_same_to_exabgp(update: tuple[list[tuple[bytes, int]], dict[str, Any]]) -> None:
     prefixes, row = update
     pair = Pair()
-    connected = pair.both(lambda engine: engine.add_connected_source())
+    connected = pair.call("add_connected_source")
     for engine in (pair.native, pair.reference):
         for where in ("0.0.0.0/1", "128.0.0.0/1", "::/1"):
             engine.put_connected(connected, prefix(where), "ncp1", "eth0")
@@ -163,19 +168,19 @@ def test_damaged_updates_never_raise_and_both_engines_take_in_what_was_left(
     data = b"\xff" * 16 + (19 + len(body)).to_bytes(2, "big") + b"\x02" + bytes(body)
     changes = decode(data, config)
     pair = Pair()
-    connected = pair.both(lambda engine: engine.add_connected_source())
-    pair.both(lambda engine: engine.put_connected(connected, prefix("0.0.0.0/0"), "ncp1", "eth0"))
+    connected = pair.call("add_connected_source")
+    pair.call("put_connected", connected, prefix("0.0.0.0/0"), "ncp1", "eth0")
     source = pair.add_peer(config)
     pair.native.apply(source, changes)
     found = changes.rows()
     pair.reference.apply(source, found)
     pair.settle()
-    pair.compare_routes([change["prefix"] for change in found] + PREFIXES, [packed("10.0.0.1")])
+    compare_tables(pair, [change["prefix"] for change in found] + list(PREFIXES), [packed("10.0.0.1")])
     assert pair.native.source_counts(source) == pair.reference.source_counts(source)
     if changes.error is not None:
         assert changes.error[0] == 3  # UPDATE Message Error (RFC 4271 6.3)
     peer = pair.add_peer(EXTERNAL)
-    pair.compare_export(pair.open_export(peer, EXTERNAL, IPV4))
+    compare(pair, pair.open_export(peer, EXTERNAL, IPV4))
 
 
 @settings(deadline=None)
@@ -187,9 +192,7 @@ def test_the_framer_finds_the_same_messages_however_the_stream_is_cut(
     framer = native.Framer()
     found: list[dict[str, Any]] = []
     rest = stream
-    terms = native.SessionTerms(
-        peer_asn=LOCAL_ASN, local_asn=LOCAL_ASN, four_octet_as=True, families=FAMILIES, local_router_id=ROUTER_ID
-    )
+    terms = INTERNAL.terms()
     for cut in [*cuts, len(stream)]:
         framed = framer.feed(rest[:cut])
         rest = rest[cut:]

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 import native
-from tests.props.pair import IPV4, Pair, PeerConfig, Terms, prefix
+from tests.props.comparing import compare, compare_tables
+from tests.props.pair import Pair
+from tests.props.peers import IPV4, PeerConfig, Terms, prefix
 from tests.props.update_bytes import announcement, attribute, attributes, nlri, packed, update
 from tests.rib.building import attributes_row
 
@@ -18,8 +20,8 @@ EXTERNAL = PeerConfig("a", "10.0.0.2", 65001, "1.1.1.1")
 @pytest.fixture
 def pair() -> Pair:
     made = Pair()
-    source = made.both(lambda engine: engine.add_connected_source())
-    made.both(lambda engine: engine.put_connected(source, prefix("10.0.0.0/24"), "ncp1", "eth0"))
+    source = made.call("add_connected_source")
+    made.call("put_connected", source, prefix("10.0.0.0/24"), "ncp1", "eth0")
     return made
 
 
@@ -34,10 +36,8 @@ def adj_rib_out(pair: Pair, config: PeerConfig, terms: Terms = IPV4) -> dict[str
     """Of a new peer, read through; the same from both engines."""
     peer = pair.add_peer(config)
     consumer = pair.open_export(peer, config, terms)
-    pair.compare_export(consumer)
-    rows = pair.both(
-        lambda engine: engine.adj_rib_out(consumer.reference if engine is pair.reference else consumer.native, 9)
-    )
+    compare(pair, consumer)
+    rows = pair.call_of(consumer, "adj_rib_out", 9)
     return {row["prefix"]: row["attributes"] for row in rows}
 
 
@@ -55,7 +55,7 @@ def test_the_true_path_beside_a_two_octet_one_has_no_confederation_segments(pair
     announced(pair, attributes_row("10.0.0.1", "(64512) 65001 4200000000"))
     old = PeerConfig("old", "10.0.0.9", 65009, "9.0.0.9", four_octet_as=False)
     peer = pair.add_peer(old)
-    pair.compare_export(pair.open_export(peer, old, IPV4))
+    compare(pair, pair.open_export(peer, old, IPV4))
 
 
 def test_a_route_that_does_not_fit_into_a_message_is_not_shown_as_told(pair: Pair) -> None:
@@ -97,27 +97,25 @@ def test_every_kind_of_segment_is_written_in_one_way(text: str) -> None:
 
 @pytest.mark.parametrize("length", [1, 7, 8, 9, 15, 16, 17, 18, 25])
 def test_a_chain_of_recursive_next_hops_resolves_as_far_as_the_rounds_reach(pair: Pair, length: int) -> None:
-    static = pair.both(lambda engine: engine.add_static_source())
+    static = pair.call("add_static_source")
     for hop in range(length):
         target = "10.0.0.1" if hop == 0 else f"10.1.{hop - 1}.1"
-        for engine in (pair.native, pair.reference):
-            engine.put_static(static, prefix(f"10.1.{hop}.0/24"), [{"address": packed(target)}])
+        pair.call("put_static", static, prefix(f"10.1.{hop}.0/24"), [{"address": packed(target)}])
     pair.settle()
     consumer = pair.open_fib()
-    pair.compare_fib(consumer)
-    pair.compare_routes([prefix(f"10.1.{hop}.0/24") for hop in range(length)], [packed("10.1.0.1")])
+    compare(pair, consumer)
+    compare_tables(pair, [prefix(f"10.1.{hop}.0/24") for hop in range(length)], [packed("10.1.0.1")])
 
 
 @pytest.mark.parametrize(("last", "routes"), [("10.0.0.1", 7), ("10.1.5.1", 1)])
 def test_a_ring_of_next_hops_resolves_nothing_and_a_way_out_resolves_all(pair: Pair, last: str, routes: int) -> None:
-    static = pair.both(lambda engine: engine.add_static_source())
+    static = pair.call("add_static_source")
     for hop in range(6):
         target = last if hop == 0 else f"10.1.{hop - 1}.1"
-        for engine in (pair.native, pair.reference):
-            engine.put_static(static, prefix(f"10.1.{hop}.0/24"), [{"address": packed(target)}])
+        pair.call("put_static", static, prefix(f"10.1.{hop}.0/24"), [{"address": packed(target)}])
     pair.settle()
     consumer = pair.open_fib()
-    pair.compare_fib(consumer)
+    compare(pair, consumer)
     assert len(consumer.native_told.routes) == routes
 
 
@@ -126,7 +124,7 @@ def test_the_cluster_list_decides_between_two_reflected_copies(pair: Pair) -> No
         config = PeerConfig("r", f"10.0.0.{2 + index}", 65000, f"1.1.1.{index}")
         row = attributes_row("10.0.0.1", originator_id="7.7.7.7", cluster_list=clusters, local_pref=100)
         announced(pair, row, config)
-    pair.compare_routes([WHERE], [])
+    compare_tables(pair, [WHERE], [])
     found = pair.native.lookup(WHERE)
     assert found is not None
     assert found["step"] == "cluster-list-length"
@@ -138,12 +136,12 @@ def test_a_route_to_a_peer_that_takes_over_as_best_is_withdrawn_from_it(pair: Pa
     other = PeerConfig("b", "10.0.0.3", 65002, "1.1.1.2")
     second = pair.add_peer(other)
     consumer = pair.open_export(second, other, IPV4)
-    pair.compare_export(consumer)
+    compare(pair, consumer)
     assert set(consumer.native_told.routes) == {"203.0.113.0/24"}
     pair.announce(second, other, [WHERE], attributes_row("10.0.0.1", "65002"))
     pair.announce(first, EXTERNAL, [WHERE], attributes_row("10.0.0.1", "65001 65001"))
     pair.settle()
-    pair.compare_export(consumer)
+    compare(pair, consumer)
     assert consumer.native_told.routes == {}
 
 
@@ -154,7 +152,7 @@ def test_a_second_announcement_of_one_prefix_in_one_update_is_the_one_that_count
     field = nlri([WHERE])
     pair.receive(source, EXTERNAL, update(field, attributes(row, next_hop=True), field + field))
     pair.settle()
-    pair.compare_routes([WHERE], [])
+    compare_tables(pair, [WHERE], [])
     assert pair.native.source_counts(source) == pair.reference.source_counts(source) == {"ipv4": 1, "ipv6": 0}
 
 
@@ -179,4 +177,4 @@ def test_deferred_work_ends_wherever_it_stood_when_more_came(pair: Pair, budget:
         pair.reference.remove_source(source)
         pair.native.step(budget)
     pair.settle()
-    pair.compare_routes([WHERE], [])
+    compare_tables(pair, [WHERE], [])

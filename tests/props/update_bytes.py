@@ -77,9 +77,16 @@ def attributes(row: Mapping[str, Any], *, next_hop: bool) -> bytes:
         out += attribute(0xC0, 16, bytes.fromhex("".join(row["extended_communities"])))
     if row["large_communities"]:
         out += attribute(0xC0, 32, numbers(row["large_communities"], "!III"))
+    if row.get("aigp") is not None:
+        out += attribute(0x80, 26, aigp_tlv(row["aigp"]))
     for flags, code, value in row["unknown"]:
         out += attribute(flags, code, bytes.fromhex(value))
     return out
+
+
+def aigp_tlv(metric: int) -> bytes:
+    """RFC 7311 3: type 1, length 11 with its own header, 8 octets."""
+    return struct.pack("!BHQ", 1, 11, metric)
 
 
 def numbers(values: Sequence[str], layout: str) -> bytes:
@@ -98,11 +105,15 @@ def announcement(prefixes: Sequence[Prefix], row: Mapping[str, Any], path_ids: S
     return update(attributes=attribute(0x80, 14, reach) + attributes(row, next_hop=False))
 
 
-def withdrawal(prefixes: Sequence[Prefix], path_ids: Sequence[int] | None = None) -> bytes:
+def withdrawal(
+    prefixes: Sequence[Prefix], path_ids: Sequence[int] | None = None, *, multiprotocol: bool = False
+) -> bytes:
+    """IPv4 in the classic field, or in MP_UNREACH_NLRI as peers do that announced it there (RFC 8950)."""
     field = nlri(prefixes, path_ids)
-    if len(prefixes[0][0]) == 4:
+    ipv4 = len(prefixes[0][0]) == 4
+    if ipv4 and not multiprotocol:
         return update(withdrawn=field)
-    return update(attributes=attribute(0x80, 15, b"\0\x02\x01" + field))
+    return update(attributes=attribute(0x80, 15, struct.pack("!HB", 1 if ipv4 else 2, 1) + field))
 
 
 # --- reading --------------------------------------------------------------------------------------------------------
@@ -191,7 +202,7 @@ def read_path(data: bytes, width: int) -> str:
 
 
 KNOWN_FLAGS = {1: 0x40, 2: 0x40, 3: 0x40, 4: 0x80, 5: 0x40, 6: 0x40, 7: 0xC0, 8: 0xC0, 9: 0x80, 10: 0x80, 14: 0x80,
-               15: 0x80, 16: 0xC0, 17: 0xC0, 18: 0xC0, 32: 0xC0}  # fmt: skip
+               15: 0x80, 16: 0xC0, 17: 0xC0, 18: 0xC0, 26: 0x80, 32: 0xC0}  # fmt: skip
 
 
 def read_row(fields: Mapping[int, tuple[int, bytes]], width: int) -> dict[str, Any]:
@@ -215,11 +226,16 @@ def read_row(fields: Mapping[int, tuple[int, bytes]], width: int) -> dict[str, A
         "originator_id": text(value[9]) if 9 in value else None,
         "cluster_list": [text(cluster) for cluster in fours],
         "extended_communities": [community.hex() for community in eights],
+        "aigp": None,
         "large_communities": [f"{a}:{b}:{c}" for a, b, c in struct.iter_unpack("!III", value.get(32, b""))],
         "unknown": [
             [flags, code, data.hex()] for code, (flags, data) in sorted(fields.items()) if code not in KNOWN_FLAGS
         ],
     }
+    if 26 in value:
+        assert value[26][:3] == b"\1\0\x0b"
+        assert len(value[26]) == 11
+        row["aigp"] = int.from_bytes(value[26][3:], "big")
     if 17 in value:
         row["as4_path"] = read_path(value[17], 4)
     if 18 in value:

@@ -154,15 +154,20 @@ def test_a_port_that_is_down_does_not_unmake_the_connected_routes_on_it() -> Non
     assert leads_to(rib, "203.0.113.0/24") == [("10.0.0.2", "ncp1", "eth0")]
 
 
-@pytest.mark.parametrize(("next_hop", "link_local"), [("fe80::7", None), ("::", "fe80::7"), ("fe80::7", "fe80::7")])
+@pytest.mark.parametrize(
+    ("next_hop_told", "link_local"), [("fe80::7", None), ("::", "fe80::7"), ("fe80::7", "fe80::7")]
+)
 @pytest.mark.parametrize("where", ["2001:db8::/32", "203.0.113.0/24"])
-def test_a_link_local_next_hop_is_on_the_port_of_the_peer(next_hop: str, link_local: str | None, where: str) -> None:
+def test_a_link_local_next_hop_is_on_the_port_of_the_peer(
+    next_hop_told: str, link_local: str | None, where: str
+) -> None:
     """RFC 2545 3, RFC 8950 3."""
     rib = engine()
     source = peer(rib, "fe80::7", ncp="ncp1", port="eth2")
-    rib.apply(source, [announce(where, next_hop, link_local=link_local)])
+    rib.apply(source, [announce(where, next_hop_told, link_local=link_local)])
     assert leads_to(rib, where) == [("fe80::7", "ncp1", "eth2")]
-    assert look_up(rib, where)["paths"][0]["attributes"]["next_hop"] == "fe80::7"
+    assert next_hop(rib, where)["address"] == "fe80::7"
+    assert look_up(rib, where)["paths"][0]["attributes"]["next_hop"] == next_hop_told
     rib.set_port("ncp1", "eth2", False)
     assert leads_to(rib, where) == []
 

@@ -29,10 +29,6 @@ impl Log {
         self.items.len()
     }
 
-    pub fn bytes(&self) -> usize {
-        self.items.capacity() * size_of::<u32>()
-    }
-
     pub fn is_empty(&self) -> bool {
         self.items.is_empty()
     }

@@ -3,7 +3,6 @@
 
 use super::{Ids, Map};
 use crate::prefix::Ip;
-use crate::rib::memory::hashed;
 
 #[derive(Debug)]
 pub struct Giver {
@@ -21,13 +20,6 @@ pub struct Givers {
 }
 
 impl Givers {
-    pub fn bytes(&self) -> usize {
-        let groups = self.list.iter().map(|g| hashed::<u32>(g.groups.capacity()));
-        self.list.capacity() * size_of::<Giver>()
-            + groups.sum::<usize>()
-            + hashed::<((u16, Ip), u32)>(self.index.capacity())
-    }
-
     pub fn number(&mut self, instance: u16, addr: Ip) -> u32 {
         let list = &mut self.list;
         *self.index.entry((instance, addr)).or_insert_with(|| {

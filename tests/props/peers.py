@@ -1,0 +1,81 @@
+"""Who is at the other end of a session, and under which terms it is told routes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import native
+from rib.prefix import Prefix
+from tests.props.update_bytes import packed
+
+LOCAL_ASN = 65000
+ROUTER_ID = packed("9.9.9.9")
+FAMILIES = ((1, 1), (2, 1))
+PrefixBytes = tuple[bytes, int]
+
+
+def prefix(text: str) -> PrefixBytes:
+    found = Prefix.parse(text)
+    return found.address, found.length
+
+
+@dataclass(frozen=True)
+class PeerConfig:
+    """``ncp`` and ``port`` are where the peer is; ``extended`` says that its IPv4 routes may have IPv6 next hops."""
+
+    name: str
+    address: str
+    asn: int
+    router_id: str
+    add_path: bool = False
+    import_accept: bool = True
+    next_hop_self: bool = False
+    four_octet_as: bool = True
+    distance: int | None = None
+    weight: int = 0
+    ncp: str = ""
+    port: str = ""
+    aigp: bool = False
+    extended: bool = False
+
+    @property
+    def ebgp(self) -> bool:
+        return self.asn != LOCAL_ASN
+
+    def terms(self) -> native.SessionTerms:
+        return native.SessionTerms(
+            peer_asn=self.asn,
+            local_asn=LOCAL_ASN,
+            four_octet_as=True,
+            families=FAMILIES,
+            add_path_receive=FAMILIES if self.add_path else (),
+            local_router_id=ROUTER_ID,
+            aigp=self.aigp,
+            extended_next_hop=((1, 1),) if self.extended else (),
+        )
+
+
+@dataclass(frozen=True)
+class Terms:
+    """Of an export, beyond what the peer is."""
+
+    afi: int
+    local_address: str
+    local_link: str | None = None
+    max_message: int = 4096
+    extended_next_hop: bool = False
+    aigp: bool = False
+
+
+IPV4, IPV6 = Terms(1, "10.0.0.254"), Terms(2, "2001:db8:1::fe")
+OTHER_TERMS = (
+    IPV4,
+    IPV6,
+    Terms(1, "10.0.1.254"),
+    Terms(1, "10.0.0.254", aigp=True),
+    Terms(2, "2001:db8:1::fe", "fe80::fe", aigp=True),
+    Terms(1, "2001:db8:1::fe", "fe80::fe", extended_next_hop=True),
+    Terms(1, "2001:db8:1::fe", "fe80::fe"),
+    Terms(1, "10.0.0.254", max_message=70),
+    Terms(2, "2001:db8:1::fe", max_message=95),
+)
