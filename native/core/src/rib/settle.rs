@@ -116,7 +116,8 @@ impl Core {
         };
         let t = &mut self.hops.trackers[tracker as usize];
         let news = t.resolution != fresh;
-        if news || t.change.is_empty() {
+        let elsewhere = t.via != found.via || !fresh.resolved() && t.reason != found.reason;
+        if news || elsewhere || t.change.is_empty() {
             t.changed = self.now;
             t.change = change(t, &found, &fresh);
         }
@@ -139,7 +140,8 @@ impl Core {
         let sets: Vec<u32> = t.users.iter().copied().collect();
         let groups: Vec<u32> = t.groups.iter().copied().collect();
         for &s in &sets {
-            if self.hops.refresh_set(s) {
+            // a set that is only coming to be has no paths to look at
+            if self.hops.refresh_set(s) && self.hops.sets[s as usize].in_use() {
                 self.hops.sets[s as usize].dirty = true;
                 self.sweep_wanted = true;
             }

@@ -7,6 +7,9 @@ use super::originate::retold;
 use super::table::{Table, HAS_BEST, VACANT};
 use crate::prefix::Addr;
 
+/// Units for a path taken out or a prefix chosen again, beside the one for the look.
+const CHANGE: usize = 2;
+
 /// Goes round all slabs; over once it has come back to where it stood when the last work was marked.
 #[derive(Default)]
 pub struct Sweep {
@@ -25,42 +28,43 @@ impl Engine {
         }
     }
 
-    /// Walks of leaks and then the sweep, up to `budget` units (a prefix looked at is one); true while more is waiting.
+    /// Settling, walks of leaks and then the sweep, up to `budget` units (a prefix looked at is one); true while more is waiting.
     pub fn step(&mut self, budget: usize) -> bool {
-        let mut left = self.core.settle(&self.instances, budget);
+        // However much there is to settle, the rest goes on
+        let kept = budget / 4;
+        let left = self.core.settle(&self.instances, budget - kept) + kept;
         self.note_sweep();
-        left = self.step_leaks(left);
+        let mut left = self.step_leaks(left);
         left = self.step_tombstones(left);
         let tables = self.instances.len() * 2;
         while left > 0 && self.sweep.active {
             let (n, from) = self.sweep.at;
-            let mut released = Vec::new();
-            let instance = &mut self.instances[n / 2];
             let limit = if self.sweep.wrapped && n == self.sweep.stop.0 {
                 self.sweep.stop.1
             } else {
                 usize::MAX
             };
+            let instance = &mut self.instances[n / 2];
+            let (core, mut released) = (&mut self.core, Vec::new());
             let (len, end) = if n % 2 == 0 {
                 visit(
-                    &mut self.core,
+                    core,
                     &mut instance.v4,
                     from,
-                    left,
                     limit,
+                    &mut left,
                     &mut released,
                 )
             } else {
                 visit(
-                    &mut self.core,
+                    core,
                     &mut instance.v6,
                     from,
-                    left,
                     limit,
+                    &mut left,
                     &mut released,
                 )
             };
-            left = left.saturating_sub((end - from).max(1));
             for id in released {
                 self.release(id);
             }
@@ -91,20 +95,23 @@ impl Engine {
     }
 }
 
-/// Looks at entries `from..`, at most `budget` of them and none from `limit` on: (length of the slab, where it stopped).
+/// Looks at entries `from..`, none from `limit` on and as many as `left` allows: (length of the slab, where it stopped).
 fn visit<A: Addr>(
     core: &mut Core,
     t: &mut Table<A>,
     from: usize,
-    budget: usize,
     limit: usize,
+    left: &mut usize,
     released: &mut Vec<InfoId>,
 ) -> (usize, usize) {
     let len = t.entries.len();
-    let end = from.saturating_add(budget).min(len).min(limit.max(from));
+    let end = len.min(limit.max(from));
     let mut gone: Vec<u32> = Vec::new();
-    for idx in from..end {
-        let idx = idx as u32;
+    let mut next = from;
+    while next < end && *left > 0 {
+        let idx = next as u32;
+        next += 1;
+        *left -= 1;
         if t.entries[idx as usize].flags & VACANT != 0 {
             continue;
         }
@@ -115,6 +122,7 @@ fn visit<A: Addr>(
             }
             dirty |= core.hops.sets[core.infos[p.info].next_hops as usize].dirty;
         }
+        *left = left.saturating_sub(CHANGE * (gone.len() + usize::from(dirty)));
         for path in gone.drain(..) {
             released.push(core.take(t, idx, path));
         }
@@ -129,7 +137,10 @@ fn visit<A: Addr>(
             core.log_rib(t, idx);
         }
     }
-    (len, end)
+    if next == from {
+        *left -= 1; // to see that there is nothing is a look, too
+    }
+    (len, next)
 }
 
 /// Whether peers are told an AIGP (RFC 7311 3.4) that may be another one now: the way to the next hop of the best path moved.

@@ -100,3 +100,9 @@ pub struct NextHopSet {
     /// The group of these next hops alone, `NONE` where none was wanted yet.
     pub(super) group: u32,
 }
+
+impl NextHopSet {
+    pub fn in_use(&self) -> bool {
+        self.refs > 0
+    }
+}

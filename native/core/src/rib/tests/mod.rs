@@ -1,5 +1,7 @@
 mod fixture;
+mod groups;
 mod leaks;
 mod queries;
 mod selection;
+mod settling;
 mod watches;
