@@ -1,6 +1,6 @@
 """``python -m bench.peer_loss [PREFIXES [NEXT-HOPS]]``: two iBGP peers give the same prefixes, each through next
-hops of its own, and a default route; the better one is lost. With a backup for each prefix and without: what a call costs,
-and how soon the groups have moved. Milliseconds are of CPU time, so that a busy machine does not count.
+hops of its own, and a default route; the better one is lost. Without backups and with them: what a call costs, and
+how soon the groups have moved. Milliseconds are of CPU time, so that a busy machine does not count.
 """
 
 from __future__ import annotations
