@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import gzip
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -93,6 +93,20 @@ def expected_table(path: Path) -> dict[str, Attributes]:
         else:
             table.pop(prefix, None)
     return table
+
+
+def without_as_zero(table: Mapping[str, Attributes]) -> dict[str, Attributes]:
+    """What may be used of a table by RFC 7607: bgpdump reads AS 0 like any other number, a BGP speaker takes a route
+    with it in AS_PATH as withdrawn (RFC 7606 7.2), and an AGGREGATOR of AS 0 as not there (7.7)."""
+    return {
+        prefix: attributes._replace(aggregator=None) if _is_zero(attributes.aggregator) else attributes
+        for prefix, attributes in table.items()
+        if "0" not in attributes.as_path.replace("{", " ").replace("}", " ").replace(",", " ").split()
+    }
+
+
+def _is_zero(aggregator: str | None) -> bool:
+    return aggregator is not None and aggregator.startswith("0 ")
 
 
 def as_bgpdump(attributes: Attributes) -> Attributes:

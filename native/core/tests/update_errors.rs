@@ -286,6 +286,60 @@ fn two_octet_peers_are_widened_and_merged() {
     assert!(c.arena.ends_with(&[2, 2, 0, 0, 0xfd, 0xea, 0, 1, 0, 1]));
 }
 
+#[test]
+fn as_zero_makes_a_path_a_withdrawal_and_an_aggregator_void() {
+    let verdict = |attributes: &[Vec<u8>], four: bool| {
+        let c = decode(&update(attributes, &NLRI), &terms(true, four));
+        let found: Vec<_> = c
+            .faults
+            .iter()
+            .map(|f| (f.0.code, f.0.disposition, f.0.rfc))
+            .collect();
+        (announced(&c), withdrawn(&c), found, c)
+    };
+    let withdraw = |code| vec![(code, Disposition::TreatAsWithdraw, "7607 2")];
+    let discard = |code| vec![(code, Disposition::DiscardAttribute, "7607 2")];
+    // as the last of a sequence, and in a set
+    for path in [
+        &[2, 2, 0, 0, 0xfd, 0xea, 0, 0, 0, 0][..],
+        &[2, 1, 0, 0, 0, 1, 1, 1, 0, 0, 0, 0],
+    ] {
+        let (_, withdrawn, found, _) =
+            verdict(&[origin(), attribute(0x40, 2, path), next_hop()], true);
+        assert!(withdrawn, "{path:?}");
+        assert_eq!(found, withdraw(2));
+    }
+    let narrow =
+        |asns: &[u8]| attribute(0x40, 2, &[&[2, (asns.len() / 2) as u8][..], asns].concat());
+    let (_, withdrawn, found, _) =
+        verdict(&[origin(), narrow(&[0xfd, 0xea, 0, 0]), next_hop()], false);
+    assert!(withdrawn);
+    assert_eq!(found, withdraw(2));
+    // 256 is not 0, whichever octet is looked at
+    let (announced, _, found, _) = verdict(&[origin(), narrow(&[1, 0, 0, 1]), next_hop()], false);
+    assert!(announced && found.is_empty());
+
+    let aggregator = attribute(0xc0, 7, &[0, 0, 0, 0, 10, 0, 0, 9]);
+    let (announced, _, found, c) = verdict(&[origin(), path(), next_hop(), aggregator], true);
+    assert!(announced);
+    assert_eq!(found, discard(7));
+    assert_eq!(block(&c), [origin(), path()].concat());
+
+    // RFC 6793 6: of an old speaker, AS4_PATH and AS4_AGGREGATOR go, and AS_PATH and AGGREGATOR stay as they are
+    let trans = narrow(&[0xfd, 0xea, 0x5b, 0xa0]);
+    let as4 = attribute(0xc0, 17, &[2, 1, 0, 0, 0, 0]);
+    let (announced, _, found, c) = verdict(&[origin(), trans.clone(), next_hop(), as4], false);
+    assert!(announced);
+    assert_eq!(found, discard(17));
+    assert!(block(&c).ends_with(&[2, 2, 0, 0, 0xfd, 0xea, 0, 0, 0x5b, 0xa0]));
+    let old = attribute(0xc0, 7, &[0x5b, 0xa0, 10, 0, 0, 9]);
+    let as4 = attribute(0xc0, 18, &[0, 0, 0, 0, 10, 0, 0, 9]);
+    let (announced, _, found, c) = verdict(&[origin(), trans, next_hop(), old, as4], false);
+    assert!(announced);
+    assert_eq!(found, discard(18));
+    assert!(block(&c).ends_with(&[0, 0, 0x5b, 0xa0, 10, 0, 0, 9]));
+}
+
 /// The only attribute block.
 fn block(c: &Changes) -> &[u8] {
     let b = &c.blocks[0];

@@ -38,6 +38,22 @@ pub fn well_formed(mut path: &[u8], width: usize) -> bool {
     true
 }
 
+/// Whether a well-formed path names AS 0, which nobody is (RFC 7607).
+pub fn names_zero(path: &[u8], width: usize) -> bool {
+    let mut rest = path;
+    while rest.len() >= 2 {
+        let end = 2 + usize::from(rest[1]) * width;
+        if rest[2..end]
+            .chunks_exact(width)
+            .any(|asn| asn.iter().all(|&octet| octet == 0))
+        {
+            return true;
+        }
+        rest = &rest[end..];
+    }
+    false
+}
+
 /// A two-octet path as a four-octet one.
 pub fn widen(path: &[u8], out: &mut Vec<u8>) {
     let mut rest = path;

@@ -144,6 +144,19 @@ pub const ROWS: &[Row] = &[
     ),
 ];
 
+/// RFC 7607 2: AS 0 makes these malformed, by the subcode of the `Err`; what follows is the row's (RFC 7606 7, RFC 6793 6).
+pub fn check_zero(kind: u8, v: &[u8], t: &Terms) -> Result<(), u8> {
+    let width = if t.four_octet_as { 4 } else { 2 };
+    let zero = |asn: &[u8]| asn.iter().all(|&octet| octet == 0);
+    match kind {
+        code::AS_PATH if as_path::names_zero(v, width) => Err(MALFORMED_PATH),
+        code::AS4_PATH if as_path::names_zero(v, 4) => Err(MALFORMED_PATH),
+        code::AGGREGATOR if zero(&v[..width]) => Err(OPTIONAL_ERROR),
+        code::AS4_AGGREGATOR if zero(&v[..4]) => Err(OPTIONAL_ERROR),
+        _ => Ok(()),
+    }
+}
+
 fn check_any(_: &[u8], _: &Terms) -> Result<(), u8> {
     Ok(())
 }

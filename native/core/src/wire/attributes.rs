@@ -2,7 +2,7 @@
 //! their RFC gives, AS numbers of four octets, sorted by code, without NEXT_HOP and MP_* (these travel beside the set).
 
 use super::attribute_rows::{
-    aigp_tlv, FLAGS_ERROR, LENGTH_ERROR, MALFORMED_LIST, OPT_TRANS, ROWS, UNRECOGNIZED,
+    aigp_tlv, check_zero, FLAGS_ERROR, LENGTH_ERROR, MALFORMED_LIST, OPT_TRANS, ROWS, UNRECOGNIZED,
 };
 use super::framer::Notification;
 use super::{as_path, code, AS_TRANS, FLAG_EXTENDED, FLAG_OPTIONAL, FLAG_PARTIAL, FLAG_TRANSITIVE};
@@ -181,12 +181,15 @@ pub fn decode(
             });
             continue;
         }
-        if let Err(subcode) = (row.check)(value, terms) {
+        let checked = (row.check)(value, terms).map_err(|subcode| (subcode, row.rfc));
+        let checked = checked
+            .and_then(|()| check_zero(kind, value, terms).map_err(|subcode| (subcode, "7607 2")));
+        if let Err((subcode, rfc)) = checked {
             faults.push(Fault {
                 code: kind,
                 disposition: row.on_error,
                 subcode,
-                rfc: row.rfc,
+                rfc,
             });
             continue;
         }
