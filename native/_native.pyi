@@ -185,6 +185,8 @@ class Engine:
 
     # --- asking --------------------------------------------------------------------------------------------------------------
     def counts(self) -> dict[str, Any]: ...
+    def memory(self) -> dict[str, int]:
+        """Bytes allocated, by kind: prefixes, paths, attribute_sets, groups, next_hops, logs (and what readers of logs note), total."""
     def source_counts(self, source: int) -> dict[str, int]:
         """{"ipv4": paths, "ipv6": paths}"""
     def lookup(self, prefix: tuple[bytes, int], *, instance: int = 0) -> dict[str, Any] | None:

@@ -30,6 +30,11 @@ impl Engine {
         to_python(py, v)
     }
 
+    fn memory<'py>(&self, py: Python<'py>) -> PyResult<AnyPy<'py>> {
+        let v = self.with(py, |e| e.memory());
+        to_python(py, v)
+    }
+
     fn source_counts<'py>(&self, py: Python<'py>, source: u32) -> PyResult<Bound<'py, PyDict>> {
         self.source(py, source)?;
         let n = self.with(py, |e| e.core.sources[source as usize].paths);

@@ -3,6 +3,7 @@
 use super::core::Core;
 use super::engine::Engine;
 use super::export::ExportConsumer;
+use super::infos::Info;
 use super::nexthop::SetKind;
 use super::originate::origin;
 use super::source::Kind;
@@ -54,7 +55,7 @@ pub fn exportable<A: Addr>(
     Some((e.head, told))
 }
 
-/// The entries that a consumer is told, without those that its peer gave.
+/// The entries that a consumer is told, without those that its peer gave and those that no message of its session has room for.
 fn told_to<'a, A: Addr>(
     core: &'a Core,
     t: &'a Table<A>,
@@ -66,8 +67,20 @@ fn told_to<'a, A: Addr>(
         .filter(|e| e.flags & VACANT == 0)
         .filter_map(move |e| {
             let (path, told) = exportable(core, t, e, terms)?;
-            (t.paths[path as usize].source != peer).then_some((e.prefix, path, told))
+            let p = &t.paths[path as usize];
+            let wanted = p.source != peer && has_room::<A>(terms, &core.infos[p.info], &told);
+            wanted.then_some((e.prefix, path, told))
         })
+}
+
+fn has_room<A: Addr>(terms: &ExportTerms, info: &Info, told: &Told) -> bool {
+    // Export adds no more than AS4_PATH, as long as AS_PATH, and what is short
+    if 2 * info.attributes.len() + 256 < terms.max_message {
+        return true;
+    }
+    let mut block = Vec::new();
+    encode_attributes(terms, info, told, &mut block);
+    fits::<A>(terms, block.len(), told.next_hop)
 }
 
 impl Engine {
@@ -114,11 +127,6 @@ fn rows<A: Addr>(
         }
         let info = &core.infos[t.paths[path as usize].info];
         let mut block = Vec::new();
-        encode_attributes(terms, info, &told, &mut block);
-        if !fits::<A>(terms, block.len(), told.next_hop) {
-            continue; // never told: it has no room in a message of this session
-        }
-        block.clear();
         encode_attributes(&wide, info, &told, &mut block);
         let (next_hop, link) = match told.next_hop {
             NextHop::Ourselves => (c.ourselves.address, c.ourselves.link_local),

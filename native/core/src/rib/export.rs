@@ -10,6 +10,7 @@ use super::engine::Engine;
 use super::export_rows::{Encoding, For, Rows};
 use super::feed::{before, Pos};
 use super::fib::Cursor;
+use super::instance::Family;
 use super::marks::Bits;
 use super::table::{Table, IN_RIB_LOG, SEVERAL_SOURCES, VACANT};
 use super::update_encode::{end_of_rib, ExportTerms, Ourselves};
@@ -93,6 +94,18 @@ impl Exports {
         at
     }
 
+    /// Where in the log the group's newest initial table starts, while its first stretch can still be shared: the member that reads it
+    /// sees to it that the log keeps all that changed since.
+    fn shared_start(&self, group: usize) -> Option<Pos> {
+        let members = self.consumers.iter().rev().flatten();
+        let newest = members
+            .filter(|c| c.group == group)
+            .find(|c| c.cursor.snapshot.is_some())?;
+        let first = (Some(0), newest.cursor.pos);
+        let kept = &self.groups[group].as_ref()?.kept;
+        kept.iter().any(|k| k.from == first).then_some(first.1)
+    }
+
     /// Where the readers of a table's log stand.
     pub(super) fn positions(&mut self, instance: usize, afi: u16) -> Vec<&mut Pos> {
         let groups = &self.groups;
@@ -102,6 +115,15 @@ impl Exports {
         };
         let readers = self.consumers.iter_mut().flatten().filter(here);
         readers.map(|c| &mut c.cursor.pos).collect()
+    }
+
+    /// What groups noted and keep.
+    pub(super) fn bytes(&self) -> usize {
+        let group = |g: &Group| {
+            let kept = g.kept.iter().map(|c| c.encoding.bytes());
+            g.told.bytes() + kept.sum::<usize>()
+        };
+        self.groups.iter().flatten().map(group).sum()
     }
 
     /// Log positions mean something else now.
@@ -138,18 +160,12 @@ impl Engine {
             _ => &mut self.instances[instance].v6.rib_log,
         };
         log.consumers += 1;
-        let (base, tail) = (log.base(), log.tail());
+        let tail = log.tail();
         log.note_read(tail);
         let group = self.exports.group(terms, instance);
-        let mut pos = tail;
+        let pos = self.exports.shared_start(group).unwrap_or(tail);
         if let Some(g) = &mut self.exports.groups[group] {
             g.members += 1;
-            // Peers that come together share their initial table: all that changed since its first stretch is still in the log
-            let first = g.kept.iter().rev().find(|c| c.from.0 == Some(0));
-            pos = first.map_or(tail, |c| c.from.1);
-            if before(pos, base) {
-                pos = tail;
-            }
         }
         self.exports.consumers.push(Some(ExportConsumer {
             group,
@@ -187,10 +203,15 @@ impl Engine {
     /// when it has everything.
     pub fn export_read(&mut self, consumer: u32, max: usize) -> Option<(Vec<u8>, usize)> {
         let mut c = self.exports.consumers.get_mut(consumer as usize)?.take()?;
-        let out = self.read_for(&mut c, max);
-        let place = self.exports.groups[c.group]
-            .as_ref()
-            .map(|g| (g.instance, g.terms.afi));
+        let group = self.exports.groups[c.group].as_ref();
+        let place = group.map(|g| (g.instance, g.terms.afi));
+        let out = place.and_then(|(instance, afi)| {
+            self.forget_freed(instance);
+            match afi {
+                1 => self.read_for::<u32>(&mut c, instance, max),
+                _ => self.read_for::<u128>(&mut c, instance, max),
+            }
+        });
         self.exports.consumers[consumer as usize] = Some(c);
         if let (Some((instance, afi)), Some(_)) = (place, &out) {
             self.trim_rib(instance, afi);
@@ -198,16 +219,15 @@ impl Engine {
         out
     }
 
-    fn read_for(&mut self, c: &mut ExportConsumer, max: usize) -> Option<(Vec<u8>, usize)> {
-        let at = self.exports.groups[c.group].as_ref()?.instance;
-        self.forget_freed(at);
+    fn read_for<A: Family>(
+        &mut self,
+        c: &mut ExportConsumer,
+        instance: usize,
+        max: usize,
+    ) -> Option<(Vec<u8>, usize)> {
         let group = self.exports.groups[c.group].as_mut()?;
-        let instance = &mut self.instances[at];
-        let tail = match group.terms.afi {
-            1 => instance.v4.rib_log.tail(),
-            _ => instance.v6.rib_log.tail(),
-        };
-        if c.cursor.snapshot.is_none() && c.cursor.pos == tail {
+        let t = A::table_mut(&mut self.instances[instance]);
+        if c.cursor.snapshot.is_none() && c.cursor.pos == t.rib_log.tail() {
             return None;
         }
         let from = (c.cursor.snapshot, c.cursor.pos);
@@ -218,11 +238,7 @@ impl Engine {
                 Arc::clone(chunk)
             }
             None => {
-                let chunk = match group.terms.afi {
-                    1 => encode(&self.core, &instance.v4, group, c.cursor, max),
-                    _ => encode(&self.core, &instance.v6, group, c.cursor, max),
-                };
-                let chunk = Arc::new(chunk);
+                let chunk = Arc::new(encode(&self.core, t, group, c.cursor, max));
                 group.encoded += 1;
                 if group.members > 1 {
                     if group.kept.len() == KEPT {
@@ -234,10 +250,7 @@ impl Engine {
             }
         };
         c.cursor = chunk.to;
-        match group.terms.afi {
-            1 => instance.v4.rib_log.note_read(c.cursor.pos),
-            _ => instance.v6.rib_log.note_read(c.cursor.pos),
-        }
+        t.rib_log.note_read(c.cursor.pos);
         let (mut out, mut messages) = chunk.encoding.for_peer(c.peer, &c.ourselves.bytes());
         if c.cursor.snapshot.is_none() && std::mem::take(&mut c.end_of_rib_due) {
             end_of_rib(group.terms.afi, group.terms.safi, &mut out);

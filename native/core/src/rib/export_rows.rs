@@ -32,6 +32,12 @@ pub struct Encoding {
 }
 
 impl Encoding {
+    pub fn bytes(&self) -> usize {
+        self.buf.capacity()
+            + self.segments.capacity() * size_of::<Segment>()
+            + self.ours.capacity() * size_of::<usize>()
+    }
+
     /// What one peer gets, with `ourselves` as next hop where that is us; and how many messages it is.
     pub fn for_peer(&self, peer: u32, ourselves: &[u8]) -> (Vec<u8>, usize) {
         let mut out = Vec::with_capacity(self.buf.len());

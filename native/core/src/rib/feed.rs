@@ -29,6 +29,10 @@ impl Log {
         self.items.len()
     }
 
+    pub fn bytes(&self) -> usize {
+        self.items.capacity() * size_of::<u32>()
+    }
+
     pub fn is_empty(&self) -> bool {
         self.items.is_empty()
     }

@@ -19,6 +19,8 @@ pub struct Cursor {
 
 pub struct FibConsumer {
     cursors: Vec<[Cursor; 2]>,
+    /// Routes it has, by slot: the end of others is no news.
+    routes_sent: Vec<[Bits; 2]>,
     /// Groups and adjacencies it was told of and not told the end of.
     groups_sent: Bits,
     adjacencies_sent: Bits,
@@ -71,11 +73,12 @@ impl FibDelta {
 impl Engine {
     /// A new consumer at the start of a snapshot.
     pub fn fib_open(&mut self) -> u32 {
-        let cursors = self.instances.iter_mut().map(open).collect();
+        let cursors: Vec<_> = self.instances.iter_mut().map(open).collect();
         let mut changed = Marks::default();
         let groups = self.core.hops.groups.iter();
         groups.for_each(|(id, _)| changed.insert(id));
         self.fib.push(Some(FibConsumer {
+            routes_sent: cursors.iter().map(|_| Default::default()).collect(),
             cursors,
             groups_sent: Bits::default(),
             adjacencies_sent: Bits::default(),
@@ -90,6 +93,7 @@ impl Engine {
     pub(super) fn fib_join(&mut self, instance: &mut Instance) {
         for c in self.fib.iter_mut().flatten() {
             c.cursors.push(open(instance));
+            c.routes_sent.push(Default::default());
         }
     }
 
@@ -121,10 +125,12 @@ impl Engine {
             }
         }
         let mut left = max;
-        for (i, cursors) in c.cursors.iter_mut().enumerate() {
-            let Instance { v4, v6 } = &mut self.instances[i];
-            read_table(v4, &mut cursors[0], &mut left, &mut delta);
-            read_table(v6, &mut cursors[1], &mut left, &mut delta);
+        let places = c.cursors.iter_mut().zip(&mut c.routes_sent);
+        for (Instance { v4, v6 }, ([a, b], [sent_a, sent_b])) in
+            self.instances.iter_mut().zip(places)
+        {
+            read_table(v4, a, sent_a, &mut left, &mut delta);
+            read_table(v6, b, sent_b, &mut left, &mut delta);
         }
         let done = self.at_tail(&c);
         if done {
@@ -194,7 +200,7 @@ impl Engine {
         (done, count, digest)
     }
 
-    fn trim_fib(&mut self) {
+    pub(super) fn trim_fib(&mut self) {
         for (i, instance) in self.instances.iter_mut().enumerate() {
             let mut v4: Vec<&mut Pos> = Vec::new();
             let mut v6: Vec<&mut Pos> = Vec::new();
@@ -210,6 +216,22 @@ impl Engine {
 }
 
 impl FibConsumer {
+    /// Whether it has a route that stands in this slot, and so must hear of its end.
+    pub(super) fn has(&self, instance: usize, afi: u16, slot: u32) -> bool {
+        let sent = self.routes_sent.get(instance);
+        sent.is_some_and(|s| s[usize::from(afi) - 1].get(slot))
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        let routes = self.routes_sent.iter().flatten().map(Bits::bytes);
+        routes.sum::<usize>()
+            + self.groups_sent.bytes()
+            + self.adjacencies_sent.bytes()
+            + self.changed.bytes()
+            + self.dying_groups.bytes()
+            + self.dying_adjacencies.bytes()
+    }
+
     fn tell_group(&mut self, hops: &NextHops, id: u32, delta: &mut FibDelta) {
         let group = &hops.groups[id];
         delta.urgent |= self.groups_sent.get(id);
@@ -263,7 +285,13 @@ fn open(i: &mut Instance) -> [Cursor; 2] {
     [start(&mut i.v4), start(&mut i.v6)]
 }
 
-fn read_table<A: Addr>(t: &mut Table<A>, c: &mut Cursor, left: &mut usize, delta: &mut FibDelta) {
+fn read_table<A: Addr>(
+    t: &mut Table<A>,
+    c: &mut Cursor,
+    sent: &mut Bits,
+    left: &mut usize,
+    delta: &mut FibDelta,
+) {
     let mut columns = Columns {
         table: t.id,
         ..Columns::default()
@@ -274,6 +302,7 @@ fn read_table<A: Addr>(t: &mut Table<A>, c: &mut Cursor, left: &mut usize, delta
             let e = &t.entries[idx];
             if e.flags & VACANT == 0 && e.group != NONE {
                 row(&mut columns, e.prefix, e.group);
+                sent.set(idx as u32, true);
                 *left -= 1;
             }
             idx += 1;
@@ -285,7 +314,9 @@ fn read_table<A: Addr>(t: &mut Table<A>, c: &mut Cursor, left: &mut usize, delta
         while *left > 0 && before(c.pos, tail) {
             let idx = t.fib_log.get(c.pos);
             let e = &t.entries[idx as usize];
-            if e.flags & IN_FIB_LOG != 0 && e.fib_pos == c.pos {
+            let live = e.flags & IN_FIB_LOG != 0 && e.fib_pos == c.pos;
+            if live && (e.group != NONE || sent.get(idx)) {
+                sent.set(idx, e.group != NONE);
                 row(&mut columns, e.prefix, e.group);
                 *left -= 1;
             }

@@ -167,6 +167,14 @@ impl Infos {
         self.len() == 0
     }
 
+    /// Infos with their attributes, and the index that finds them.
+    pub fn bytes(&self) -> usize {
+        self.slab.capacity() * size_of::<Info>()
+            + self.attribute_bytes()
+            + self.index.allocation_size()
+            + self.free.capacity() * size_of::<InfoId>()
+    }
+
     pub fn attribute_bytes(&self) -> usize {
         self.slab.iter().map(|i| i.attributes.len()).sum()
     }

@@ -25,6 +25,10 @@ impl Bits {
         }
     }
 
+    pub fn bytes(&self) -> usize {
+        self.0.capacity() * size_of::<u64>()
+    }
+
     /// The numbers in it, ascending.
     pub fn iter(&self) -> impl Iterator<Item = u32> + '_ {
         let words = self.0.iter().enumerate();
@@ -55,6 +59,10 @@ impl Marks {
     pub fn take(&mut self) -> Vec<u32> {
         self.list.iter().for_each(|&i| self.bits.set(i, false));
         std::mem::take(&mut self.list)
+    }
+
+    pub fn bytes(&self) -> usize {
+        self.list.capacity() * size_of::<u32>() + self.bits.bytes()
     }
 
     pub fn len(&self) -> usize {

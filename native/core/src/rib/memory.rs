@@ -1,11 +1,47 @@
 //! How much there is of everything.
 
 use super::engine::Engine;
+use super::fib::FibConsumer;
 use super::table::Table;
 use super::value::{int, Value};
 use crate::prefix::Addr;
 
+/// What a hash table takes with room for so many: a slot and a control byte each, and an eighth of them stays empty.
+pub fn hashed<T>(capacity: usize) -> usize {
+    capacity * 8 / 7 * (size_of::<T>() + 1)
+}
+
 impl Engine {
+    /// Bytes by kind, from what is allocated; what the allocator adds is not in it. One walk over infos, groups and trackers.
+    pub fn memory(&self) -> Value {
+        let (mut prefixes, mut paths, mut logs, mut tracked) = (0, 0, 0, 0);
+        for i in &self.instances {
+            prefixes += i.v4.prefix_bytes() + i.v6.prefix_bytes();
+            paths += i.v4.path_bytes() + i.v6.path_bytes();
+            logs += i.v4.log_bytes() + i.v6.log_bytes();
+            tracked += i.v4.tracked.bytes() + i.v6.tracked.bytes();
+        }
+        let readers = self.watches.iter().flatten().map(|w| w.told.bytes());
+        logs += self.exports.bytes() + readers.sum::<usize>();
+        logs += self
+            .fib
+            .iter()
+            .flatten()
+            .map(FibConsumer::bytes)
+            .sum::<usize>();
+        let mut kinds = vec![
+            ("prefixes", prefixes),
+            ("paths", paths),
+            ("attribute_sets", self.core.infos.bytes()),
+            ("groups", self.core.hops.groups.bytes()),
+            ("next_hops", self.core.hops.bytes() + tracked),
+            ("logs", logs),
+        ];
+        kinds.push(("total", kinds.iter().map(|k| k.1).sum()));
+        let rows = kinds.into_iter().map(|(kind, n)| (kind, int(n as i64)));
+        Value::Map(rows.collect())
+    }
+
     /// Sums over all instances.
     pub fn counts(&self) -> Value {
         let (mut v4, mut v6) = ([0; 4], [0; 4]);

@@ -31,6 +31,7 @@ pub mod source;
 pub mod sweep;
 pub mod table;
 pub mod tombstones;
+pub mod tracked;
 pub mod update_encode;
 pub mod value;
 pub mod watch;

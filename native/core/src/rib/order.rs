@@ -35,6 +35,10 @@ impl<A: Addr> Order<A> {
         self.added.len() <= self.sorted.len() / 8 + ADDED_MAX
     }
 
+    pub fn bytes(&self) -> usize {
+        (self.sorted.capacity() + self.added.capacity()) * size_of::<Prefix<A>>()
+    }
+
     pub fn expired(&self, now: u32) -> bool {
         now.saturating_sub(self.used) > KEPT
     }

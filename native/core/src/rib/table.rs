@@ -1,7 +1,7 @@
 //! One table: prefixes in a slab behind a seeded hash index, each with its list of paths, best one first. Slab numbers are stable,
 //! so they serve as snapshot cursors.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::hash::{BuildHasher, Hasher};
 
 use foldhash::fast::RandomState;
@@ -9,9 +9,11 @@ use hashbrown::HashTable;
 
 use super::feed::{Log, Pos};
 use super::infos::InfoId;
+use super::memory::hashed;
 use super::options::Options;
 use super::order::Order;
 use super::originate::Kinds;
+use super::tracked::Tracked;
 use super::NONE;
 use crate::prefix::{Addr, Prefix};
 
@@ -58,55 +60,6 @@ pub struct Path {
     /// When it came or last changed, by `Core::now`.
     pub since: u32,
     pub next: u32,
-}
-
-/// Addresses whose resolution follows this table, for telling quickly whether a prefix covers one.
-#[derive(Default)]
-pub struct Tracked<A> {
-    pub by_address: BTreeMap<A, u32>,
-    /// Bit per leading 16 bits in use; never cleared, so it only ever says "maybe" too often.
-    filter: Vec<u64>,
-}
-
-impl<A: Addr> Tracked<A> {
-    fn word(addr: A) -> (usize, u64) {
-        let top = match addr.wrap() {
-            crate::prefix::Ip::V4(a) => a >> 16,
-            crate::prefix::Ip::V6(a) => (a >> 96) as u32 & 0xffff,
-            crate::prefix::Ip::None => 0,
-        };
-        ((top >> 6) as usize, 1 << (top & 63))
-    }
-
-    pub fn insert(&mut self, addr: A, tracker: u32) {
-        if self.filter.is_empty() {
-            self.filter = vec![0; 1024];
-        }
-        let (word, bit) = Self::word(addr);
-        self.filter[word] |= bit;
-        self.by_address.insert(addr, tracker);
-    }
-
-    pub fn remove(&mut self, addr: A) {
-        self.by_address.remove(&addr);
-    }
-
-    /// Calls `f` with each tracker whose address the prefix covers.
-    #[inline]
-    pub fn covered(&self, p: Prefix<A>, mut f: impl FnMut(u32)) {
-        if self.by_address.is_empty() {
-            return;
-        }
-        if p.len >= A::BITS / if A::BITS == 32 { 2 } else { 4 } {
-            let (word, bit) = Self::word(p.addr);
-            if self.filter[word] & bit == 0 {
-                return;
-            }
-        }
-        for (_, &t) in self.by_address.range(p.addr..=p.addr.last(p.len)) {
-            f(t);
-        }
-    }
 }
 
 /// Which of a table's two logs: changes of what is forwarded, or of what is best.
@@ -389,6 +342,23 @@ impl<A: Addr> Table<A> {
 
     pub fn prefix_count(&self) -> usize {
         self.entries.len() - self.free.len()
+    }
+
+    /// Entries, and the index that finds them.
+    pub fn prefix_bytes(&self) -> usize {
+        self.entries.capacity() * size_of::<Entry<A>>()
+            + self.index.allocation_size()
+            + (self.free.capacity() + self.freed.capacity()) * size_of::<u32>()
+            + hashed::<Prefix<A>>(self.networks.capacity())
+            + self.order.as_ref().map_or(0, Order::bytes)
+    }
+
+    pub fn log_bytes(&self) -> usize {
+        self.fib_log.bytes() + self.rib_log.bytes()
+    }
+
+    pub fn path_bytes(&self) -> usize {
+        self.paths.capacity() * size_of::<Path>()
     }
 
     /// Entries without paths.

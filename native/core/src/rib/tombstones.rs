@@ -4,7 +4,7 @@
 use super::engine::Engine;
 use super::feed::Pos;
 use super::instance::{Family, Instance};
-use super::table::{Table, IN_RIB_LOG, VACANT};
+use super::table::{Table, IN_FIB_LOG, IN_RIB_LOG, VACANT};
 use super::watch::Watch;
 use super::NONE;
 
@@ -52,34 +52,47 @@ impl Engine {
 
     /// Lets go what no reader waits for among the slots of a table; the next slot, `None` at the end.
     fn bury<A: Family>(&mut self, instance: usize, from: usize, left: &mut usize) -> Option<usize> {
-        let (exports, watches) = (&self.exports, &self.watches);
-        let awaited = |slot: u32, pos: Pos| {
+        let (exports, watches, fib) = (&self.exports, &self.watches, &self.fib);
+        let told = |slot: u32, pos: Pos| {
             let known = |w: &Watch| (w.instance, w.afi) == (instance, A::AFI) && w.told.get(slot);
             watches.iter().flatten().any(known) || exports.await_record(instance, A::AFI, slot, pos)
+        };
+        let forwarded = |slot: u32| {
+            let mut consumers = fib.iter().flatten();
+            consumers.any(|c| c.has(instance, A::AFI, slot))
         };
         let t = A::table_mut(&mut self.instances[instance]);
         let end = from.saturating_add(*left).min(t.entries.len());
         *left -= end - from;
         for slot in from..end {
-            release(t, slot as u32, awaited);
+            release(t, slot as u32, told, forwarded);
         }
         if end < t.entries.len() {
             return Some(end);
         }
         t.patience = 2 * t.tombstones() + FEW + t.populated / 2;
-        self.trim_rib(instance, A::AFI); // of the records that are stale now
+        // Of the records that are stale now
+        self.trim_rib(instance, A::AFI);
+        self.trim_fib();
         None
     }
 }
 
-fn release<A: Family>(t: &mut Table<A>, slot: u32, awaited: impl Fn(u32, Pos) -> bool) {
+fn release<A: Family>(
+    t: &mut Table<A>,
+    slot: u32,
+    told: impl Fn(u32, Pos) -> bool,
+    forwarded: impl Fn(u32) -> bool,
+) {
     let e = &mut t.entries[slot as usize];
-    if e.head == NONE
-        && e.flags & VACANT == 0
-        && e.flags & IN_RIB_LOG != 0
-        && !awaited(slot, e.rib_pos)
-    {
-        e.flags &= !IN_RIB_LOG;
-        t.release_if_dead(slot);
+    if e.head != NONE || e.flags & VACANT != 0 {
+        return;
     }
+    if e.flags & IN_RIB_LOG != 0 && !told(slot, e.rib_pos) {
+        e.flags &= !IN_RIB_LOG;
+    }
+    if e.flags & IN_FIB_LOG != 0 && !forwarded(slot) {
+        e.flags &= !IN_FIB_LOG;
+    }
+    t.release_if_dead(slot);
 }

@@ -4,6 +4,7 @@ use super::sets::{Hop, SetKind};
 use super::Map;
 use crate::prefix::Ip;
 use crate::rib::marks::Marks;
+use crate::rib::memory::hashed;
 
 /// What a next hop of weight 1 has to share out among its adjacencies.
 const UNIT: u64 = 65_536;
@@ -113,6 +114,13 @@ pub struct Adjacencies {
 }
 
 impl Adjacencies {
+    pub fn bytes(&self) -> usize {
+        self.slots.capacity() * size_of::<Slot>()
+            + self.free.capacity() * size_of::<u32>()
+            + hashed::<(Adjacency, u32)>(self.index.capacity())
+            + self.unused.bytes()
+    }
+
     /// The number of an adjacency, with one more reference.
     pub fn intern(&mut self, adjacency: Adjacency) -> u32 {
         if let Some(&id) = self.index.get(&adjacency) {

@@ -3,6 +3,7 @@
 
 use super::{Ids, Map};
 use crate::prefix::Ip;
+use crate::rib::memory::hashed;
 
 #[derive(Debug)]
 pub struct Giver {
@@ -20,6 +21,13 @@ pub struct Givers {
 }
 
 impl Givers {
+    pub fn bytes(&self) -> usize {
+        let groups = self.list.iter().map(|g| hashed::<u32>(g.groups.capacity()));
+        self.list.capacity() * size_of::<Giver>()
+            + groups.sum::<usize>()
+            + hashed::<((u16, Ip), u32)>(self.index.capacity())
+    }
+
     pub fn number(&mut self, instance: u16, addr: Ip) -> u32 {
         let list = &mut self.list;
         *self.index.entry((instance, addr)).or_insert_with(|| {

@@ -185,6 +185,19 @@ impl Groups {
         (set != NONE).then_some(set)
     }
 
+    pub fn bytes(&self) -> usize {
+        let own = |g: &Group| {
+            g.shape.hops.capacity() * size_of::<(Hop, u8)>()
+                + g.shape.givers.capacity() * size_of::<u32>()
+                + g.members.capacity() * size_of::<Member>()
+        };
+        self.slots.capacity() * size_of::<Group>()
+            + self.slots.iter().map(own).sum::<usize>()
+            + self.free.capacity() * size_of::<u32>()
+            + self.index.allocation_size()
+            + self.changed.bytes()
+    }
+
     /// Those in use.
     pub fn iter(&self) -> impl Iterator<Item = (u32, &Group)> {
         let all = self.slots.iter().enumerate();

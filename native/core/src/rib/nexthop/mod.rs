@@ -18,6 +18,7 @@ pub use groups::{Group, Groups, Member, Shape};
 pub use sets::{Hop, NextHopSet, SetKey, SetKind, Target};
 pub use trackers::{Reason, Resolution, Tracker};
 
+use super::memory::hashed;
 use super::NONE;
 
 pub type Map<K, V> = HashMap<K, V, RandomState>;
@@ -41,6 +42,24 @@ pub struct NextHops {
 }
 
 impl NextHops {
+    /// Sets, trackers and adjacencies, without the groups.
+    pub fn bytes(&self) -> usize {
+        let keys = self.sets.iter().map(|s| s.key.hops.len()).sum::<usize>();
+        let names = self.names.iter().map(String::capacity).sum::<usize>();
+        self.sets.capacity() * size_of::<NextHopSet>()
+            + 2 * keys * size_of::<Hop>() // the index has a key of its own
+            + hashed::<(SetKey, u32)>(self.set_index.capacity())
+            + self.trackers.capacity() * size_of::<Tracker>()
+            + self.trackers.iter().map(Tracker::bytes).sum::<usize>()
+            + hashed::<(Target, u32)>(self.tracker_index.capacity())
+            + (self.free_sets.capacity() + self.free_trackers.capacity()) * size_of::<u32>()
+            + self.givers.bytes()
+            + self.adjacencies.bytes()
+            + 2 * names
+            + self.names.capacity() * size_of::<String>()
+            + hashed::<(String, u16)>(self.name_index.capacity())
+    }
+
     /// The number of an NCP's or port's name; 0 is the empty name.
     pub fn name_id(&mut self, name: &str) -> u16 {
         if self.names.is_empty() {

@@ -4,6 +4,7 @@
 use super::sets::Target;
 use super::Ids;
 use crate::prefix::AnyPrefix;
+use crate::rib::memory::hashed;
 use crate::rib::source::Kind;
 
 /// Why a next hop is not resolved.
@@ -100,6 +101,17 @@ impl Tracker {
             change: String::new(),
             vacant: false,
         }
+    }
+
+    /// What it holds beside its slot.
+    pub(super) fn bytes(&self) -> usize {
+        let ids = [&self.users, &self.groups, &self.dependents];
+        ids.iter()
+            .map(|i| hashed::<u32>(i.capacity()))
+            .sum::<usize>()
+            + self.depends.capacity() * size_of::<u32>()
+            + self.resolution.adjacencies.capacity() * size_of::<(u32, u16)>()
+            + self.change.capacity()
     }
 
     /// It follows a port, not the tables.

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
-use super::fixture::{engine, field, prefix, words, Said};
+use super::fixture::{engine, field, number, prefix, words, Said};
 use crate::rib::criteria::Criteria;
 use crate::rib::engine::Engine;
 use crate::rib::query::Page;
@@ -128,6 +128,52 @@ fn a_reader_that_reads_no_more_holds_up_no_more_than_it_knows() {
     while e.watch_read(busy, 100).is_some() {}
     assert!(e.instances[0].v4.rib_log.is_empty());
     assert_eq!(e.instances[0].v4.prefix_count(), 1);
+}
+
+#[test]
+fn a_box_that_reads_no_more_holds_up_no_more_than_it_has() {
+    let mut e = engine();
+    let s = e.source(Kind::Static, 0);
+    e.blackhole(s, "9.0.0.0/8");
+    let stalled = e.fib_open();
+    assert_eq!(e.fib_read(stalled, 100).map(|d| d.count), Some(1));
+    e.delete_path(s, prefix("9.0.0.0/8"));
+    for n in 0..50_000u32 {
+        let what = format!("10.{}.{}.0/24", n >> 8, n & 255);
+        e.blackhole(s, &what);
+        e.delete_path(s, prefix(&what));
+        e.step(100);
+    }
+    let t = &e.instances[0].v4;
+    assert!(t.entries.len() < 40_000, "{} slots", t.entries.len());
+    assert!(t.fib_log.len() < 110_000, "{} records", t.fib_log.len());
+    let delta = e.fib_read(stalled, 100).expect("the end of a route");
+    assert_eq!((delta.count, &delta.routes[0].op[..]), (1, &[0][..]));
+    while e.fib_read(stalled, 100).is_some() {}
+    assert_eq!(e.fib_state(stalled), (true, 0, 0));
+    assert!(e.instances[0].v4.fib_log.is_empty());
+}
+
+#[test]
+fn memory_is_told_by_kind_and_grows_with_what_is_there() {
+    let mut e = engine();
+    let s = e.source(Kind::Static, 0);
+    let of = |e: &Engine, kind| number(field(&e.memory(), kind));
+    let before = of(&e, "total");
+    for n in 0..1000u32 {
+        e.blackhole(s, &format!("10.{}.{}.0/24", n >> 8, n & 255));
+    }
+    let kinds = [
+        "prefixes",
+        "paths",
+        "attribute_sets",
+        "groups",
+        "next_hops",
+        "logs",
+    ];
+    let sum: i64 = kinds.into_iter().map(|k| of(&e, k)).sum();
+    assert_eq!(of(&e, "total"), sum);
+    assert!(of(&e, "total") - before > 1000 * (32 + 20));
 }
 
 /// A table as a reader knows it.
