@@ -104,19 +104,26 @@ class Loaded:
         for text, port in (("192.0.2.0", PORT_A), ("198.51.100.0", PORT_B)):
             self.engine.put_connected(connected, (packed(text), 24), "ncp1", port)
         self.igp((PORT_A, PEER_A))
-        self.peer = self.engine.add_peer(
-            address=packed("10.100.0.1"), asn=PEER_ASN, router_id=packed("10.100.0.1"), ebgp=True
-        )
-        terms = native.SessionTerms(peer_asn=PEER_ASN, local_asn=ASN, four_octet_as=True, families=[(1, 1)])
-        framer = native.Framer()
-        for updates in framer.feed(table_of([f"10.100.{n}.1" for n in range(groups)], routes)).items:
-            assert isinstance(updates, native.Updates)
-            self.engine.receive(self.peer, updates, terms)
-        while self.engine.step():
-            pass
+        self.routes = routes
+        self.peer = self.add_peer("10.100.0.1", [f"10.100.{n}.1" for n in range(groups)])
         self.feed = EngineFeed(self.engine, under_test.controller)
         self.feed.run()
         assert self.feed.take().routes == routes + 3
+
+    def add_peer(self, address: str, next_hops: list[str]) -> int:
+        """One more peer with the whole table, in equal shares behind these next hops. Of two, the first one's address
+        is the lower and so its routes are best."""
+        peer = self.engine.add_peer(address=packed(address), asn=PEER_ASN, router_id=packed(address), ebgp=True)
+        terms = native.SessionTerms(peer_asn=PEER_ASN, local_asn=ASN, four_octet_as=True, families=[(1, 1)])
+        for updates in native.Framer().feed(table_of(next_hops, self.routes)).items:
+            assert isinstance(updates, native.Updates)
+            self.engine.receive(peer, updates, terms)
+        self.settle()
+        return peer
+
+    def settle(self) -> None:
+        while self.engine.step():
+            pass
 
     def igp(self, *next_hops: tuple[str, str]) -> None:
         """The route below all next hops, as an IGP would give it."""
@@ -177,3 +184,28 @@ def test_a_lost_ecmp_member_of_the_igp_costs_group_messages_only(box: Loaded) ->
     box.engine.set_port("ncp1", PORT_A, True)
     box.feed.run()
     assert box.feed.take().routes == 0
+
+
+def test_a_lost_peer_with_backups_moves_groups_first_and_routes_after(box: Loaded) -> None:
+    box.engine.set_options(backup=True)
+    second = box.add_peer("10.200.0.1", ["198.51.100.2"])  # every route has its backup by the other port
+    box.igp((PORT_A, PEER_A))
+    box.feed.run()
+    assert gateways(box, 0, 555_555, 999_999) == {PEER_A}
+    box.feed.take()
+    monitor = Monitor(box.under_test, "lost")
+    box.engine.remove_source(box.peer)
+    box.feed.pump()
+    at_once = box.feed.take()
+    assert (at_once.groups, at_once.routes, at_once.urgent) == (GROUPS, 0, True)
+    box.feed.run()
+    # Before one route has been looked at, all of them are forwarded by the backup
+    assert gateways(box, 0, 555_555, 999_999) == {PEER_B}
+    moved = monitor.stop()
+    assert (moved.groups, moved.routes) == (GROUPS, 0)
+    box.settle()
+    box.feed.run()
+    after = box.feed.take()
+    assert after.routes == ROUTES
+    assert gateways(box, 0, 555_555, 999_999) == {PEER_B}
+    assert box.engine.source_counts(second)["ipv4"] == ROUTES
