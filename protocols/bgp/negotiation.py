@@ -53,7 +53,7 @@ class Agreed:
         """RFC 4271 4.4: a third of the hold time; 0 where no KEEPALIVE is to be sent."""
         return self.hold_time / 3
 
-    def terms(self) -> native.SessionTerms:
+    def terms(self, *, aigp: bool = False) -> native.SessionTerms:
         return native.SessionTerms(
             peer_asn=self.peer_asn,
             local_asn=self.local_asn,
@@ -62,6 +62,7 @@ class Agreed:
             add_path_receive=(),
             max_message=self.max_receive,
             local_router_id=self.local_router_id,
+            aigp=aigp,
         )
 
     def describe(self) -> dict[str, Any]:

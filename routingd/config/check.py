@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address
 from typing import Any
 
+from routingd.config.bgp_schema import Group, Neighbor
 from routingd.config.effective import LOOPBACK, family_terms, option, socket_ncp, split_port
-from routingd.config.schema import Config, Group, Neighbor
+from routingd.config.schema import Config
 from routingd.config.values import parse_host, parse_prefix
 
 Path = tuple[str, ...]
