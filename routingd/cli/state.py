@@ -111,6 +111,9 @@ def _options(n: Data) -> str:
         "TTL security" if n["ttl_security"] else "",
         f"multihop {n['multihop']}" if n["multihop"] is not None else "",
         "next-hop-self" if n["next_hop_self"] else "",
+        f"weight {n['weight']}" if n["weight"] else "",
+        f"distance {n['distance']}" if n["distance"] is not None else "",
+        "AIGP" if n["aigp"] else "",
     ]
     return ", ".join(word for word in words if word)
 
