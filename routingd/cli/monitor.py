@@ -12,7 +12,7 @@ from routingd.cli.keywords import Keywords
 from routingd.cli.show import FAMILY, PROTOCOL, WITHIN
 from routingd.cli.values import FAMILIES, prefix
 
-_LEAST: Final = (12, 1, 18, 23, 11, 15, 0)
+_LEAST: Final = (12, 1, 18, 31, 11, 15, 0)
 _COLUMNS: Final = ("Time", "", "Prefix", "Next hops", "Dist/Metric", "From", "AS path")
 
 

@@ -29,7 +29,7 @@ def next_hop_cells(row: Data) -> tuple[object, ...]:
 NEXT_HOPS: Final = Layout(
     "next_hops",
     ("Next hop", "State", "Via", "Metric", "Adjacencies", "Sets", "Last change"),
-    (15, 10, 25, 6, 23, 4, 0),
+    (15, 10, 25, 6, 26, 4, 0),
     next_hop_cells,
     empty="No path has a next hop that must be looked up.",
 )

@@ -31,12 +31,11 @@ def hop(next_hop: dict[str, Any]) -> str:
 
 
 def hops(members: list[dict[str, Any]]) -> str:
-    """Members of a group: weights where they differ, backups said to be such."""
-    primaries = [member for member in members if not member.get("role")]
-    weighted = len({member.get("weight", 1) for member in primaries}) > 1
+    """Where a route's packets go: weights where they differ, and whether a backup is ready."""
+    primaries = [member for member in members if not member["role"]]
+    weighted = len({member["weight"] for member in primaries}) > 1
     words = [hop(member) + (f" weight {member['weight']}" if weighted else "") for member in primaries]
-    words += [f"{hop(member)} backup" for member in members if member.get("role")]
-    return ", ".join(words)
+    return ", ".join(words) + (" +backup" if len(primaries) < len(members) else "")
 
 
 def mark(row: dict[str, Any]) -> str:
@@ -92,7 +91,7 @@ DECIDED: Final = {"none": "none usable", "only": "no other usable"}
 ROUTES: Final = Layout(
     "routes",
     ("", "Prefix", "Next hops", "Dist/Metric", "Age", "From", "Decided by", "AS path"),
-    (2, 18, 23, 11, 6, 15, 14, 0),
+    (2, 18, 31, 11, 6, 15, 14, 0),
     route_cells,
     empty="No routes.",
     legend="C connected, S static, B BGP; * best, = multipath, b backup, ! not usable",

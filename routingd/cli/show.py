@@ -59,7 +59,7 @@ WITHIN = click.option("--within", metavar="PREFIX", help="PREFIX and all more sp
 @click.argument("prefix", required=False, shell_complete=or_keyword)
 @click.option("--longer", is_flag=True, help="The PREFIX named first and all more specific routes (like --within).")
 @WITHIN
-@click.option("--covering", metavar="PREFIX", help="PREFIX, or the address's routes, and all less specific ones.")
+@click.option("--covering", metavar="PREFIX", help="Routes that cover PREFIX (or an address), longest first.")
 @PROTOCOL
 @click.option("--neighbor", "--source", metavar="ADDRESS", shell_complete=NEIGHBORS, help="Paths from this peer.")
 @click.option("--community", metavar="COMMUNITY", multiple=True, help="With this community; several: with all of them.")

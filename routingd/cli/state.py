@@ -66,6 +66,7 @@ def _bgp_neighbor(n: Data) -> None:
             ("Connection", _connection(n)),
             ("Hold time", _hold_time(n)),
             ("Options", _options(n)),
+            ("Its routes", _routes(n)),
             ("Messages", f"{n['messages_received']} received, {n['messages_sent']} sent"),
         )
     )
@@ -111,10 +112,13 @@ def _options(n: Data) -> str:
         "TTL security" if n["ttl_security"] else "",
         f"multihop {n['multihop']}" if n["multihop"] is not None else "",
         "next-hop-self" if n["next_hop_self"] else "",
-        f"weight {n['weight']}" if n["weight"] else "",
-        f"distance {n['distance']}" if n["distance"] is not None else "",
-        "AIGP" if n["aigp"] else "",
     ]
+    return ", ".join(word for word in words if word)
+
+
+def _routes(n: Data) -> str:
+    words = [f"distance {n['distance']}" if n["distance"] is not None else ""]
+    words += [f"weight {n['weight']}" if n["weight"] else "", "AIGP taken and sent" if n["aigp"] else ""]
     return ", ".join(word for word in words if word)
 
 
