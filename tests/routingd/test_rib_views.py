@@ -278,7 +278,7 @@ def test_a_monitor_tells_each_change_once_in_its_last_state_and_leaves_nothing_b
         for change in (
             announce("10.2.0.0/16", PEER),
             withdraw("10.2.0.0/16"),
-            announce("10.2.0.0/16", PEER, "65002 9"),
+            announce("10.2.0.0/16", PEER, "7 9"),
         ):
             await one.put(change)
         await one.put(withdraw("10.1.0.0/16"), announce("172.17.0.0/16", PEER))

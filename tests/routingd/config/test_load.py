@@ -209,6 +209,34 @@ def test_one_value_written_in_two_ways_is_refused() -> None:
             "'loud' is not one of debug, info, warning, error",
         ),
         (
+            "bgp: { best-path: { always-compare: true } }",
+            "`always-compare` is not a key here: did you mean `always-compare-med`?",
+        ),
+        (
+            "bgp: { best-path: { default-local-preference: 4294967296 } }",
+            "'4294967296' is not a number in range (0 to 4294967295)",
+        ),
+        (
+            "bgp: { multipath: { ebgp: 65 } }",
+            "'65' is not a number of paths (1 to 64)",
+        ),
+        (
+            "bgp: { redistribute: [connected, ospf] }",
+            "'ospf' is not one of connected, static",
+        ),
+        (
+            "bgp: { groups: { g: { weight: 65536 } } }",
+            "'65536' is not a weight (0 to 65535)",
+        ),
+        (
+            "bgp: { distance: { external: 0 } }",
+            "'0' is not an administrative distance (1 to 255)",
+        ),
+        (
+            "next-hops: { resolve-via-default: perhaps }",
+            "'perhaps' is not true or false",
+        ),
+        (
             "kernel: { protocol: 2 }",
             "'2' is not a kernel route protocol of ours (5 to 255)",
         ),
@@ -247,6 +275,12 @@ def test_aliases_cannot_multiply_without_bound() -> None:
     lines = ["a0: &a0 [x,x,x,x,x,x,x,x,x]"]
     lines += [f"a{i}: &a{i} [{','.join([f'*a{i - 1}'] * 9)}]" for i in range(1, 12)]
     assert "more than 300,000 values" in errors("\n".join(lines))[-1]
+
+
+def test_an_error_in_a_knob_names_its_line_and_path() -> None:
+    assert wrong("bgp:\n  multipath:\n    ibgp: 4\n    ebgp: many\n") == [
+        "r1.yaml:5: bgp.multipath.ebgp: 'many' is not a number of paths (1 to 64)"
+    ]
 
 
 def test_scalars_stay_text() -> None:
