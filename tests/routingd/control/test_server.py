@@ -258,13 +258,11 @@ def test_an_error_ends_a_live_answer(path: Path) -> None:
 
 def test_a_live_answer_does_not_hold_up_the_end(path: Path) -> None:
     happening = Happening()
-    with serving(path, {("happening",): happening.__call__}, LIVE), Client(path) as client:
-        pages = client.pages("happening", live=True)
-        begun = threading.Thread(target=lambda: pytest.raises(DaemonUnreachable, next, pages))
-        begun.start()
+    with socket.socket(socket.AF_UNIX) as connection, serving(path, {("happening",): happening.__call__}, LIVE):
+        connection.connect(str(path))
+        connection.sendall(b'{"id": 1, "command": ["happening"]}\n')
         assert happening.waiting.wait(20)
     assert happening.closed.is_set()
-    begun.join(20)
 
 
 def test_a_client_that_says_nothing_is_closed(path: Path) -> None:
