@@ -21,7 +21,7 @@ from fibd.wire import MAX_CHUNK, Capsule, Lease, StreamClose, StreamConnect
 from native import Changes, Engine, Updates
 from protocols import effects
 from protocols.bgp.errors import Cease, CeaseSubcode
-from protocols.bgp.family import Family, family_name
+from protocols.bgp.family import AFI_IPV6, Family, family_name
 from protocols.bgp.messages import MessageType
 from protocols.bgp.session import Session
 from routingd.boxes import Place
@@ -279,6 +279,8 @@ class Peer:
         membership = Membership()
         own_afi = 1 if len(event.local) == 4 else 2
         next_hops = {**self.next_hops, own_afi: event.local}
+        for afi, _ in agreed.extended_next_hop if own_afi == AFI_IPV6 else ():
+            next_hops[afi] = event.local  # RFC 8950 3: the address that the peer is known to reach
         up = Up(
             event.conn,
             agreed,

@@ -101,6 +101,7 @@ def _neighbor(neighbor: effective.EffectiveNeighbor, router_id: bytes, rng: rand
         weight=neighbor.weight,
         distance=neighbor.distance,
         aigp=neighbor.aigp,
+        extended_next_hop=neighbor.extended_next_hop,
         description=neighbor.description,
     )
     return Neighbor(Session(config, rng), neighbor.group or "", neighbor.ncp)

@@ -57,6 +57,8 @@ class PeerConfig:
     """Administrative distance of its routes; None: the default of its kind."""
     aigp: bool = False
     """AIGP may pass, both ways (RFC 7311 3.1)."""
+    extended_next_hop: bool = False
+    """Offer IPv6 next hops for IPv4 routes (RFC 8950)."""
     description: str = ""
     extended_message: bool = True
     host_name: str = ""

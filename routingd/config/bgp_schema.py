@@ -68,6 +68,8 @@ class NeighborOptions(Model):
     aigp: Flag | None = None
     """Take the AIGP attribute from it and send it there (RFC 7311). By default `true` for internal neighbors, `false`
     for external ones (3.1)."""
+    extended_next_hop: Flag = False
+    """Agree with it that IPv4 routes may have IPv6 next hops (RFC 8950); on an IPv6 session ours then have."""
     description: Line = ""
     """For people."""
     ncp: Name | None = None

@@ -56,6 +56,7 @@ class EffectiveNeighbor:
     weight: int
     distance: int
     aigp: bool
+    extended_next_hop: bool
     description: str
     families: dict[str, FamilyTerms]
 
@@ -177,7 +178,7 @@ def neighbors(config: Config) -> list[EffectiveNeighbor]:
         internal = asn == config.router.asn
         distance = option(neighbor, group, "distance")
         aigp = option(neighbor, group, "aigp")
-        names = ("port", "hold_time", "passive", "password", "ttl_security", "multihop", "next_hop_self")
+        names = ("port", "hold_time", "passive", "password", "ttl_security", "multihop", "next_hop_self", "weight")
         result.append(
             EffectiveNeighbor(
                 address=address,
@@ -189,7 +190,7 @@ def neighbors(config: Config) -> list[EffectiveNeighbor]:
                 families=family_terms(neighbor, group, address.version),
                 distance=distance or (config.bgp.distance.internal if internal else config.bgp.distance.external),
                 aigp=internal if aigp is None else aigp,
-                **{name: option(neighbor, group, name) for name in (*names, "weight", "description")},
+                **{name: option(neighbor, group, name) for name in (*names, "extended_next_hop", "description")},
             )
         )
     return result

@@ -233,6 +233,10 @@ def test_one_value_written_in_two_ways_is_refused() -> None:
             "'0' is not an administrative distance (1 to 255)",
         ),
         (
+            "bgp: { neighbors: { '2001:db8::2': { asn: 1, extended-next-hop: true } } }",
+            "`extended-next-hop` is about the family ipv4-unicast, which is not there",
+        ),
+        (
             "next-hops: { resolve-via-default: perhaps }",
             "'perhaps' is not true or false",
         ),
