@@ -6,28 +6,16 @@ Every function raises ValueError with what to write instead.
 from __future__ import annotations
 
 import ipaddress
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from rib.literals import community_of
 from routingd.boxes import show_prefix
 
 FAMILIES: Final = {"ipv4-unicast": 1, "ipv6-unicast": 2}
 PROTOCOLS: Final = ("connected", "static", "bgp")
 MAX_ASN: Final = 0xFFFFFFFF
-WELL_KNOWN: Final = {
-    "graceful-shutdown": "65535:0",  # RFC 8326
-    "accept-own": "65535:1",  # RFC 7611
-    "llgr-stale": "65535:6",  # RFC 9494
-    "no-llgr": "65535:7",  # RFC 9494
-    "blackhole": "65535:666",  # RFC 7999
-    "no-export": "65535:65281",  # RFC 1997
-    "no-advertise": "65535:65282",
-    "no-export-subconfed": "65535:65283",
-    "no-peer": "65535:65284",  # RFC 3765
-}
-COMMUNITY: Final = re.compile(r"[0-9]+:[0-9]+(:[0-9]+)?|[0-9a-f]{16}", re.ASCII)
 PrefixBytes = tuple[bytes, int]
 Arguments = Mapping[str, Any]
 
@@ -130,14 +118,5 @@ def address(text: str) -> str:
 
 
 def communities(given: str | None) -> tuple[str, ...]:
-    """Each must be there: names of RFC 1997 and others, or numbers."""
-    found = []
-    for word in given.split(",") if given is not None else ():
-        value = WELL_KNOWN.get(word.lower(), word.lower())
-        if not COMMUNITY.fullmatch(value):
-            raise ValueError(
-                f"{word!r} is not a community: write 65001:100, 65001:1:2 (large), 16 hexadecimal digits (extended) "
-                f"or a name: {', '.join(WELL_KNOWN)}"
-            )
-        found.append(value)
-    return tuple(found)
+    """Several, with commas, each of which must be there."""
+    return tuple(community_of(word) for word in given.split(",")) if given is not None else ()

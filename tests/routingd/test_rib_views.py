@@ -167,7 +167,7 @@ def test_what_cannot_be_asked_is_refused_with_what_to_write(tmp_path: Path) -> N
     async def test(one: Router) -> None:
         for args, text in (
             ({"within": "x"}, "is neither a prefix"),
-            ({"community": "blue"}, "'blue' is not a community: write 65001:100"),
+            ({"community": "blue"}, "not a community: 'blue' (standard 65001:100"),
             ({"community": "70000:1"}, "70000:1"),
             ({"protocol": "ospf"}, "protocol ospf is not known"),
             ({"as": -1}, "as must be a number"),
