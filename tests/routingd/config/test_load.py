@@ -10,6 +10,7 @@ import pytest
 from routingd.config.load import ConfigError, Loaded, load, loads
 from routingd.config.schema import Config
 
+EXAMPLES = Path(__file__).parents[3] / "examples"
 ROUTER = "router: { name: r1, router-id: 10.255.0.1, asn: 65001 }\n"
 
 
@@ -329,6 +330,11 @@ def test_an_external_neighbor_off_all_subnets_is_warned_about() -> None:
     loaded = read("bgp: { neighbors: { 192.0.2.2: { asn: 2, families: { ipv4-unicast: { import: accept } } } } }")
     (warning,) = loaded.warnings
     assert "needs `multihop`" in warning.message
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*/*.yaml")), ids=lambda path: path.parent.name)
+def test_every_example_is_a_valid_configuration_without_a_warning(path: Path) -> None:
+    assert load(path).warnings == ()
 
 
 def test_a_file_is_read_and_its_directory_is_kept(tmp_path: Path) -> None:
