@@ -38,6 +38,7 @@ SETTLED: Final = ("installed", "local")
 Data = dict[str, Any]
 
 
+_ROLES: Final = {"multipath": "shares the traffic", "backup": "ready if that is lost: the best with another next hop"}
 _FATE: Final = {
     "ip": "on the link itself",
     "drop": "packets are dropped",
@@ -150,8 +151,7 @@ def _name(path: Data, sources: dict[int, Data]) -> str:
 def _chosen(route: Data, best: Data, sources: dict[int, Data]) -> Iterator[str]:
     why = STEPS.get(route["step"], f"of {route['step']}")
     yield f"the path from {_name(best, sources)}: {why} [{route['step']}]"
-    for role, what in (("multipath", "shares the traffic: equal up to the metric of the next hop"),
-                       ("backup", "ready if that is lost: the best with another next hop")):  # fmt: skip
+    for role, what in _ROLES.items():
         names = [_name(path, sources) for path in route["paths"] if path["role"] == role]
         if names:
             yield f"{role} from {_and(names)}: {what}"
@@ -183,8 +183,12 @@ def _path(path: Data, sources: dict[int, Data]) -> Iterator[str]:
         yield f"    {', '.join(parts)}"
         if attributes["communities"]:
             yield f"    communities {' '.join(attributes['communities'][:16])}"
-    if not path["best"]:
-        yield f"    lost at {path['reason']}" if path["usable"] else f"    not usable: {path['reason']}"
+    if not path["usable"]:
+        yield f"    not usable: {path['reason']}"
+    elif path["role"] == "multipath":
+        yield f"    equal to the best up to {path['reason']}"
+    elif not path["best"]:
+        yield f"    lost at {path['reason']}"
 
 
 def _resolutions(resolutions: list[Data], sources: dict[int, Data]) -> Iterator[str]:
@@ -226,6 +230,7 @@ def _group(group: Data) -> Iterator[str]:
     if not group["members"]:
         yield "  without members"
     if len(group["hops"]) > 1:
+        yield "  made of:"
         yield from (f"    {line}" for line in group_hops(group))
 
 
