@@ -35,7 +35,9 @@ async def monitor(
         numbers.extend(engine.watch_open(afi, protocols=protocols, within=within, initial=initial) for afi in families)
 
     def read(engine: Engine) -> Rows | None:
-        return next((rows for number in numbers if (rows := engine.watch_read(number, PAGE_ROWS))), None)
+        # Some of each family, so that churn in one does not silence the other.
+        share = PAGE_ROWS // len(families)
+        return [row for number in numbers for row in engine.watch_read(number, share) or ()] or None
 
     def end(engine: Engine) -> None:
         for number in numbers:
