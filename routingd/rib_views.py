@@ -76,16 +76,11 @@ class RibViews:
 
         kinds, counts = await self._controller.engine.call(read)
         families = [counts[family] for family in ("ipv4", "ipv6")]
-        return {
-            "resident": resident(),
-            "kinds": kinds,
-            "counts": {
-                "prefixes": sum(family["prefixes"] for family in families),
-                "paths": sum(family["paths"] for family in families),
-                "groups": counts["groups"],
-                "next_hops": counts["tracked_next_hops"],
-            },
-        }
+        numbers = {name: sum(family[name] for family in families) for name in ("prefixes", "paths")}
+        numbers |= {"groups": counts["groups"], "next_hops": counts["tracked_next_hops"]}
+        if "attribute_sets" in counts:
+            numbers["attribute_sets"] = counts["attribute_sets"]
+        return {"resident": resident(), "kinds": kinds, "counts": numbers}
 
 
 def by_address(row: dict[str, Any]) -> tuple[int, int, int]:

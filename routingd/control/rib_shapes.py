@@ -78,4 +78,4 @@ class Memory(TypedDict):
     kinds: dict[str, int]
     """Of the native engine, and their total; empty where the engine does not tell."""
     counts: dict[str, int]
-    """Objects in the tables, both families."""
+    """Objects in the tables, by the names of `kinds`; both families, all instances."""

@@ -362,7 +362,7 @@ MEMORY: Memory = {
         "logs": 3_200_000,
         "total": 30_704_796,
     },
-    "counts": {"prefixes": 200_018, "paths": 400_019, "groups": 5, "next_hops": 3},
+    "counts": {"prefixes": 200_018, "paths": 400_019, "attribute_sets": 41_000, "groups": 5, "next_hops": 3},
 }
 CHANGES = [
     {"time": "2026-01-05T12:30:01.250+00:00", "changes": [{"op": "put", **BGP_ROUTE}]},
