@@ -85,7 +85,8 @@ class Controller:
         self.agents = AgentServer(self.membership, certificates, self)
         self.queries = Queries(lambda ncp: self.agents.connection(ncp, Role.CONTROL))
         self.facts = FactBook(plan.boxes, self, plan.rib.named_ports())
-        self._lost: dict[str, asyncio.TimerHandle] = {}
+        self._away: dict[str, asyncio.TimerHandle] = {}
+        """Boxes without an agent, and when they are given up."""
         self.feeds = {name: BoxFeed(name, secrets.election_id, self.engine, self.clock) for name in plan.boxes.names}
         self.peers = Peers(plan.neighbors, plan.boxes, self.engine, self.clock)
         self.connected_sources: dict[str, int] = {}
@@ -135,7 +136,7 @@ class Controller:
     def agent_up(self, connection: AgentConnection, hello: Hello, now: float) -> None:
         match connection.role:
             case Role.CONTROL:
-                self._not_lost(connection.ncp)
+                self._back(connection.ncp)
                 self.facts.agent_up(connection.ncp)
             case Role.STREAMS:
                 self.peers.agent_up(connection.ncp, connection.send_frames)
@@ -155,16 +156,16 @@ class Controller:
         match connection.role:
             case Role.CONTROL:
                 self.queries.agent_down(connection.ncp)
-                self._not_lost(connection.ncp)
-                lost = asyncio.get_running_loop().call_later(GRACE, self.facts.lost, connection.ncp)
-                self._lost[connection.ncp] = lost
+                self._back(connection.ncp)
+                loop = asyncio.get_running_loop()
+                self._away[connection.ncp] = loop.call_later(GRACE, self.facts.lost, connection.ncp)
             case Role.STREAMS:
                 self.peers.agent_down(connection.ncp, reason)
             case Role.FIB:
                 self.feeds[connection.ncp].down()
 
-    def _not_lost(self, ncp: str) -> None:
-        timer = self._lost.pop(ncp, None)
+    def _back(self, ncp: str) -> None:
+        timer = self._away.pop(ncp, None)
         if timer is not None:
             timer.cancel()
 
