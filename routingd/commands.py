@@ -42,6 +42,7 @@ class Commands:
         views, routes, rib, explain = self._views, self._routes, self._rib, self._explain
         server.add(("show", "bgp", "summary"), answer(lambda args: views.bgp_summary()))
         server.add(("show", "bgp", "neighbor"), answer(lambda args: views.bgp_neighbors(text(args, "address"))))
+        server.add(("show", "bgp", "advertised"), stream(self._advertised))
         server.add(("show", "ncp"), answer(lambda args: views.ncps(text(args, "name"))))
         server.add(("show", "interfaces"), answer(self._interfaces))
         server.add(("show", "route"), stream(self._show_route))
@@ -58,6 +59,9 @@ class Commands:
 
     async def _interfaces(self, args: Arguments) -> object:
         return self._views.interfaces(text(args, "ncp"))
+
+    def _advertised(self, args: Arguments) -> Pages:
+        return self._rib.advertised(required(args, "address"), families(args, None), number(args, "limit"))
 
     def _show_route(self, args: Arguments) -> Pages:
         covering = text(args, "covering")

@@ -6,19 +6,23 @@ from __future__ import annotations
 import ipaddress
 import mmap
 from collections.abc import AsyncGenerator, Iterator
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from native import Engine
 from protocols.bgp.family import family_name
 from routingd.asked import address
 from routingd.control.protocol import PAGE_ROWS
-from routingd.control.shapes import ExportGroups, GroupsPage, Memory, NextHopsPage
+from routingd.control.shapes import AdvertisedPage, ExportGroups, GroupsPage, Memory, NextHopsPage
 from routingd.controller import Controller
 from routingd.sources import known_sources
 from routingd.views import NotFoundError
 
 T = TypeVar("T")
+
+ADVERTISED: Final = 1024
+"""Rows of an Adj-RIB-Out where nobody says how many."""
 
 
 class RibViews:
@@ -47,6 +51,25 @@ class RibViews:
         rows.sort(key=lambda row: row["id"])
         for page in pages(rows):
             yield {"groups": page}
+
+    async def advertised(
+        self, peer: str, families: tuple[int, ...], limit: int | None
+    ) -> AsyncGenerator[AdvertisedPage, None]:
+        """What a peer is told, by the tables as they are now. Found by a walk over the table, so there is a limit."""
+        name = address(peer)
+        most = limit if limit is not None else ADVERTISED
+        found = next((one for one in self._controller.peers.all if one.name == name), None)
+        if found is None:
+            raise NotFoundError(f"no BGP neighbor {name} is configured")
+        if found.up is None:
+            raise NotFoundError(f"{name} is told nothing: its session is {found.session.state}")
+        consumers = [number for (afi, _), number in found.up.membership.consumers.items() if afi in families]
+        rows: list[Any] = []
+        for consumer in consumers:
+            read = partial(adj_rib_out, consumer, most - len(rows))
+            rows += await self._controller.engine.call(read)
+        for page in pages(rows):
+            yield {"routes": page, "truncated": len(rows) >= most}
 
     async def export_groups(self) -> ExportGroups:
         rows = await self._controller.engine.call(lambda engine: engine.export_groups())
@@ -81,6 +104,11 @@ class RibViews:
         if "attribute_sets" in counts:
             numbers["attribute_sets"] = counts["attribute_sets"]
         return {"resident": resident(), "kinds": kinds, "counts": numbers}
+
+
+def adj_rib_out(consumer: int, limit: int, engine: Engine) -> list[dict[str, Any]]:
+    """On the engine's thread."""
+    return engine.adj_rib_out(consumer, limit) if limit else []
 
 
 def by_address(row: dict[str, Any]) -> tuple[int, int, int]:

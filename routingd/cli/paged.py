@@ -72,7 +72,7 @@ def _table(answer: _Counted, layout: Layout) -> None:
             click.echo(layout.legend)
         stream.rows(layout.cells(row) for row in rows)
     if answer.truncated:
-        click.echo(f"There is more: {answer.rows} rows were asked for (--limit).")
+        click.echo(f"There is more: at most {answer.rows} rows are shown (--limit).")
 
 
 def _json(answer: _Counted) -> None:

@@ -8,7 +8,7 @@ from typing import Any, Final
 import click
 
 from routingd.cli.paged import Layout
-from routingd.cli.routes import group_members, hop
+from routingd.cli.routes import as_path, bgp_values, group_members, hop
 from routingd.cli.tables import clean, duration, facts, heading, table
 
 Data = dict[str, Any]
@@ -39,6 +39,21 @@ def ways(adjacencies: list[Data]) -> str:
     """Adjacencies, with weights where they differ."""
     weighted = len({adjacency.get("weight", 1) for adjacency in adjacencies}) > 1
     return ", ".join(hop(a) + (f" weight {a['weight']}" if weighted else "") for a in adjacencies) or "-"
+
+
+def advertised_cells(row: Data) -> tuple[object, ...]:
+    attributes = row["attributes"]
+    words = [*attributes["communities"], *attributes["large_communities"], *attributes["extended_communities"]]
+    return row["prefix"], attributes["next_hop"], bgp_values(attributes), as_path(attributes), " ".join(words) or "-"
+
+
+ADVERTISED: Final = Layout(
+    "routes",
+    ("Prefix", "Next hop", "LocPrf/MED", "AS path", "Communities"),
+    (18, 15, 10, 20, 0),
+    advertised_cells,
+    empty="Nothing is advertised.",
+)
 
 
 def group_cells(row: Data) -> tuple[object, ...]:

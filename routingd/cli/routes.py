@@ -121,7 +121,7 @@ def print_detail(detail: dict[str, Any]) -> None:
             f"{path['distance']}/{path['metric']}",
             tables.duration(path["age"]),
             path["weight"] or "-",
-            _bgp_values(path["attributes"]),
+            bgp_values(path["attributes"]),
             as_path(path["attributes"]),
             "best" if path["best"] else path["reason"],
         )
@@ -141,7 +141,7 @@ def group_members(group: dict[str, Any]) -> str:
     )
 
 
-def _bgp_values(attributes: dict[str, Any] | None) -> str:
+def bgp_values(attributes: dict[str, Any] | None) -> str:
     if attributes is None:
         return ""
     local_pref, med = attributes["local_pref"], attributes["med"]

@@ -20,6 +20,11 @@ def show() -> None:
     """Show the state of the router."""
 
 
+FAMILY = click.option(
+    "--family", type=click.Choice(list(FAMILIES)), metavar="FAMILY", help="ipv4 or ipv6; by default both."
+)
+
+
 @show.group(cls=Group)
 @anywhere
 def bgp() -> None:
@@ -47,10 +52,23 @@ def neighbor(address: str | None) -> None:
     print_json(answer) if settings().json else state.bgp_neighbors(answer)
 
 
+@bgp.command(cls=Keywords)
+@click.argument("address", shell_complete=NEIGHBORS)
+@FAMILY
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="At most N routes (default 1024).")
+@anywhere
+def advertised(address: str, family: str | None, limit: int | None) -> None:
+    """The routes that a neighbor is told, with the attributes it gets (its Adj-RIB-Out)."""
+    from routingd.cli import paged, rib, values
+
+    told = pages(
+        "show", "bgp", "advertised",
+        address=values.address(address), family=FAMILIES[family] if family is not None else None, limit=limit,
+    )  # fmt: skip
+    paged.print_pages(told, rib.ADVERTISED)
+
+
 AS = click.IntRange(0, 0xFFFFFFFF)
-FAMILY = click.option(
-    "--family", type=click.Choice(list(FAMILIES)), metavar="FAMILY", help="ipv4 or ipv6; by default both."
-)
 PROTOCOL = click.option("--protocol", type=click.Choice(PROTOCOLS), help="Routes of this protocol.")
 WITHIN = click.option("--within", metavar="PREFIX", help="PREFIX and all more specific routes.")
 

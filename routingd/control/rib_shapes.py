@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Literal, TypedDict
 
-from routingd.control.route_shapes import Adjacency, FamilyName, Group
+from routingd.control.route_shapes import Adjacency, Attributes, FamilyName, Group
 
 
 class NextHopRow(TypedDict):
@@ -68,6 +68,20 @@ class ExportGroups(TypedDict):
     """show export-group (no arguments)."""
 
     groups: list[ExportGroup]
+
+
+class AdvertisedRow(TypedDict):
+    prefix: str
+    attributes: Attributes
+    """As they are sent."""
+
+
+class AdvertisedPage(TypedDict):
+    """show bgp advertised (args: address; family, limit, each may be absent): the Adj-RIB-Out of a peer."""
+
+    routes: list[AdvertisedRow]
+    truncated: bool
+    """The limit was reached; there may be more."""
 
 
 class Memory(TypedDict):

@@ -11,6 +11,8 @@ from __future__ import annotations
 from typing import Any, Final, Literal, NotRequired, TypedDict
 
 from routingd.control.rib_shapes import (
+    AdvertisedPage,
+    AdvertisedRow,
     ExportGroup,
     ExportGroups,
     ExportMember,
@@ -54,6 +56,8 @@ __all__ = [
     "COMMANDS",
     "Adjacency",
     "AdjacencyKind",
+    "AdvertisedPage",
+    "AdvertisedRow",
     "Attributes",
     "BgpCapability",
     "BgpEndpoint",
@@ -343,6 +347,7 @@ class Shutdown(TypedDict):
 COMMANDS: Final[dict[tuple[str, ...], type]] = {
     ("show", "bgp", "summary"): BgpSummary,
     ("show", "bgp", "neighbor"): BgpNeighbors,
+    ("show", "bgp", "advertised"): AdvertisedPage,
     ("show", "route"): RoutesPage,
     ("show", "route", "detail"): RouteDetail,
     ("show", "next-hop"): NextHopsPage,

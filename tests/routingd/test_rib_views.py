@@ -268,6 +268,33 @@ def test_memory_is_told_with_the_number_of_objects(tmp_path: Path) -> None:
     run(tmp_path, test)
 
 
+def test_what_a_peer_is_told_is_its_adj_rib_out(tmp_path: Path) -> None:
+    async def test(one: Router) -> None:
+        await one.put(announce("10.0.0.0/8", PEER, "65002 65010"), announce("11.0.0.0/8", PEER))
+        terms: dict[str, Any] = {
+            "ebgp": True, "local_asn": 65001, "peer_asn": 65003, "next_hop_self": False, "local_link": None,
+            "local_address": ip("192.0.2.1"), "four_octet_as": True,
+        }  # fmt: skip
+        other = await one.controller.engine.call(lambda engine: peer(engine, "192.0.2.3", asn=65003))
+        number = await one.controller.engine.call(
+            lambda engine: engine.export_open(peer_source=other, afi=1, safi=1, **terms)
+        )
+        up: Any = one.controller.peers.all[0].up
+        up.membership.consumers = {(1, 1): number}
+        rows = await one.rows("show bgp advertised", "routes", address=PEER)
+        assert [(row["prefix"], row["attributes"]["as_path"]) for row in rows] == [
+            ("10.0.0.0/8", "65001 65002 65010"),
+            ("11.0.0.0/8", "65001 65001"),
+        ]
+        (page,) = [page async for page in one.pages("show bgp advertised", address=PEER, limit=1)]
+        assert (len(page["routes"]), page["truncated"]) == (1, True)
+        assert await one.rows("show bgp advertised", "routes", address=PEER, family="ipv6-unicast") == []
+        one.controller.peers.all[0].up = None
+        assert "is told nothing: its session is" in (await one.refused("show bgp advertised", address=PEER))[1]
+
+    run(tmp_path, test)
+
+
 def test_a_monitor_tells_each_change_once_in_its_last_state_and_leaves_nothing_behind(tmp_path: Path) -> None:
     async def test(one: Router) -> None:
         await one.put(announce("10.1.0.0/16", PEER), announce("172.16.0.0/12", PEER))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from routingd.control.shapes import (
     Adjacency,
+    AdvertisedRow,
     Attributes,
     BgpFamily,
     BgpNeighbor,
@@ -350,6 +351,13 @@ EXPORT_GROUPS: list[ExportGroup] = [
         "encoded": 25,
         "shared": 24,
     }
+]
+ADVERTISED: list[AdvertisedRow] = [
+    {
+        "prefix": "203.0.113.0/24",
+        "attributes": {**attributes("65001 65003 65011 65010", "192.0.2.1"), "communities": ["65001:7"]},
+    },
+    {"prefix": "2001:db8::/32", "attributes": {**attributes("65001", "2001:db8:1::1", med=5), "communities": []}},
 ]
 MEMORY: Memory = {
     "resident": 187_000_000,

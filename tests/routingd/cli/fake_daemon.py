@@ -86,6 +86,12 @@ async def _groups(args: Arguments) -> AsyncIterator[object]:
     yield {"groups": rows}
 
 
+async def _advertised(args: Arguments) -> AsyncIterator[object]:
+    if args["address"] != canned.TRANSIT["address"]:
+        raise CommandFailed("not-found", f"no BGP neighbor {args['address']} is configured")
+    yield {"routes": canned.ADVERTISED, "truncated": False}
+
+
 async def _monitor(args: Arguments) -> AsyncIterator[object]:
     """Some changes and then nobody's end: the block of the page ends here, a real one does not."""
     for page in canned.CHANGES:
@@ -125,6 +131,7 @@ HANDLERS: dict[tuple[str, ...], Handler] = {
     ("show", "bgp", "neighbor"): _neighbor,
     ("show", "route"): _routes,
     ("show", "route", "detail"): _detail,
+    ("show", "bgp", "advertised"): _advertised,
     ("show", "next-hop"): _next_hops,
     ("show", "group"): _groups,
     ("show", "export-group"): always({"groups": canned.EXPORT_GROUPS}),
