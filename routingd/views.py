@@ -317,6 +317,8 @@ def _words(value: Any) -> str:
         return ", ".join(
             f"{key.replace('_', '-')} {_words(inner)}" for key, inner in value.items() if inner not in (None, {}, False)
         )
+    if isinstance(value, (list, tuple)):
+        return " ".join(_words(inner) for inner in value)
     return "" if value is None else str(value)
 
 
