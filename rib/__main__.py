@@ -48,7 +48,7 @@ def summary(rib: Rib) -> Iterator[str]:
     yield f"{counts['tracked_next_hops']:,} next hops, {counts['groups']:,} groups"
     sizes = rib.memory()
     if sizes:
-        yield "memory: " + ", ".join(f"{kind.replace('_', ' ')} {size / 1e6:,.1f} MB" for kind, size in sizes.items())
+        yield "memory: " + ", ".join(f"{kind.replace('_', ' ')} {amount(size)}" for kind, size in sizes.items())
     yield ""
     yield "Paths by source:"
     rows = sorted(((sum(rib.path_counts(source).values()), str(source)) for source in rib.sources()), reverse=True)
@@ -56,6 +56,10 @@ def summary(rib: Rib) -> Iterator[str]:
         yield f"{paths:>12,}  {name}"
     if len(rows) > SHOWN:
         yield f"{'...':>12}  and {len(rows) - SHOWN} more"
+
+
+def amount(size: int) -> str:
+    return f"{size / 1e6:,.1f} MB" if size >= 1e6 else f"{size / 1e3:.1f} kB"
 
 
 if __name__ == "__main__":

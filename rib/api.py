@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rib.asking import Questions, pair
 from rib.attributes import Origin, PathAttributes
+from rib.engines import engine_of
 from rib.literals import (
     AddressLike,
     PrefixLike,
@@ -33,12 +34,12 @@ from rib.sources import SourceLike
 
 if TYPE_CHECKING:
     import native
+    from rib.engines import Engine
     from rib.mrt import Loaded, Report
 
 LONGEST_MESSAGE: Final = 65535  # RFC 8654 4
 FAMILIES: Final = ((AFI_IPV4, SAFI_UNICAST), (AFI_IPV6, SAFI_UNICAST))
 STATIC_KINDS: Final = ("via", "blackhole", "unreachable")
-DIGEST_KEY: Final = bytes(16)  # of a FIB that nobody else holds
 Prefixes = PrefixLike | Iterable[PrefixLike]
 
 
@@ -51,14 +52,14 @@ class Rib(Questions):
 
     def __init__(
         self,
-        engine: Any = "native",
+        engine: str | Engine = "native",
         *,
         asn: int = 65000,
         router_id: AddressLike = "0.0.0.1",
         assume_reachable: bool = False,
     ) -> None:
         identifier = address_of(router_id)
-        super().__init__(_engine(engine, asn, identifier), assume_reachable=assume_reachable)
+        super().__init__(engine_of(engine, asn, identifier), assume_reachable=assume_reachable)
         self.asn = asn
         self.router_id = ipaddress.IPv4Address(identifier)
         self.loaded: Loaded | None = None
@@ -69,7 +70,7 @@ class Rib(Questions):
         cls,
         path: str | PathLike[str],
         *,
-        engine: Any = "native",
+        engine: str | Engine = "native",
         asn: int | None = None,
         router_id: AddressLike = "0.0.0.1",
         assume_reachable: bool = True,
@@ -328,8 +329,8 @@ class Rib(Questions):
             raise ValueError(f"a router would not take this: {', '.join(what) or 'it would reset the session'}")
         if changes.withdrawn:
             raise ValueError(
-                f"a router of AS {self.asn} would drop this as a loop: its AS is in the AS path, "
-                f"or its router id {self.router_id} in ORIGINATOR_ID or CLUSTER_LIST (RFC 4271 9.1.2, RFC 4456 8)"
+                f"a router of AS {self.asn} would drop this as a loop: its AS is in the AS path, or its router id "
+                f"{self.router_id} in ORIGINATOR_ID or CLUSTER_LIST (RFC 4271 9.1.2, RFC 4456 8)"
             )
         if changes.announced != announced:
             raise ValueError("multicast prefixes are no destinations of unicast routes (RFC 4271 6.3)")
@@ -337,20 +338,6 @@ class Rib(Questions):
     def _apply(self, source: Source, changes: native.Changes) -> None:
         self._new_next_hops = True
         self.engine.apply(source.number, changes)
-
-
-def _engine(engine: Any, asn: int, router_id: bytes) -> Any:
-    if engine == "native":
-        import native
-
-        return native.Engine(router_id=router_id, asn=asn, digest_key=DIGEST_KEY)
-    if engine == "reference":
-        from rib.reference import ReferenceEngine
-
-        return ReferenceEngine(router_id=router_id, asn=asn, digest_key=DIGEST_KEY)
-    if isinstance(engine, str):
-        raise ValueError(f'no such engine: {engine!r} ("native", "reference", or an engine object)')
-    return engine
 
 
 def _path_id(source: Source, path_id: int | None) -> int | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from rib.explanation import Explanation, explain
 from rib.listing import Paged, Rows
@@ -14,15 +14,20 @@ from rib.routes import Group, Route, Row, Source, TrackedNextHop
 from rib.sources import SourceLike, Sources
 from rib.watching import Moves, Watch
 
+if TYPE_CHECKING:
+    from rib.engines import Engine
+
 PAGE: Final = 1000
 BUDGET: Final = 65536
 ASSUMED: Final = "assumed"
+ASSUMABLE: Final = ("no route", "loop", "only the default route")
+"""Why a next hop does not resolve, where a route to it would help."""
 
 
 class Questions:
     """What can be asked of an engine. ``family`` is 4, 6, or ``None`` for both, always; ``instance`` a number."""
 
-    def __init__(self, engine: Any, *, assume_reachable: bool) -> None:
+    def __init__(self, engine: Engine, *, assume_reachable: bool) -> None:
         self.engine = engine
         self._sources = Sources()
         self._ports = Ports(engine)
@@ -50,7 +55,7 @@ class Questions:
         self._new_next_hops = False
         for row in self.engine.next_hops():
             where = (row["instance"], row["address"])
-            if not row["resolved"] and where not in self._assumed and not row["reason"].startswith("link-local"):
+            if row["reason"] in ASSUMABLE and where not in self._assumed:
                 self._assumed.add(where)
                 host = prefix_of(row["address"])
                 source = self._own_source(ASSUMED, "connected", row["instance"])

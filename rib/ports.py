@@ -6,9 +6,12 @@ An engine leaves those to whoever reports the port; where there is no such agent
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING
 
 from rib.prefix import Prefix
+
+if TYPE_CHECKING:
+    from rib.engines import Engine
 
 Place = tuple[str, str]
 """NCP and port."""
@@ -25,7 +28,7 @@ class Network:
 
 @dataclass(slots=True)
 class Ports:
-    engine: Any
+    engine: Engine
     _networks: dict[RouteKey, Network] = field(default_factory=dict)
     _down: set[Place] = field(default_factory=set)
 

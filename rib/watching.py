@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from rib.listing import Rows
 from rib.literals import IPNetwork
 from rib.routes import Adjacency, Group, Route, Row, Source, SourceOf, network, next_hops_text
+
+if TYPE_CHECKING:
+    from rib.engines import Engine
 
 Settle = Callable[[], None]
 
@@ -38,7 +41,7 @@ class Watch:
     """Reading it tells what changed since it was last read, and ends; a prefix that changed twice is told once, in its
     last state. Read it again later for more. It costs nothing while nobody reads; close it when done."""
 
-    def __init__(self, engine: Any, consumers: list[int], settle: Settle, source_of: SourceOf) -> None:
+    def __init__(self, engine: Engine, consumers: list[int], settle: Settle, source_of: SourceOf) -> None:
         self._engine = engine
         self._consumers = consumers
         self._settle = settle
@@ -103,7 +106,7 @@ class Moves:
     """What a block of changes moved: the best routes when it began against those when it ended. ``with rib.moves() as
     moved: ...``, then ``moved`` is a sequence of ``Move``. It remembers four numbers for each prefix."""
 
-    def __init__(self, engine: Any, watch: Watch, settle: Settle, source_of: SourceOf) -> None:
+    def __init__(self, engine: Engine, watch: Watch, settle: Settle, source_of: SourceOf) -> None:
         self._engine = engine
         self._watch = watch
         self._settle = settle

@@ -16,7 +16,7 @@ from rib.step import Step
 from tests.props.update_bytes import announcement
 from tests.rib.building import attributes_row, prefix
 
-ENGINES = ("reference",)
+ENGINES = ("native", "reference")
 every_engine = pytest.mark.parametrize("engine", ENGINES)
 ISP_A, ISP_B, ROUTER = "192.0.2.1", "198.51.100.1", "10.0.0.9"
 
@@ -240,6 +240,41 @@ def test_next_hops_can_be_taken_for_neighbours(engine: str) -> None:
     assert shown(table.by_source("assumed")) == [("8.8.8.8/32", "assumed")]
     table.withdraw("assumed", "8.8.8.8")
     assert str(table.match("10.1.0.1").prefix) == "10.0.0.0/8"  # type: ignore[union-attr]
+
+
+@every_engine
+def test_every_attribute_comes_back_as_it_was_said(engine: str) -> None:
+    table = two_providers(engine)
+    table.add_connected("2001:db8:1::/64", "eth0")
+    said: dict[str, object] = {
+        "as_path": "65030 {65031,65032}",
+        "origin": "incomplete",
+        "med": 7,
+        "local_pref": 300,
+        "aigp": 1000,
+        "atomic_aggregate": True,
+        "aggregator": "65030 192.0.2.30",
+        "originator_id": "192.0.2.31",
+        "cluster_list": ("192.0.2.32", "192.0.2.33"),
+        "unknown": ((0xE0, 99, "c0ffee"),),
+    }
+    communities = ["65001:1", "65001:2:3", "0002fde900000001"]
+    hop, link = "2001:db8:1::5", "fe80::5"
+    table.announce(
+        "core",
+        "2001:db8:100::/40",
+        communities=communities,
+        next_hop=hop,
+        link_local=link,
+        **said,  # type: ignore[arg-type]
+    )
+    (route,) = table.by_source("core", 6)
+    found = route.attributes
+    assert found is not None
+    assert {name: getattr(found, name) for name in said} == said
+    assert [str(found.next_hop), str(found.link_local)] == [hop, link]
+    assert [*found.communities, *found.large_communities, *found.extended_communities] == communities
+    assert (found.origin_as, found.asns) == (None, (65030, 65031, 65032))
 
 
 @every_engine

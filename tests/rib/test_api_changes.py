@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from ipaddress import IPv4Network
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from rib import Rib
-from rib.watching import Change, Move
+from rib.watching import Change, Move, Way
 from tests.rib.test_api import every_engine, two_providers
 
 BLOCK = "203.0.113.0/24"
@@ -101,6 +104,46 @@ def test_routes_that_stay_while_their_group_moves_are_told_too(engine: str) -> N
         table.set_port("eth1", up=False)
     assert moved(moves) == [
         ("100.64.0.0/10", "10.0.0.1 via 192.0.2.1 at eth0, 198.51.100.1 at eth1", "10.0.0.1 via 192.0.2.1 at eth0")
+    ]
+
+
+PREFIXES = st.sampled_from((BLOCK, "172.16.4.0/24", "100.64.0.0/10", "10.0.0.0/24"))
+PEERS = st.sampled_from(("isp-a", "isp-b", "core"))
+CHANGES = st.one_of(
+    st.tuples(st.just("announce"), PEERS, PREFIXES, st.sampled_from(("192.0.2.1", "198.51.100.1", "10.0.0.9"))),
+    st.tuples(st.just("withdraw"), PEERS, PREFIXES),
+    st.tuples(st.just("port"), st.sampled_from(("eth0", "eth1")), st.booleans()),
+)
+
+
+def change(table: Rib, what: str, *values: object) -> None:
+    match what, values:
+        case "announce", (str(peer), str(where), str(hop)):
+            table.announce(peer, where, next_hop=hop)
+        case "withdraw", (str(peer), str(where)):
+            table.withdraw(peer, where)
+        case _, (str(port), bool(up)):
+            table.set_port(port, up)
+
+
+def ways(table: Rib) -> dict[str, str]:
+    return {str(route.prefix): str(Way(route.source, route.path_id, route.next_hops)) for route in table.routes()}
+
+
+@every_engine
+@settings(deadline=None, max_examples=60)
+@given(changes=st.lists(CHANGES, max_size=6))
+def test_moves_are_the_difference_between_two_tables(engine: str, changes: list[tuple[object, ...]]) -> None:
+    table = two_providers(engine)
+    before = ways(table)
+    with table.moves() as moves:
+        for what, *values in changes:
+            change(table, str(what), *values)
+    after = ways(table)
+    assert moved(moves) == [
+        (where, before.get(where, "None"), after.get(where, "None"))
+        for where in sorted(before | after, key=IPv4Network)
+        if before.get(where) != after.get(where)
     ]
 
 
