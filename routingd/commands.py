@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import aclosing, contextmanager
 from importlib import metadata
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
+from routingd.asked import RouteQuery, families, number, protocols, required, text, within
 from routingd.control.protocol import CommandFailed
-from routingd.control.server import Arguments, ControlServer
-from routingd.control.shapes import FibPage, RoutesPage, Shutdown, Version
+from routingd.control.server import Arguments, ControlServer, Handler
+from routingd.control.shapes import Shutdown, Version
 from routingd.controller import Controller
+from routingd.explain_view import ExplainView
+from routingd.fib_views import FibViews
+from routingd.monitor import monitor
 from routingd.queries import AgentSilentError
-from routingd.route_views import FAMILIES, RouteViews
+from routingd.rib_views import RibViews
+from routingd.route_views import RouteViews
 from routingd.views import NotFoundError, Views
 
-T = TypeVar("T")
+Pages = AsyncGenerator[Any, None]
 
 
 class Commands:
@@ -28,65 +34,49 @@ class Commands:
         self._begun = controller.clock()
         self._views = Views(controller)
         self._routes = RouteViews(controller)
+        self._rib = RibViews(controller)
+        self._fib = FibViews(controller)
+        self._explain = ExplainView(controller, self._fib)
 
     def register(self, server: ControlServer) -> None:
-        server.add(("show", "bgp", "summary"), lambda args: self._answer(self._views.bgp_summary()))
-        server.add(
-            ("show", "bgp", "neighbor"), lambda args: self._answer(self._views.bgp_neighbors(text(args, "address")))
-        )
-        server.add(("show", "ncp"), lambda args: self._answer(self._views.ncps(text(args, "name"))))
-        server.add(("show", "interfaces"), lambda args: self._answer(self._interfaces(text(args, "ncp"))))
-        server.add(("show", "route"), self.show_route)
-        server.add(
-            ("show", "route", "detail"), lambda args: self._answer(self._routes.detail(required(args, "prefix")))
-        )
-        server.add(("show", "fib"), self.show_fib)
-        server.add(("explain",), lambda args: self._answer(self._routes.explain(required(args, "prefix"))))
-        server.add(("show", "version"), self.show_version)
-        server.add(("shutdown",), self.shutdown)
+        views, routes, rib, explain = self._views, self._routes, self._rib, self._explain
+        server.add(("show", "bgp", "summary"), answer(lambda args: views.bgp_summary()))
+        server.add(("show", "bgp", "neighbor"), answer(lambda args: views.bgp_neighbors(text(args, "address"))))
+        server.add(("show", "bgp", "advertised"), stream(self._advertised))
+        server.add(("show", "ncp"), answer(lambda args: views.ncps(text(args, "name"))))
+        server.add(("show", "interfaces"), answer(self._interfaces))
+        server.add(("show", "route"), stream(self._show_route))
+        server.add(("show", "route", "detail"), answer(lambda args: routes.detail(required(args, "prefix"))))
+        server.add(("show", "next-hop"), stream(lambda args: rib.next_hops(text(args, "address"))))
+        server.add(("show", "group"), stream(lambda args: rib.groups(number(args, "id"))))
+        server.add(("show", "export-group"), answer(lambda args: rib.export_groups()))
+        server.add(("show", "memory"), answer(lambda args: rib.memory()))
+        server.add(("show", "fib"), stream(self._show_fib))
+        server.add(("explain",), answer(lambda args: explain.explain(required(args, "prefix"))))
+        server.add(("monitor", "route"), stream(self._monitor), live=True)
+        server.add(("show", "version"), self._show_version)
+        server.add(("shutdown",), self._stop)
 
-    async def _answer(self, view: Awaitable[T]) -> T:
-        try:
-            return await view
-        except NotFoundError as error:
-            raise CommandFailed("not-found", str(error)) from None
-        except ValueError as error:
-            raise CommandFailed("usage", str(error)) from None
-        except AgentSilentError as error:
-            raise CommandFailed("busy", str(error)) from None
+    async def _interfaces(self, args: Arguments) -> object:
+        return self._views.interfaces(text(args, "ncp"))
 
-    async def _interfaces(self, ncp: str | None) -> object:
-        return self._views.interfaces(ncp)
+    def _advertised(self, args: Arguments) -> Pages:
+        return self._rib.advertised(required(args, "address"), families(args, None), number(args, "limit"))
 
-    async def show_route(self, args: Arguments) -> AsyncIterator[RoutesPage]:
-        limit = number(args, "limit")
-        if args.get("longer"):
-            yield await self._answer(self._routes.longer(required(args, "prefix"), limit))
-            return
-        empty = True
-        async for page in self._routes.routes(family(args), text(args, "protocol"), limit):
-            empty = False
-            yield page
-        if empty:
-            yield {"routes": [], "truncated": False}
+    def _show_route(self, args: Arguments) -> Pages:
+        covering = text(args, "covering")
+        return self._routes.routes(RouteQuery.of(args)) if covering is None else self._routes.covering(covering)
 
-    async def show_fib(self, args: Arguments) -> AsyncIterator[FibPage]:
-        empty = True
-        pages = self._routes.fib(text(args, "prefix"), text(args, "ncp"), family(args), number(args, "limit"))
-        try:
-            async for page in pages:
-                empty = False
-                yield page
-        except NotFoundError as error:
-            raise CommandFailed("not-found", str(error)) from None
-        except ValueError as error:
-            raise CommandFailed("usage", str(error)) from None
-        except AgentSilentError as error:
-            raise CommandFailed("busy", str(error)) from None
-        if empty:
-            yield {"routes": [], "truncated": False}
+    def _show_fib(self, args: Arguments) -> Pages:
+        asked = text(args, "prefix"), text(args, "ncp"), families(args, None), number(args, "limit")
+        return self._fib.fib(*asked)
 
-    async def show_version(self, args: Arguments) -> Version:
+    def _monitor(self, args: Arguments) -> Pages:
+        inside = within(args)
+        initial = bool(args.get("initial"))
+        return monitor(self._controller, families(args, inside), protocols(args), inside, initial)
+
+    async def _show_version(self, args: Arguments) -> Version:
         plan = self._controller.plan
         return {
             "version": metadata.version("routingd"),
@@ -99,7 +89,7 @@ class Commands:
             "config": str(self._config),
         }
 
-    async def shutdown(self, args: Arguments) -> Shutdown:
+    async def _stop(self, args: Arguments) -> Shutdown:
         """With flush every agent empties its kernel and ends; without, boxes go on forwarding."""
         flush = bool(args.get("flush"))
         told = self._controller.flush("routingctl shutdown --flush") if flush else []
@@ -107,29 +97,33 @@ class Commands:
         return {"flush": flush, "ncps": told}
 
 
-def text(args: Arguments, name: str) -> str | None:
-    value: Any = args.get(name)
-    if value is not None and not isinstance(value, str):
-        raise CommandFailed("usage", f"{name} must be text")
-    return value
+@contextmanager
+def worded() -> Iterator[None]:
+    """What a view raises, as the answer of the control protocol."""
+    try:
+        yield
+    except NotFoundError as error:
+        raise CommandFailed("not-found", str(error)) from None
+    except ValueError as error:
+        raise CommandFailed("usage", str(error)) from None
+    except AgentSilentError as error:
+        raise CommandFailed("busy", str(error)) from None
 
 
-def required(args: Arguments, name: str) -> str:
-    value = text(args, name)
-    if value is None:
-        raise CommandFailed("usage", f"{name} is missing")
-    return value
+def answer(view: Callable[[Arguments], Awaitable[object]]) -> Handler:
+    async def handler(args: Arguments) -> object:
+        with worded():
+            return await view(args)
+
+    return handler
 
 
-def number(args: Arguments, name: str) -> int | None:
-    value: Any = args.get(name)
-    if value is not None and (type(value) is not int or value < 0):
-        raise CommandFailed("usage", f"{name} must be a number, 0 or more")
-    return value
+def stream(view: Callable[[Arguments], Pages]) -> Handler:
+    async def handler(args: Arguments) -> AsyncIterator[object]:
+        with worded():
+            # Closed with the answer, not when it is collected: a monitor holds a place in the engine.
+            async with aclosing(view(args)) as pages:
+                async for page in pages:
+                    yield page
 
-
-def family(args: Arguments) -> str | None:
-    value = text(args, "family")
-    if value is not None and value not in FAMILIES:
-        raise CommandFailed("usage", f"family {value} is not known: use {' or '.join(FAMILIES)}")
-    return value
+    return handler

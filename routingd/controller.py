@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -37,7 +37,7 @@ from routingd.facts import FactBook
 from routingd.feeds import BoxFeed
 from routingd.peers import Neighbor, Peers
 from routingd.queries import Queries
-from routingd.statics import StaticRoute, originate, put_statics
+from routingd.statics import RibPlan, prepare
 
 GRACE: Final = 600.0
 """How long boxes forward without us."""
@@ -56,8 +56,7 @@ class RouterPlan:
     asn: int
     boxes: Boxes
     neighbors: tuple[Neighbor, ...] = ()
-    statics: tuple[StaticRoute, ...] = ()
-    networks: tuple[PrefixBytes, ...] = ()
+    rib: RibPlan = field(default_factory=RibPlan)
     listen: TlsListen | None = None
 
 
@@ -85,7 +84,9 @@ class Controller:
         certificates = {box.name: box.certificate for box in plan.boxes.all.values() if box.certificate}
         self.agents = AgentServer(self.membership, certificates, self)
         self.queries = Queries(lambda ncp: self.agents.connection(ncp, Role.CONTROL))
-        self.facts = FactBook(plan.boxes, self)
+        self.facts = FactBook(plan.boxes, self, plan.rib.named_ports())
+        self._away: dict[str, asyncio.TimerHandle] = {}
+        """Boxes without an agent, and when they are given up."""
         self.feeds = {name: BoxFeed(name, secrets.election_id, self.engine, self.clock) for name in plan.boxes.names}
         self.peers = Peers(plan.neighbors, plan.boxes, self.engine, self.clock)
         self.connected_sources: dict[str, int] = {}
@@ -104,8 +105,7 @@ class Controller:
         for name in self.plan.boxes.names:
             self.connected_sources[name] = engine.add_connected_source()
         self.static_source = engine.add_static_source()
-        put_statics(engine, self.static_source, self.plan.statics)
-        originate(engine, self.plan.networks)
+        prepare(engine, self.static_source, self.plan.rib)
 
     async def stop(self, reason: str) -> None:
         """On purpose: peers are told, boxes keep forwarding. The FIB streams end first, so that what the sessions' end
@@ -136,6 +136,7 @@ class Controller:
     def agent_up(self, connection: AgentConnection, hello: Hello, now: float) -> None:
         match connection.role:
             case Role.CONTROL:
+                self._back(connection.ncp)
                 self.facts.agent_up(connection.ncp)
             case Role.STREAMS:
                 self.peers.agent_up(connection.ncp, connection.send_frames)
@@ -155,10 +156,18 @@ class Controller:
         match connection.role:
             case Role.CONTROL:
                 self.queries.agent_down(connection.ncp)
+                self._back(connection.ncp)
+                loop = asyncio.get_running_loop()
+                self._away[connection.ncp] = loop.call_later(GRACE, self.facts.lost, connection.ncp)
             case Role.STREAMS:
                 self.peers.agent_down(connection.ncp, reason)
             case Role.FIB:
                 self.feeds[connection.ncp].down()
+
+    def _back(self, ncp: str) -> None:
+        timer = self._away.pop(ncp, None)
+        if timer is not None:
+            timer.cancel()
 
     async def agent_room(self) -> None:
         await self.engine.room()
@@ -176,7 +185,7 @@ class Controller:
             case _:
                 raise WireError(f"{type(message).__name__} does not belong on the control connection")
 
-    # --- facts (ConnectedSink) ----------------------------------------------------------------------------------------
+    # --- facts (FactSink) ---------------------------------------------------------------------------------------------
 
     def put_connected(self, ncp: str, prefix: PrefixBytes, port: str, local: bool) -> None:
         self.engine.post(
@@ -185,6 +194,9 @@ class Controller:
 
     def delete_connected(self, ncp: str, prefix: PrefixBytes) -> None:
         self.engine.post(lambda engine: engine.delete(self.connected_sources[ncp], prefix))
+
+    def set_port(self, ncp: str, port: str, up: bool) -> None:
+        self.engine.post(lambda engine: engine.set_port(ncp, port, up))
 
     def box_config(self, ncp: str, config: BoxConfig) -> None:
         control = self.agents.connection(ncp, Role.CONTROL)

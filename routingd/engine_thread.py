@@ -31,6 +31,7 @@ log = structlog.get_logger("routingd.engine")
 
 class Stepping(Protocol):
     def step(self, budget: int = ...) -> bool: ...
+    def set_time(self, seconds: int) -> None: ...
 
 
 class Consumer(Generic[E]):
@@ -178,6 +179,7 @@ class EngineThread(Generic[E]):
         try:
             more = False
             while (batch := self._next(more)) is not None:
+                self._engine.set_time(int(time.monotonic()))
                 self._work(batch)
                 # A slice of deferred work each round, so that a flood of UPDATEs cannot starve re-selection or a peer's
                 # loss.

@@ -74,7 +74,8 @@ def exporter(
             peer_source=membership.source, afi=family[0], safi=family[1], ebgp=agreed.ebgp, local_asn=agreed.local_asn,
             peer_asn=agreed.peer_asn, next_hop_self=config.next_hop_self, local_address=next_hops[family[0]],
             local_link=None,
-            four_octet_as=agreed.four_octet_as, max_message=agreed.max_send,
+            four_octet_as=agreed.four_octet_as, max_message=agreed.max_send, aigp=config.aigp,
+            extended_next_hop=family in agreed.extended_next_hop,
         )  # fmt: skip
 
     return open_export

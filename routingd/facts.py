@@ -1,13 +1,14 @@
-"""What the boxes report of their ports and addresses, turned into connected routes and into each box's own
-configuration.
+"""What the boxes report of their ports and addresses, turned into connected routes, ports that next hops may use, and
+each box's own configuration.
 
 Facts of a box that is away stay as they were: its kernel still forwards. When it returns it tells everything anew, and
-only at FactsComplete does the new picture replace the old one.
+only at FactsComplete does the new picture replace the old one. A box that does not return is lost: all of it goes.
 """
 
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
@@ -99,8 +100,11 @@ def connected_routes(box: Box, picture: Picture) -> dict[PrefixBytes, Connected]
     return subnets | own
 
 
-class ConnectedSink(Protocol):
+class FactSink(Protocol):
     """The engine, seen from here; each call is one job of its thread."""
+
+    def set_port(self, ncp: str, port: str, up: bool) -> None:
+        """Whether next hops with this port may be used; they may until it is said that they may not."""
 
     def put_connected(self, ncp: str, prefix: PrefixBytes, port: str, local: bool) -> None: ...
     def delete_connected(self, ncp: str, prefix: PrefixBytes) -> None: ...
@@ -114,9 +118,13 @@ class ConnectedSink(Protocol):
 class FactBook:
     """All boxes. One writer: the event loop."""
 
-    def __init__(self, boxes: Boxes, sink: ConnectedSink) -> None:
+    def __init__(self, boxes: Boxes, sink: FactSink, named: Collection[tuple[str, str]] = ()) -> None:
+        """``named``: (NCP, port) of every configured next hop with a port, whether the box has such a port or not."""
         self._boxes = boxes
         self._sink = sink
+        self._ports = {name: dict.fromkeys(box.ports, True) for name, box in boxes.all.items()}
+        for ncp, port in named:
+            self._ports[ncp][port] = True
         self.pictures = {name: Picture() for name in boxes.names}
         self.complete: set[str] = set()
         """Boxes that have told everything at least once."""
@@ -149,7 +157,22 @@ class FactBook:
             if other != ncp and other in self._sent:
                 self._configure(other)
 
+    def lost(self, ncp: str) -> None:
+        """It has been away for longer than it goes on forwarding."""
+        log.warning("box.lost", ncp=ncp)
+        self._incoming.pop(ncp, None)
+        self.pictures[ncp] = Picture()
+        self.complete.discard(ncp)
+        self._reconcile(ncp)
+
     def _reconcile(self, ncp: str) -> None:
+        up = {port: fact.up for port, fact in self.pictures[ncp].ports.items()}
+        for port, was in (self._ports[ncp] | dict.fromkeys(up.keys() - self._ports[ncp].keys(), True)).items():
+            now = up.get(port, False)
+            if now != was:
+                self._sink.set_port(ncp, port, now)
+                log.info("port.up" if now else "port.down", ncp=ncp, port=port)
+            self._ports[ncp][port] = now
         wanted = connected_routes(self._boxes.all[ncp], self.pictures[ncp])
         given = self._given[ncp]
         for prefix in given.keys() - wanted.keys():

@@ -21,7 +21,7 @@ from fibd.wire import MAX_CHUNK, Capsule, Lease, StreamClose, StreamConnect
 from native import Changes, Engine, Updates
 from protocols import effects
 from protocols.bgp.errors import Cease, CeaseSubcode
-from protocols.bgp.family import Family, family_name
+from protocols.bgp.family import AFI_IPV6, Family, family_name
 from protocols.bgp.messages import MessageType
 from protocols.bgp.session import Session
 from routingd.boxes import Place
@@ -275,10 +275,12 @@ class Peer:
         config, agreed = self.session.config, event.agreed
         accepted = {f.family for f in config.families if f.import_policy == ACCEPT}
         # RFC 8212 3: without an import policy nothing is used. A family left out here is skipped by the decoder.
-        terms = replace(agreed, families=tuple(f for f in agreed.families if f in accepted)).terms()
+        terms = replace(agreed, families=tuple(f for f in agreed.families if f in accepted)).terms(aigp=config.aigp)
         membership = Membership()
         own_afi = 1 if len(event.local) == 4 else 2
         next_hops = {**self.next_hops, own_afi: event.local}
+        for afi, _ in agreed.extended_next_hop if own_afi == AFI_IPV6 else ():
+            next_hops[afi] = event.local  # RFC 8950 3: the address that the peer is known to reach
         up = Up(
             event.conn,
             agreed,
@@ -297,7 +299,8 @@ class Peer:
         def join(engine: Engine) -> None:
             membership.source = engine.add_peer(
                 address=event.remote, asn=agreed.peer_asn, router_id=agreed.peer_router_id, ebgp=agreed.ebgp,
-                import_accept=bool(accepted),
+                import_accept=bool(accepted), distance=config.distance, weight=config.weight,
+                ncp=self.place.ncp, port=self.place.port,
             )  # fmt: skip
             for family in exported:
                 up.open_export(engine, family)

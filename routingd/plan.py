@@ -13,10 +13,11 @@ from routingd.agents import TlsListen
 from routingd.boxes import Box, Boxes, Kernel, Port
 from routingd.config import effective
 from routingd.config.load import Loaded
+from routingd.config.schema import Config
 from routingd.controller import RouterPlan
 from routingd.peer import ACCEPT
 from routingd.peers import Neighbor
-from routingd.statics import StaticNextHop, StaticRoute
+from routingd.statics import RibPlan, StaticNextHop, StaticRoute
 
 FAMILIES: Final[dict[str, Family]] = {"ipv4-unicast": IPV4_UNICAST, "ipv6-unicast": IPV6_UNICAST}
 
@@ -33,10 +34,33 @@ def plan(loaded: Loaded, rng: random.Random) -> RouterPlan:
         asn=config.router.asn,
         boxes=Boxes(boxes, kernel),
         neighbors=tuple(_neighbor(neighbor, router_id, rng) for neighbor in effective.neighbors(config)),
-        statics=tuple(_static(route) for route in effective.static_routes(config)),
-        networks=tuple((network.network_address.packed, network.prefixlen) for network in config.bgp.networks),
+        rib=RibPlan(
+            statics=tuple(_static(route) for route in effective.static_routes(config)),
+            networks=tuple((network.network_address.packed, network.prefixlen) for network in config.bgp.networks),
+            redistribute=config.bgp.redistribute,
+            options=_options(config),
+        ),
         listen=_listen(loaded),
     )
+
+
+def _options(config: Config) -> dict[str, bool | int]:
+    """The words of the file as ``Engine.set_options`` has them."""
+    best, multipath = config.bgp.best_path, config.bgp.multipath
+    return {
+        "always_compare_med": best.always_compare_med,
+        "missing_med_as_worst": best.missing_med_as_worst,
+        "as_path_ignore": best.ignore_as_path_length,
+        "compare_router_id": best.compare_router_id,
+        "prefer_oldest": best.prefer_oldest,
+        "default_local_pref": best.default_local_preference,
+        "multipath_ebgp": multipath.ebgp,
+        "multipath_ibgp": multipath.ibgp,
+        "multipath_relax": multipath.relax_as_path,
+        "weighted": multipath.weighted,
+        "backup": config.bgp.backup_paths,
+        "resolve_via_default": config.next_hops.resolve_via_default,
+    }
 
 
 def _box(box: effective.Box) -> Box:
@@ -74,6 +98,10 @@ def _neighbor(neighbor: effective.EffectiveNeighbor, router_id: bytes, rng: rand
         ttl_security=neighbor.ttl_security,
         password=neighbor.password or "",
         next_hop_self=neighbor.next_hop_self,
+        weight=neighbor.weight,
+        distance=neighbor.distance,
+        aigp=neighbor.aigp,
+        extended_next_hop=neighbor.extended_next_hop,
         description=neighbor.description,
     )
     return Neighbor(Session(config, rng), neighbor.group or "", neighbor.ncp)

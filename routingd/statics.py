@@ -1,9 +1,10 @@
-"""Static routes and BGP-originated networks, put into the engine at start."""
+"""What the configuration says of the RIB itself, put into the engine at start: static routes, what BGP originates, how
+routes are chosen."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 from native import Engine
@@ -29,6 +30,30 @@ class StaticRoute:
     distance: int = 1
     metric: int = 0
     tag: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RibPlan:
+    """Of the one network instance there is."""
+
+    statics: tuple[StaticRoute, ...] = ()
+    networks: tuple[tuple[bytes, int], ...] = ()
+    redistribute: tuple[str, ...] = ()
+    """Protocols whose best routes BGP originates."""
+    options: Mapping[str, bool | int] = field(default_factory=dict)
+    """As ``Engine.set_options`` names them."""
+
+    def named_ports(self) -> set[tuple[str, str]]:
+        """(NCP, port) of every next hop that has one."""
+        return {(hop.ncp, hop.port) for route in self.statics for hop in route.next_hops if hop.port}
+
+
+def prepare(engine: Engine, static_source: int, plan: RibPlan) -> None:
+    """On the engine's thread."""
+    engine.set_options(**plan.options)
+    put_statics(engine, static_source, plan.statics)
+    originate(engine, plan.networks)
+    engine.set_redistribute(plan.redistribute)
 
 
 def put_statics(engine: Engine, source: int, routes: Iterable[StaticRoute]) -> None:

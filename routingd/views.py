@@ -277,6 +277,9 @@ def neighbor(peer: Peer, summary: BgpSummaryRow, described: dict[str, Any]) -> B
         "ttl_security": config.ttl_security,
         "multihop": config.ttl or None,
         "next_hop_self": config.next_hop_self,
+        "weight": config.weight,
+        "distance": config.distance,
+        "aigp": config.aigp,
         "capabilities": capabilities(described["capabilities"]),
         "established_count": counters["established"],
         "last_notification": notification(described),
@@ -314,6 +317,8 @@ def _words(value: Any) -> str:
         return ", ".join(
             f"{key.replace('_', '-')} {_words(inner)}" for key, inner in value.items() if inner not in (None, {}, False)
         )
+    if isinstance(value, (list, tuple)):
+        return " ".join(_words(inner) for inner in value)
     return "" if value is None else str(value)
 
 

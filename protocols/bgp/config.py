@@ -51,6 +51,14 @@ class PeerConfig:
     password: str = field(default="", repr=False)
     """TCP-MD5 key (RFC 2385); empty: none."""
     next_hop_self: bool = False
+    weight: int = 0
+    """Preference of its paths here, before everything that BGP carries; the highest wins."""
+    distance: int | None = None
+    """Administrative distance of its routes; None: the default of its kind."""
+    aigp: bool = False
+    """AIGP may pass, both ways (RFC 7311 3.1)."""
+    extended_next_hop: bool = False
+    """Offer IPv6 next hops for IPv4 routes (RFC 8950)."""
     description: str = ""
     extended_message: bool = True
     host_name: str = ""
@@ -72,6 +80,8 @@ class PeerConfig:
             raise ValueError(f"{self.name}: hold time must be 0 or 3 to 65535 seconds, not {self.hold_time}")
         if not self.connect_retry > 0:
             raise ValueError(f"{self.name}: connect retry must be more than 0 seconds, not {self.connect_retry}")
+        if not 0 <= self.weight <= 65535:
+            raise ValueError(f"{self.name}: the weight must be 0 to 65535, not {self.weight}")
         if not self.families:
             raise ValueError(f"{self.name}: at least one address family is needed")
         for family in self.families:

@@ -7,6 +7,7 @@ from typing import Final
 Family = tuple[int, int]
 """(AFI, SAFI)"""
 
+AFI_IPV6: Final = 2
 IPV4_UNICAST: Final[Family] = (1, 1)
 IPV6_UNICAST: Final[Family] = (2, 1)
 

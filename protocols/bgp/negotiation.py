@@ -14,6 +14,7 @@ import native
 from protocols.bgp.capabilities import (
     Capability,
     ExtendedMessage,
+    ExtendedNextHop,
     FourOctetAs,
     Fqdn,
     Multiprotocol,
@@ -23,7 +24,7 @@ from protocols.bgp.capabilities import (
 )
 from protocols.bgp.config import PeerConfig
 from protocols.bgp.errors import OpenSubcode, open_error
-from protocols.bgp.family import IPV4_UNICAST, Family, family_name
+from protocols.bgp.family import AFI_IPV6, IPV4_UNICAST, Family, family_name
 from protocols.bgp.messages import AS_TRANS, MAX_EXTENDED_MESSAGE, MAX_MESSAGE, Open
 
 
@@ -43,6 +44,8 @@ class Agreed:
     """Longest message the peer may send."""
     max_send: int
     """Longest message it takes."""
+    extended_next_hop: tuple[Family, ...] = ()
+    """Families whose next hops may be IPv6 although their prefixes are not (RFC 8950)."""
 
     @property
     def ebgp(self) -> bool:
@@ -53,7 +56,7 @@ class Agreed:
         """RFC 4271 4.4: a third of the hold time; 0 where no KEEPALIVE is to be sent."""
         return self.hold_time / 3
 
-    def terms(self) -> native.SessionTerms:
+    def terms(self, *, aigp: bool = False) -> native.SessionTerms:
         return native.SessionTerms(
             peer_asn=self.peer_asn,
             local_asn=self.local_asn,
@@ -62,6 +65,8 @@ class Agreed:
             add_path_receive=(),
             max_message=self.max_receive,
             local_router_id=self.local_router_id,
+            aigp=aigp,
+            extended_next_hop=self.extended_next_hop,
         )
 
     def describe(self) -> dict[str, Any]:
@@ -71,6 +76,7 @@ class Agreed:
             "four_octet_as": self.four_octet_as,
             "route_refresh": self.route_refresh,
             "families": [family_name(*f) for f in self.families],
+            "extended_next_hop": [family_name(*f) for f in self.extended_next_hop],
             "max_message_receive": self.max_receive,
             "max_message_send": self.max_send,
         }
@@ -80,6 +86,8 @@ def offer(config: PeerConfig) -> tuple[Capability, ...]:
     """Our capabilities, in ascending order of their codes."""
     offered: list[Capability] = [Multiprotocol(f.afi, f.safi) for f in config.families]
     offered.append(RouteRefresh())
+    if config.extended_next_hop:
+        offered.append(ExtendedNextHop(((*IPV4_UNICAST, AFI_IPV6),)))
     if config.extended_message:
         offered.append(ExtendedMessage())
     offered.append(FourOctetAs(config.local_asn))
@@ -111,11 +119,18 @@ def negotiate(config: PeerConfig, offered: Sequence[Capability], received: Open)
         # RFC 8654 4: each direction depends on what its receiver advertised, not on both.
         max_receive=MAX_EXTENDED_MESSAGE if _has(offered, ExtendedMessage) else MAX_MESSAGE,
         max_send=MAX_EXTENDED_MESSAGE if _has(received.capabilities, ExtendedMessage) else MAX_MESSAGE,
+        # RFC 8950 4: used where both sides advertised it for the family.
+        extended_next_hop=tuple(sorted(_extended(offered) & _extended(received.capabilities))),
     )
 
 
 def _has(capabilities: Sequence[Capability], kind: type[Any]) -> bool:
     return any(isinstance(c, kind) for c in capabilities)
+
+
+def _extended(capabilities: Sequence[Capability]) -> set[Family]:
+    entries = (e for c in capabilities if isinstance(c, ExtendedNextHop) for e in c.entries)
+    return {(afi, safi) for afi, safi, next_hop in entries if next_hop == AFI_IPV6}
 
 
 def peer_asn_of(received: Open) -> int:

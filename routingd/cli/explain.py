@@ -6,7 +6,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-from routingd.cli.routes import as_path, hop, member
+from routingd.cli.rib import group_hops, ways
+from routingd.cli.routes import as_path, hop, mark, member
 from routingd.cli.tables import duration
 
 STEPS: Final = {
@@ -37,6 +38,7 @@ SETTLED: Final = ("installed", "local")
 Data = dict[str, Any]
 
 
+_ROLES: Final = {"multipath": "shares the traffic", "backup": "ready if that is lost: the best with another next hop"}
 _FATE: Final = {
     "ip": "on the link itself",
     "drop": "packets are dropped",
@@ -76,10 +78,9 @@ def story(explain: Data) -> list[str]:
     lines += ["Heard:", *(line for path in route["paths"] for line in _path(path, sources)), ""]
     best = next((path for path in route["paths"] if path["best"]), None)
     if best is not None:
-        why = STEPS.get(route["step"], f"of {route['step']}")
-        lines += ["Chosen:", f"  the path from {_name(best, sources)}: {why} [{route['step']}]", ""]
-        lines += ["Next hops:", *(line for next_hop in best["next_hops"] for line in _resolution(next_hop))]
-        lines.append("")
+        lines += ["Chosen:", *(f"  {line}" for line in _chosen(route, best, sources)), ""]
+    if explain["resolution"]:
+        lines += ["Next hops:", *_resolutions(explain["resolution"], sources), ""]
     if route["group"] is not None:
         lines += [f"Next-hop group {route['group']['id']} (key {route['group']['key']}):", *_group(route["group"]), ""]
     if best is not None and explain["ncps"]:
@@ -147,8 +148,16 @@ def _name(path: Data, sources: dict[int, Data]) -> str:
     return str(source["name"]) if source is not None else f"{path['protocol']} source {path['source']}"
 
 
+def _chosen(route: Data, best: Data, sources: dict[int, Data]) -> Iterator[str]:
+    why = STEPS.get(route["step"], f"of {route['step']}")
+    yield f"the path from {_name(best, sources)}: {why} [{route['step']}]"
+    for role, what in _ROLES.items():
+        names = [_name(path, sources) for path in route["paths"] if path["role"] == role]
+        if names:
+            yield f"{role} from {_and(names)}: {what}"
+
+
 def _path(path: Data, sources: dict[int, Data]) -> Iterator[str]:
-    mark = "*" if path["best"] else "!" if not path["usable"] else " "
     source = sources.get(path["source"])
     about = [path["protocol"]]
     if source is not None and source["kind"] is not None:
@@ -160,34 +169,59 @@ def _path(path: Data, sources: dict[int, Data]) -> Iterator[str]:
     name = _name(path, sources)
     about = [word for word in about if word != name]
     note = f" ({', '.join(about)})" if about else ""
-    yield f"{mark} from {name}{note}, distance {path['distance']}, metric {path['metric']}"
+    weight = f", weight {path['weight']}" if path["weight"] else ""
+    numbers = f"distance {path['distance']}, metric {path['metric']}{weight}, {duration(path['age'])} old"
+    yield f"{mark(path)} from {name}{note}, {numbers}"
     attributes = path["attributes"]
     if attributes is not None:
         parts = [f"AS path {as_path(attributes)}", f"next hop {attributes['next_hop']}"]
         parts += [
             f"{label} {attributes[key]}"
-            for key, label in (("local_pref", "LOCAL_PREF"), ("med", "MED"))
-            if attributes[key] is not None
+            for key, label in (("local_pref", "LOCAL_PREF"), ("med", "MED"), ("aigp", "AIGP"))
+            if attributes.get(key) is not None
         ]
         yield f"    {', '.join(parts)}"
         if attributes["communities"]:
             yield f"    communities {' '.join(attributes['communities'][:16])}"
-    if not path["best"]:
-        yield f"    lost at {path['reason']}" if path["usable"] else f"    not usable: {path['reason']}"
+    if not path["usable"]:
+        yield f"    not usable: {path['reason']}"
+    elif path["role"] == "multipath":
+        yield f"    equal to the best up to {path['reason']}"
+    elif not path["best"]:
+        yield f"    lost at {path['reason']}"
 
 
-def _resolution(next_hop: Data) -> Iterator[str]:
-    if not next_hop["resolved"]:
-        yield f"  {hop(next_hop)}: does not resolve"
-        return
-    kinds = {adjacency["kind"] for adjacency in next_hop["adjacencies"]}
-    way = ", ".join(hop(a) for a in next_hop["adjacencies"])
-    if next_hop["via"] is not None:
-        yield f"  {hop(next_hop)}: by {next_hop['via']} (metric {next_hop['metric']}) → {way or 'nothing'}"
-    elif next_hop["address"] is not None:
-        yield f"  {hop(next_hop)}: on that port, not looked up"
-    else:
-        yield f"  {way or hop(next_hop)}: " + ", ".join(_FATE[kind] for kind in sorted(kinds) or ["ip"])
+def _resolutions(resolutions: list[Data], sources: dict[int, Data]) -> Iterator[str]:
+    for path in resolutions:
+        if len(resolutions) > 1:
+            role = f"{path['role']} " if path["role"] else ""
+            yield f"  {role}from {_name({**path, 'protocol': 'path'}, sources)}"
+        indent = "    " if len(resolutions) > 1 else "  "
+        for node in path["next_hops"]:
+            yield from _tree(node, indent, "")
+
+
+def _tree(node: Data, indent: str, branch: str) -> Iterator[str]:
+    """A next hop, and below it what resolves it."""
+    below: list[Data] = node["next_hops"]
+    yield f"{indent}{branch}{_resolution(node, leaf=not below)}"
+    inner = indent + {"": "", "├─ ": "│  ", "└─ ": "   "}[branch]
+    for index, child in enumerate(below):
+        yield from _tree(child, inner, "└─ " if index == len(below) - 1 else "├─ ")
+
+
+def _resolution(node: Data, leaf: bool) -> str:
+    if not node["resolved"]:
+        reason = f": {node['reason']}" if node["reason"] else ""
+        return f"{hop(node)}: does not resolve{reason}"
+    way = ways(node["adjacencies"])
+    if node["via"] is not None:
+        protocol = f" {node['protocol']}" if node["protocol"] else ""
+        return f"{hop(node)}: by {node['via']}{protocol}, metric {node['metric']}{f' → {way}' if leaf else ''}"
+    if node["address"] is not None:
+        return f"{hop(node)}: on that port, not looked up"
+    kinds = sorted({adjacency["kind"] for adjacency in node["adjacencies"]}) or ["ip"]
+    return f"{way if node['adjacencies'] else hop(node)}: " + ", ".join(_FATE[kind] for kind in kinds)
 
 
 def _group(group: Data) -> Iterator[str]:
@@ -195,6 +229,9 @@ def _group(group: Data) -> Iterator[str]:
         yield f"  {hop(item)}, weight {item['weight']}{', backup' if item['role'] else ''}"
     if not group["members"]:
         yield "  without members"
+    if len(group["hops"]) > 1:
+        yield "  made of:"
+        yield from (f"    {line}" for line in group_hops(group))
 
 
 def _kernel(ncp: Data) -> Iterator[str]:

@@ -132,13 +132,14 @@ def ask(*words: str, **args: Any) -> Any:
     return result
 
 
-def pages(*words: str, **args: Any) -> Any:
+def pages(*words: str, live: bool = False, **args: Any) -> Any:
+    """The pages of an answer as they arrive; `live`: of one that does not end, however long it is silent."""
     from routingd.control.client import Client, DaemonUnreachable
     from routingd.control.protocol import CommandFailed
 
     try:
         with Client(settings().path) as client:
-            yield from client.pages(*words, args=args)
+            yield from client.pages(*words, args=args, live=live)
     except DaemonUnreachable as error:
         fail(Exit.UNREACHABLE, str(error), kind="unreachable")
     except CommandFailed as error:

@@ -1,19 +1,19 @@
-"""show route and show fib: rows, possibly a million of them, printed as they arrive."""
+"""Routes for people: rows of show route and show fib, and every path of one prefix. Shapes in, text out."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any, Final
 
 import click
 
+from rib.step import Step
 from routingd.cli import tables
-from routingd.cli.grammar import Exit, fail, settings
+from routingd.cli.paged import Layout
 
 _CODES = {"connected": "C", "static": "S", "bgp": "B"}
 _KINDS = {"drop": "blackhole", "unreachable": "unreachable", "local": "local"}
+_MARKS = {"best": "*", "multipath": "=", "backup": "b"}
+_STEPS = frozenset(step.label for step in Step)
 _ORIGINS = {"igp": "i", "egp": "e", "incomplete": "?"}
 
 
@@ -30,6 +30,20 @@ def hop(next_hop: dict[str, Any]) -> str:
     return address or place or ", ".join(hop(a) for a in next_hop.get("adjacencies", ())) or "-"
 
 
+def hops(members: list[dict[str, Any]]) -> str:
+    """Where a route's packets go: weights where they differ, and whether a backup is ready."""
+    primaries = [member for member in members if not member["role"]]
+    weighted = len({member["weight"] for member in primaries}) > 1
+    words = [hop(member) + (f" weight {member['weight']}" if weighted else "") for member in primaries]
+    return ", ".join(words) + (" +backup" if len(primaries) < len(members) else "")
+
+
+def mark(row: dict[str, Any]) -> str:
+    """What the selection made of a path, in one character."""
+    usable = row["usable"] if "usable" in row else row["step"] in _STEPS
+    return _MARKS.get(row["role"], " " if usable else "!")
+
+
 def member(item: dict[str, Any]) -> str:
     """A member of a kernel group, as `ip route` would write it."""
     via = f"via {item['gateway']} " if item.get("gateway") else ""
@@ -44,15 +58,18 @@ def as_path(attributes: dict[str, Any] | None) -> str:
 
 
 def route_cells(row: dict[str, Any]) -> tuple[object, ...]:
-    source = row.get("source_name") or ""
+    source, attributes = row["source_name"], row["attributes"]
+    # What is not in the FIB has no group's members to show, only what the peer said.
+    said = attributes["next_hop"] if attributes is not None else "-"
     return (
-        _CODES.get(row["protocol"], row["protocol"]),
+        _CODES.get(row["protocol"], row["protocol"]) + mark(row),
         row["prefix"],
-        ", ".join(hop(h) for h in row["next_hops"]) or "-",
+        hops(row["next_hops"]) or said,
         f"{row['distance']}/{row['metric']}",
-        "-" if source == row["protocol"] else source or "-",
+        tables.duration(row["age"]),
+        "-" if source == row["protocol"] else source,
         row["step"],
-        as_path(row.get("attributes")),
+        as_path(attributes),
     )
 
 
@@ -70,80 +87,22 @@ def fib_cells(row: dict[str, Any]) -> tuple[object, ...]:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """How a row of a paged answer becomes a line."""
-
-    columns: tuple[str, ...]
-    least: tuple[int, ...]
-    """Column widths, enough for most rows, so that later pages stand under the first."""
-    cells: Callable[[dict[str, Any]], tuple[object, ...]]
-    legend: str = ""
-
-
 DECIDED: Final = {"none": "none usable", "only": "no other usable"}
 ROUTES: Final = Layout(
-    ("", "Prefix", "Next hops", "Dist/Metric", "From", "Decided by", "AS path"),
-    (1, 18, 15, 11, 15, 14, 0),
+    "routes",
+    ("", "Prefix", "Next hops", "Dist/Metric", "Age", "From", "Decided by", "AS path"),
+    (2, 18, 31, 11, 6, 15, 14, 0),
     route_cells,
-    "C connected, S static, B BGP",
+    empty="No routes.",
+    legend="C connected, S static, B BGP; * best, = multipath, b backup, ! not usable",
 )
-FIB: Final = Layout(("NCP", "Prefix", "State", "Group", "Kernel group", "Next hops"), (4, 18, 9, 5, 12, 0), fib_cells)
-
-
-def print_pages(answer: Iterator[dict[str, Any] | None], layout: Layout, *, missing: str | None) -> None:
-    """Print pages of {"routes": […], "truncated"} as one table or one JSON object. `missing`: what it means for a
-    question that named a prefix if there is no row, or only rows that say so; without it an empty table is an
-    answer."""
-    counted = _Counted(page for page in answer if page is not None)
-    if settings().json:
-        _json(counted)
-    else:
-        _table(counted, layout)
-    if missing is not None and not counted.present:
-        if settings().json:
-            raise SystemExit(int(Exit.NO))
-        fail(Exit.NO, missing, kind="not-found")
-    if not counted.rows and not settings().json:
-        click.echo("No routes.")
-
-
-class _Counted:
-    """Pages as they pass: rows seen, rows that are really there, whether the limit cut them."""
-
-    def __init__(self, answer: Iterator[dict[str, Any]]) -> None:
-        self._answer = answer
-        self.rows = 0
-        self.present = 0
-        self.truncated = False
-
-    def __iter__(self) -> Iterator[list[dict[str, Any]]]:
-        for page in self._answer:
-            rows: list[dict[str, Any]] = page["routes"]
-            self.truncated = page.get("truncated", False)
-            if rows:
-                yield rows
-            self.rows += len(rows)
-            self.present += sum(row.get("state") != "absent" for row in rows)
-
-
-def _table(answer: _Counted, layout: Layout) -> None:
-    stream = tables.Stream(layout.columns, layout.least)
-    for rows in answer:
-        if answer.rows == 0 and layout.legend:
-            click.echo(layout.legend)
-        stream.rows(layout.cells(row) for row in rows)
-    if answer.truncated:
-        click.echo(f"There is more: {answer.rows} rows were asked for (--limit).")
-
-
-def _json(answer: _Counted) -> None:
-    """One object, one row a line, written while pages arrive."""
-    for rows in answer:
-        lines = ",\n".join(f"    {json.dumps(row)}" for row in rows)
-        click.echo(('{\n  "routes": [\n' if answer.rows == 0 else ",\n") + lines, nl=False)
-    tail = f'"truncated": {json.dumps(answer.truncated)}\n}}'
-    click.echo(f"\n  ],\n  {tail}" if answer.rows else f'{{\n  "routes": [],\n  {tail}')
+FIB: Final = Layout(
+    "routes",
+    ("NCP", "Prefix", "State", "Group", "Kernel group", "Next hops"),
+    (4, 18, 9, 5, 12, 0),
+    fib_cells,
+    empty="No routes.",
+)
 
 
 def print_detail(detail: dict[str, Any]) -> None:
@@ -155,25 +114,34 @@ def print_detail(detail: dict[str, Any]) -> None:
     tables.heading(f"{title}, {len(route['paths'])} path{'s' * (len(route['paths']) != 1)}, {decided}")
     rows = [
         (
-            "*" if path["best"] else " " if path["usable"] else "!",
+            mark(path),
             path["protocol"],
             names.get(path["source"], {}).get("name") or path["source"],
             ", ".join(hop(h) for h in path["next_hops"]) or "-",
             f"{path['distance']}/{path['metric']}",
-            _bgp_values(path["attributes"]),
+            tables.duration(path["age"]),
+            path["weight"] or "-",
+            bgp_values(path["attributes"]),
             as_path(path["attributes"]),
             "best" if path["best"] else path["reason"],
         )
         for path in route["paths"]
     ]
-    tables.table(("", "Protocol", "From", "Next hops", "Dist/Metric", "LocPrf/MED", "AS path", "Standing"), rows)
+    columns = ("", "Protocol", "From", "Next hops", "Dist/Metric", "Age", "Weight", "LocPrf/MED", "AS path", "Standing")
+    tables.table(columns, rows)
     group = route["group"]
     if group is not None:
-        members = ", ".join(f"{hop(m)} weight {m['weight']}" for m in group["members"]) or "drop"
-        click.echo(tables.clean(f"Next-hop group {group['id']}: {members}"))
+        click.echo(tables.clean(f"Next-hop group {group['id']}: {group_members(group)}"))
 
 
-def _bgp_values(attributes: dict[str, Any] | None) -> str:
+def group_members(group: dict[str, Any]) -> str:
+    """What packets are sent to, with every weight."""
+    return (
+        ", ".join(f"{hop(m)} weight {m['weight']}{' backup' if m['role'] else ''}" for m in group["members"]) or "drop"
+    )
+
+
+def bgp_values(attributes: dict[str, Any] | None) -> str:
     if attributes is None:
         return ""
     local_pref, med = attributes["local_pref"], attributes["med"]

@@ -66,6 +66,7 @@ def _bgp_neighbor(n: Data) -> None:
             ("Connection", _connection(n)),
             ("Hold time", _hold_time(n)),
             ("Options", _options(n)),
+            ("Its routes", _routes(n)),
             ("Messages", f"{n['messages_received']} received, {n['messages_sent']} sent"),
         )
     )
@@ -112,6 +113,12 @@ def _options(n: Data) -> str:
         f"multihop {n['multihop']}" if n["multihop"] is not None else "",
         "next-hop-self" if n["next_hop_self"] else "",
     ]
+    return ", ".join(word for word in words if word)
+
+
+def _routes(n: Data) -> str:
+    words = [f"distance {n['distance']}" if n["distance"] is not None else ""]
+    words += [f"weight {n['weight']}" if n["weight"] else "", "AIGP taken and sent" if n["aigp"] else ""]
     return ", ".join(word for word in words if word)
 
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address
 from typing import Any
 
+from routingd.config.bgp_schema import Group, Neighbor
 from routingd.config.effective import LOOPBACK, family_terms, option, socket_ncp, split_port
-from routingd.config.schema import Config, Group, Neighbor
+from routingd.config.schema import Config
 from routingd.config.values import parse_host, parse_prefix
 
 Path = tuple[str, ...]
@@ -229,6 +230,8 @@ def _neighbor(
             "`multihop` has no effect on an internal session: those always may cross hops", *where, "multihop"
         )
     terms = family_terms(neighbor, group, address.version)
+    if option(neighbor, group, "extended_next_hop") and "ipv4-unicast" not in terms:
+        findings.error("`extended-next-hop` is about the family ipv4-unicast, which is not there", *where)
     if not any(t.accept_import or t.accept_export for t in terms.values()):
         findings.warn(
             "lets no route in or out: `import: accept` or `export: accept` is said in no family (RFC 8212)", *where

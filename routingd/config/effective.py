@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
 from typing import Any
 
-from routingd.config.schema import Config, Group, Neighbor
+from routingd.config.bgp_schema import Group, Neighbor
+from routingd.config.schema import Config
 
 LOOPBACK = "lo"
 
@@ -52,6 +53,10 @@ class EffectiveNeighbor:
     ttl_security: bool
     multihop: int | None
     next_hop_self: bool
+    weight: int
+    distance: int
+    aigp: bool
+    extended_next_hop: bool
     description: str
     families: dict[str, FamilyTerms]
 
@@ -169,17 +174,23 @@ def neighbors(config: Config) -> list[EffectiveNeighbor]:
     for address, neighbor in config.bgp.neighbors.items():
         group = config.bgp.groups[neighbor.group] if neighbor.group is not None else None
         source = option(neighbor, group, "source")
-        names = ("port", "hold_time", "passive", "password", "ttl_security", "multihop", "next_hop_self", "description")
+        asn = option(neighbor, group, "asn")
+        internal = asn == config.router.asn
+        distance = option(neighbor, group, "distance")
+        aigp = option(neighbor, group, "aigp")
+        names = ("port", "hold_time", "passive", "password", "ttl_security", "multihop", "next_hop_self", "weight")
         result.append(
             EffectiveNeighbor(
                 address=address,
-                asn=option(neighbor, group, "asn"),
+                asn=asn,
                 local_asn=config.router.asn,
                 group=neighbor.group,
                 ncp=option(neighbor, group, "ncp") or socket_ncp(config, address, source) or next(iter(config.ncps)),
                 source=source,
                 families=family_terms(neighbor, group, address.version),
-                **{name: option(neighbor, group, name) for name in names},
+                distance=distance or (config.bgp.distance.internal if internal else config.bgp.distance.external),
+                aigp=internal if aigp is None else aigp,
+                **{name: option(neighbor, group, name) for name in (*names, "extended_next_hop", "description")},
             )
         )
     return result

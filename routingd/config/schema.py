@@ -1,27 +1,26 @@
 """The configuration as models: its only definition. The file, its messages, the JSON Schema and docs/configuration.md
 follow from it.
 
-Keys are the field names in kebab-case. These are the words of the file; what the daemon works with is
-`routingd.config.effective`. References between parts (a port of an NCP that is not there) are `routingd.config.check`.
+Keys are the field names in kebab-case; the section `bgp` is `routingd.config.bgp_schema`. These are the words of the
+file; what the daemon works with is `routingd.config.effective`. References between parts (a port of an NCP that is not
+there) are `routingd.config.check`.
 """
 
 from __future__ import annotations
 
 from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, Field
 
+from routingd.config.bgp_schema import Bgp
+from routingd.config.model import EMPTY_IS_MAPPING, Model
 from routingd.config.values import (
-    Accept,
     Address,
     Asn,
     DeviceName,
     Distance,
-    Family,
     FileName,
     Flag,
-    HoldTime,
-    Hops,
     InterfaceAddress,
     KernelMetric,
     KernelProtocol,
@@ -31,12 +30,10 @@ from routingd.config.values import (
     LogFormat,
     LogLevel,
     Name,
-    Password,
     PortName,
     Prefix,
     RouterId,
     SocketName,
-    TcpPort,
     Uint32,
     Weight,
 )
@@ -46,14 +43,6 @@ NOT_YET: Final[dict[tuple[str, ...], frozenset[str]]] = {
     ("management",): frozenset({"metrics"}),
 }
 """Keys of the design that this version does not have: refused by name, so that nobody believes they are in force."""
-
-
-def _empty_is_mapping(value: object) -> object:
-    """`bgp:` with nothing after it is an empty section."""
-    return {} if value is None else value
-
-
-EMPTY_IS_MAPPING: Final = BeforeValidator(_empty_is_mapping)
 
 
 def _one_or_many(value: object) -> object:
@@ -69,20 +58,6 @@ def _next_hops(value: object) -> object:
 
 def _items(value: object) -> list[Any]:
     return list(value) if isinstance(value, (list, tuple)) else [value]
-
-
-class Model(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid",
-        frozen=True,
-        alias_generator=lambda name: name.rstrip("_").replace("_", "-"),
-        use_attribute_docstrings=True,
-    )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _empty_section(cls, value: object) -> object:
-        return _empty_is_mapping(value)
 
 
 class Router(Model):
@@ -168,64 +143,11 @@ class StaticRoute(Model):
     """A number that stays with the route."""
 
 
-class FamilyPolicy(Model):
-    """What passes, by RFC 8212: nothing without a word for it."""
+class NextHops(Model):
+    """How next hops that are not on a connected subnet are looked up in the RIB."""
 
-    import_: Accept = None
-    """`accept` lets routes of the neighbor in; without it none of them is used."""
-    export: Accept = None
-    """`accept` sends our best routes; without it none is sent."""
-
-
-class NeighborOptions(Model):
-    """What a group and a neighbor may both say; the neighbor's word wins."""
-
-    asn: Asn | None = None
-    """The neighbor's AS; our own makes the session internal (iBGP). Needed, here or in the group."""
-    source: Address | None = None
-    """Our end's address. By default the port's address towards the neighbor."""
-    port: TcpPort = 179
-    """TCP port to connect to, and to listen on for it."""
-    hold_time: HoldTime = 90
-    """Offered hold time (RFC 4271 4.2); the lower of both sides' counts, a third of it is the keepalive interval."""
-    passive: Flag = False
-    """Never connect, wait for the neighbor to do so."""
-    password: Password | None = Field(default=None, repr=False)
-    """TCP MD5 key (RFC 2385)."""
-    ttl_security: Flag = False
-    """GTSM (RFC 5082): send with TTL 255, accept only that. Not with `multihop`."""
-    multihop: Hops | None = None
-    """TTL of an external session that is not on a connected subnet."""
-    next_hop_self: Flag = False
-    """Send routes to an internal neighbor with our own address as next hop."""
-    description: Line = ""
-    """For people."""
-    ncp: Name | None = None
-    """The NCP that opens the socket; by default the one that has `source`, or a port in the neighbor's subnet."""
-    families: Annotated[dict[Family, FamilyPolicy], EMPTY_IS_MAPPING] = {}
-    """Address families to offer. With none: the family of the neighbor's address, with nothing let through."""
-
-
-class Group(NeighborOptions):
-    """Options for the neighbors that name it."""
-
-
-class Neighbor(NeighborOptions):
-    """A BGP neighbor."""
-
-    group: Name | None = None
-    """Group whose options hold where the neighbor says nothing."""
-
-
-class Bgp(Model):
-    """BGP-4 (RFC 4271)."""
-
-    networks: tuple[Prefix, ...] = ()
-    """Prefixes to originate while the RIB holds a connected or static route for them."""
-    groups: Annotated[dict[Name, Group], EMPTY_IS_MAPPING] = {}
-    """Named sets of neighbor options."""
-    neighbors: Annotated[dict[Address, Neighbor], EMPTY_IS_MAPPING] = {}
-    """Neighbors by address."""
+    resolve_via_default: Flag = True
+    """A default route may resolve them; without it they then count as unreachable."""
 
 
 class Control(Model):
@@ -244,7 +166,7 @@ class Log(Model):
     """Least level that is written."""
     format: LogFormat = "text"
     """Lines for people, or one JSON object a line."""
-    subsystems: Annotated[dict[Name, LogLevel], EMPTY_IS_MAPPING] = {}
+    subsystems: Annotated[dict[Name, LogLevel], EMPTY_IS_MAPPING] = Field(default={})
     """Levels of single subsystems, like `bgp: debug`."""
 
 
@@ -273,16 +195,18 @@ class Config(Model):
 
     router: Router
     """Who this router is."""
-    ncps: Annotated[dict[Name, Ncp], EMPTY_IS_MAPPING] = {"ncp1": Ncp(embedded=True)}
+    ncps: Annotated[dict[Name, Ncp], EMPTY_IS_MAPPING] = Field(default={"ncp1": Ncp(embedded=True)})
     """The forwarding boxes, by name. By default one, embedded, named `ncp1`."""
     listen: Listen | None = None
     """Where agents of other hosts dial in."""
-    fabric: Annotated[dict[Name, FabricPort], EMPTY_IS_MAPPING] = {}
+    fabric: Annotated[dict[Name, FabricPort], EMPTY_IS_MAPPING] = Field(default={})
     """How NCPs reach each other, by NCP; not needed with one."""
-    interfaces: Annotated[dict[PortName, Interface], EMPTY_IS_MAPPING] = {}
+    interfaces: Annotated[dict[PortName, Interface], EMPTY_IS_MAPPING] = Field(default={})
     """Ports by `NCP/NAME` (`NAME` where there is one NCP), and `lo`, the router's loopback."""
-    static: Annotated[dict[Prefix, StaticRoute], EMPTY_IS_MAPPING] = {}
+    static: Annotated[dict[Prefix, StaticRoute], EMPTY_IS_MAPPING] = Field(default={})
     """Static routes by prefix."""
+    next_hops: NextHops = NextHops()
+    """Resolution of next hops."""
     bgp: Bgp = Bgp()
     """BGP."""
     management: Management = Management()

@@ -244,6 +244,8 @@ _METRIC = _schema("number, 1 to 4294967295", type="integer", minimum=1, maximum=
 _OCTET = _schema("number, 1 to 255", type="integer", minimum=1, maximum=255)
 _PROTOCOL = _schema("number, 5 to 255", type="integer", minimum=5, maximum=255)
 _WEIGHT = _schema("number, 1 to 65535", type="integer", minimum=1, maximum=65535)
+_PATH_WEIGHT = _schema("number, 0 to 65535", type="integer", minimum=0, maximum=65535)
+_PATHS = _schema("number, 1 to 64", type="integer", minimum=1, maximum=64)
 
 Asn = Annotated[int, PlainValidator(parse_asn), *_ASN]
 TcpPort = Annotated[int, PlainValidator(_number(1, 65535, "a TCP port")), *_TCP]
@@ -255,6 +257,8 @@ KernelMetric = Annotated[int, PlainValidator(_number(1, 0xFFFFFFFF, "a kernel me
 Distance = Annotated[int, PlainValidator(_number(1, 255, "an administrative distance")), *_OCTET]
 Hops = Annotated[int, PlainValidator(_number(1, 255, "a number of hops")), *_OCTET]
 Weight = Annotated[int, PlainValidator(_number(1, 65535, "a weight")), *_WEIGHT]
+PathWeight = Annotated[int, PlainValidator(_number(0, 65535, "a weight")), *_PATH_WEIGHT]
+Paths = Annotated[int, PlainValidator(_number(1, 64, "a number of paths")), *_PATHS]
 Flag = Annotated[bool, PlainValidator(parse_flag), *_schema("true or false", type="boolean")]
 RouterId = Annotated[
     IPv4Address,
@@ -295,6 +299,10 @@ Accept = Annotated[str | None, PlainValidator(parse_accept), *_schema("`accept` 
 LOG_LEVELS: Final = ("debug", "info", "warning", "error")
 LogLevel = Annotated[str, PlainValidator(one_of(*LOG_LEVELS)), *_schema(", ".join(LOG_LEVELS), enum=list(LOG_LEVELS))]
 LogFormat = Annotated[str, PlainValidator(one_of("text", "json")), *_schema("text, json", enum=["text", "json"])]
+REDISTRIBUTED: Final = ("connected", "static")
+Redistributed = Annotated[
+    str, PlainValidator(one_of(*REDISTRIBUTED)), *_schema(", ".join(REDISTRIBUTED), enum=list(REDISTRIBUTED))
+]
 Family = Annotated[
     str,
     PlainValidator(one_of("ipv4-unicast", "ipv6-unicast")),

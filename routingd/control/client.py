@@ -62,14 +62,17 @@ class Client:
             result = page
         return result
 
-    def pages(self, *words: str, args: Mapping[str, Any] | None = None) -> Iterator[Any]:
-        """Every page of the answer, as it arrives. Raises CommandFailed."""
+    def pages(self, *words: str, args: Mapping[str, Any] | None = None, live: bool = False) -> Iterator[Any]:
+        """Every page of the answer, as it arrives; of a live one, for as long as the daemon runs. Raises
+        CommandFailed."""
         number = self._next_id
         self._next_id += 1
         given = {name: value for name, value in (args or {}).items() if value is not None}
         # A daemon that refuses us (busy) has closed before it read: its reason still waits to be read.
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             self._call(lambda: self._socket.sendall(encode({"id": number, "command": list(words), "args": given})))
+        if live:
+            self._socket.settimeout(None)
         more = True
         while more:
             try:

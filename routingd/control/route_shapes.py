@@ -1,4 +1,4 @@
-"""The JSON of commands about routes: show route, show fib, explain.
+"""The JSON of commands about routes: show route, monitor route, show fib, explain.
 
 Types only; a part of `routingd.control.shapes`, which offers them all.
 """
@@ -10,6 +10,8 @@ from typing import Any, Literal, NotRequired, TypedDict
 FamilyName = Literal["ipv4-unicast", "ipv6-unicast"]
 ProtocolName = Literal["connected", "static", "bgp"]
 AdjacencyKind = Literal["ip", "drop", "local", "unreachable"]
+Role = Literal["best", "multipath", "backup", ""]
+"""Of a path in its prefix: what the selection made of it."""
 KernelState = Literal["installed", "local", "pending", "failed", "unresolved", "stale", "absent", "unreachable"]
 """Of one route at one NCP. The first six are the agent's words (`AgentFib.route`), local: it is an address of that box,
 which its kernel delivers by itself; absent: the agent's model has no such route; unreachable: the agent did not
@@ -32,6 +34,8 @@ class Attributes(TypedDict):
     cluster_list: list[str]
     extended_communities: list[str]
     large_communities: list[str]
+    aigp: int | None
+    """Accumulated IGP metric (RFC 7311)."""
     unknown: list[list[Any]]
 
 
@@ -42,6 +46,8 @@ class Adjacency(TypedDict):
     port: str | None
     gateway: str | None
     kind: AdjacencyKind
+    weight: NotRequired[int]
+    """Share of it where there are several."""
 
 
 class NextHop(TypedDict):
@@ -67,12 +73,28 @@ class GroupMember(TypedDict):
     """0 primary, 1 backup."""
 
 
+class GroupHop(TypedDict):
+    """A next hop as the paths give it; members are what the hops resolve to."""
+
+    address: str | None
+    instance: int
+    ncp: str | None
+    port: str | None
+    weight: int
+    role: int
+    givers: list[str]
+    """Peers that gave it, where the group has several hops: it stops counting when all of them are lost."""
+
+
 class Group(TypedDict):
     id: int
     key: str
     kind: int
     """As `fibd.wire.AdjacencyKind`."""
     members: list[GroupMember]
+    hops: list[GroupHop]
+    routes: NotRequired[int]
+    """That use it."""
 
 
 class Path(TypedDict):
@@ -82,7 +104,14 @@ class Path(TypedDict):
     distance: int
     metric: int
     tag: int
+    age: int
+    """Seconds since it was first heard or its content last changed."""
+    weight: int
+    """Of its source: the highest wins before everything else."""
     best: bool
+    role: Role
+    leaked: bool
+    """From another network instance."""
     usable: bool
     reason: str
     """The step at which it lost (of the best path: at which it won), or why it is not usable."""
@@ -91,28 +120,45 @@ class Path(TypedDict):
 
 
 class Lookup(TypedDict):
-    """`Engine.lookup` as it is."""
+    """`Engine.lookup`, with ages instead of times."""
 
     prefix: str
+    instance: int
     table: int
     step: str
     paths: list[Path]
     group: Group | None
 
 
+class RouteMember(Adjacency):
+    """A member of a route's group."""
+
+    role: int
+    """0 primary, 1 backup."""
+
+
 class RouteRow(TypedDict):
-    """A row of `Engine.page` or `Engine.query`, and where it came from in words."""
+    """A path: a row of `Engine.query`, with its age, and where it came from in words."""
 
     prefix: str
+    instance: int
     protocol: str
     source: int
-    source_name: NotRequired[str]
+    source_name: str
     """Peer address, or the protocol's name."""
+    path_id: int
     distance: int
     metric: int
+    tag: int
+    age: int
+    """Seconds since it was first heard or its content last changed."""
+    best: bool
+    role: Role
+    leaked: bool
     step: str
-    next_hops: list[Adjacency]
-    """What its next hops resolve to."""
+    """Of the best path: the step that decided; of another: the step at which it lost, or why it cannot be used."""
+    next_hops: list[RouteMember]
+    """Members of the prefix's group; none where the path is not the best."""
     group: int | None
     attributes: Attributes | None
 
@@ -129,16 +175,35 @@ class SourceInfo(TypedDict):
 
 
 class RoutesPage(TypedDict):
-    """show route (args: family, protocol, limit; each may be absent) and show route PREFIX longer (args: prefix,
-    longer true, …)."""
+    """show route, in the order of the prefixes. args, each may be absent: family, limit; all (every path, not only the
+    best); what must hold for the path: protocol, neighbor (an address), community (several, with commas), as,
+    origin_as, neighbor_as, within (a prefix). covering (a prefix or address: the routes that cover it, longest first)
+    goes with none of them."""
 
     routes: list[RouteRow]
     truncated: bool
     """The limit was reached and there is more."""
 
 
+class Change(TypedDict):
+    """The new best route of a prefix: all keys of RouteRow; or, with op "delete", prefix alone."""
+
+    op: Literal["put", "delete"]
+    prefix: str
+
+
+class Changes(TypedDict):
+    """monitor route (args: family, protocol, within, each may be absent; initial: begin with the routes there are).
+    Pages without end."""
+
+    time: str
+    """When it was read: local time, ISO 8601."""
+    changes: list[dict[str, Any]]
+    """`Change`s."""
+
+
 class RouteDetail(TypedDict):
-    """show route PREFIX|ADDRESS without longer (args: prefix). An address is looked up by longest match, a prefix
+    """show route PREFIX|ADDRESS (args: prefix). An address is looked up by longest match, a prefix
     exactly. No route: the error "not-found"."""
 
     asked: str
@@ -202,12 +267,32 @@ class ExplainNcp(TypedDict):
     """Seconds ago."""
 
 
+class ResolvedHop(NextHop):
+    """A next hop and what it rests on."""
+
+    protocol: str | None
+    """Of the route `via` that resolves it."""
+    reason: str
+    """Why it does not resolve."""
+    next_hops: list[ResolvedHop]
+    """Of the route `via`, unless that is connected."""
+
+
+class ExplainResolution(TypedDict):
+    source: int
+    path_id: int
+    role: Role
+    next_hops: list[ResolvedHop]
+
+
 class Explain(TypedDict):
     asked: str
     family: FamilyName
     match: Literal["exact", "longest", "none"]
     """A prefix is looked up exactly, an address by longest match."""
     route: Lookup | None
+    resolution: list[ExplainResolution]
+    """Of the best path, its multipaths and its backup; where no path is usable, of every path."""
     covering: str | None
     """Where there is no route for the prefix asked: the longest one that covers it."""
     sources: list[SourceInfo]

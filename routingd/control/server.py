@@ -13,7 +13,7 @@ import errno
 import os
 import shutil
 import socket
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -55,16 +55,20 @@ class ControlServer:
         self._idle = idle
         self._stalled = stalled
         self._handlers: dict[tuple[str, ...], Handler] = {}
+        self._live: set[tuple[str, ...]] = set()
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._busy: set[asyncio.Task[None]] = set()
         self._identity: tuple[int, int] | None = None
 
-    def add(self, words: tuple[str, ...], handler: Handler) -> None:
-        """Answer this command. Each has one handler."""
+    def add(self, words: tuple[str, ...], handler: Handler, *, live: bool = False) -> None:
+        """Answer this command. Each has one handler. ``live``: its pages come as things happen and do not end; each is
+        sent at once, and the client ends them by closing."""
         if words in self._handlers:
             raise ValueError(f"{' '.join(words)} has a handler")
         self._handlers[words] = handler
+        if live:
+            self._live.add(words)
 
     async def start(self) -> None:
         """Listen. Raises OSError: EADDRINUSE where another daemon answers there, and what the file system says."""
@@ -134,8 +138,12 @@ class ControlServer:
                 await self._write(writer, failure(0, CommandFailed("protocol", str(error))))
                 await self._finish(writer)
                 return
+            words = tuple(request["command"])
+            if words in self._live:
+                await self._watched(reader, self._answer(writer, request["id"], words, request["args"]))
+                return
             self._busy.add(task)
-            await self._answer(writer, request["id"], tuple(request["command"]), request["args"])
+            await self._answer(writer, request["id"], words, request["args"])
             self._busy.discard(task)
         await self._finish(writer)
 
@@ -149,7 +157,10 @@ class ControlServer:
                     "is routingctl of another version?",
                 )
             answer = handler(args)
-            if isinstance(answer, AsyncIterator):
+            if words in self._live:
+                assert isinstance(answer, AsyncGenerator)
+                await self._live_pages(writer, number, answer)
+            elif isinstance(answer, AsyncIterator):
                 await self._pages(writer, number, answer)
             else:
                 await self._write(writer, success(number, await answer))
@@ -161,6 +172,23 @@ class ControlServer:
             log.exception("control.command_failed", command=" ".join(words)[:80])
             text = f"routingd failed at this command: {type(error).__name__}: {error}"
             await self._write(writer, failure(number, CommandFailed("internal", text, "see its log")))
+
+    async def _watched(self, reader: asyncio.StreamReader, answer: Coroutine[None, None, None]) -> None:
+        """Until the answer ends, or the client closes (or says anything more: it has no other way to stop it)."""
+        answering = asyncio.ensure_future(answer)
+        leaving = asyncio.ensure_future(reader.read(1))
+        try:
+            await asyncio.wait((answering, leaving), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for part in (answering, leaving):
+                part.cancel()
+            await asyncio.gather(answering, leaving, return_exceptions=True)
+
+    async def _live_pages(self, writer: asyncio.StreamWriter, number: int, pages: AsyncGenerator[object, None]) -> None:
+        async with contextlib.aclosing(pages):
+            async for page in pages:
+                await self._write(writer, success(number, page, more=True))
+                await asyncio.sleep(0)
 
     async def _pages(self, writer: asyncio.StreamWriter, number: int, pages: AsyncIterator[object]) -> None:
         """One page is held back, so that `more` is true on every page but the last."""

@@ -10,17 +10,32 @@ from __future__ import annotations
 
 from typing import Any, Final, Literal, NotRequired, TypedDict
 
+from routingd.control.rib_shapes import (
+    AdvertisedPage,
+    AdvertisedRow,
+    ExportGroup,
+    ExportGroups,
+    ExportMember,
+    GroupsPage,
+    Memory,
+    NextHopRow,
+    NextHopsPage,
+)
 from routingd.control.route_shapes import (
     Adjacency,
     AdjacencyKind,
     Attributes,
+    Change,
+    Changes,
     Explain,
     ExplainNcp,
     ExplainPeer,
+    ExplainResolution,
     FamilyName,
     FibPage,
     FibRow,
     Group,
+    GroupHop,
     GroupMember,
     KernelMember,
     KernelState,
@@ -28,7 +43,10 @@ from routingd.control.route_shapes import (
     NextHop,
     Path,
     ProtocolName,
+    ResolvedHop,
+    Role,
     RouteDetail,
+    RouteMember,
     RouteRow,
     RoutesPage,
     SourceInfo,
@@ -38,6 +56,8 @@ __all__ = [
     "COMMANDS",
     "Adjacency",
     "AdjacencyKind",
+    "AdvertisedPage",
+    "AdvertisedRow",
     "Attributes",
     "BgpCapability",
     "BgpEndpoint",
@@ -48,30 +68,44 @@ __all__ = [
     "BgpNotification",
     "BgpSummary",
     "BgpSummaryRow",
+    "Change",
+    "Changes",
     "Explain",
     "ExplainNcp",
     "ExplainPeer",
+    "ExplainResolution",
+    "ExportGroup",
+    "ExportGroups",
+    "ExportMember",
     "Failure",
     "FamilyName",
     "FibFailure",
     "FibPage",
     "FibRow",
     "Group",
+    "GroupHop",
     "GroupMember",
+    "GroupsPage",
     "InterfaceAddress",
     "InterfaceRow",
     "Interfaces",
     "KernelMember",
     "KernelState",
     "Lookup",
+    "Memory",
     "NcpRow",
     "Ncps",
     "NextHop",
+    "NextHopRow",
+    "NextHopsPage",
     "Path",
     "ProtocolName",
     "Reply",
     "Request",
+    "ResolvedHop",
+    "Role",
     "RouteDetail",
+    "RouteMember",
     "RouteRow",
     "RoutesPage",
     "Shutdown",
@@ -196,6 +230,10 @@ class BgpNeighbor(BgpSummaryRow):
     ttl_security: bool
     multihop: int | None
     next_hop_self: bool
+    weight: int
+    distance: int | None
+    """None: the default of its kind."""
+    aigp: bool
     capabilities: list[BgpCapability]
     established_count: int
     last_notification: BgpNotification | None
@@ -309,14 +347,20 @@ class Shutdown(TypedDict):
 COMMANDS: Final[dict[tuple[str, ...], type]] = {
     ("show", "bgp", "summary"): BgpSummary,
     ("show", "bgp", "neighbor"): BgpNeighbors,
+    ("show", "bgp", "advertised"): AdvertisedPage,
     ("show", "route"): RoutesPage,
     ("show", "route", "detail"): RouteDetail,
+    ("show", "next-hop"): NextHopsPage,
+    ("show", "group"): GroupsPage,
+    ("show", "export-group"): ExportGroups,
+    ("show", "memory"): Memory,
     ("show", "fib"): FibPage,
     ("show", "ncp"): Ncps,
     ("show", "interfaces"): Interfaces,
     ("show", "version"): Version,
     ("explain",): Explain,
+    ("monitor", "route"): Changes,
     ("shutdown",): Shutdown,
 }
-"""Words on the wire and the shape of the answer. `show route PREFIX` is sent as `show route detail`; with --longer as
-`show route`."""
+"""Words on the wire and the shape of the answer. `show route PREFIX` is sent as `show route detail`, `show route PREFIX
+longer` as `show route` with `within`."""

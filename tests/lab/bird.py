@@ -73,9 +73,12 @@ def _gateway(config: PeerConfig, n: Neighbor, of: int) -> str:
 def _neighbor(config: PeerConfig, n: Neighbor) -> str:
     reach = "multihop" if n.multihop else "direct"
     own = " next hop self;" if n.next_hop_self else ""
+    # RFC 8950 is about IPv4 routes of an IPv6 session.
+    extended = {4: " extended next hop on;" if n.extended_next_hop else "", 6: ""}
     export = {of: _export(config, n, of) if n.export else "none" for of in n.families}
     channels = "".join(
-        f"  ipv{of} {{ import all;{_gateway(config, n, of)} export {export[of]};{own} }};\n" for of in n.families
+        f"  ipv{of} {{ import all;{_gateway(config, n, of)} export {export[of]};{own}{extended[of]} }};\n"
+        for of in n.families
     )
     return (
         f"protocol bgp {n.name} {{\n"

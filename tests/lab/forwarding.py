@@ -1,8 +1,9 @@
 """What a box's kernel must hold, worked out from the Loc-RIB's rows and the fabric: ``fib-distribution.md`` section
 3, first form.
 
-A route with a member on the box uses its members there; otherwise it goes to the boxes that have one, over the fabric
-port. The comparison leaves weights out: where two members share a box, the other boxes see one way to it.
+Only primary members count. A route with one on the box uses its members there; otherwise it goes to the boxes that have
+one, over the fabric port. The comparison leaves weights out: where two members share a box, the other boxes see one way
+to it.
 """
 
 from __future__ import annotations
@@ -70,7 +71,7 @@ def expected_ways(
 
 def _ways(row: Mapping[str, Any], ncp: str, fabric: Mapping[str, FabricPort]) -> Ways:
     six = ":" in row["prefix"]
-    members = [hop for hop in row["next_hops"] if hop["ncp"]]
+    members = [hop for hop in row["next_hops"] if hop["ncp"] and not hop["role"]]
     if not members:
         return frozenset((Hop("", "blackhole"),)) if row["protocol"] == "static" else frozenset()
     here = frozenset(Hop(_gateway(hop), hop["port"]) for hop in members if hop["ncp"] == ncp)

@@ -33,6 +33,8 @@ class Neighbor:
     """Announce to it what was learned from others too (BIRD and FRR can leave it out; GoBGP and OpenBGPD always do
     it)."""
     multihop: bool = False
+    extended_next_hop: bool = False
+    """IPv6 next hops for IPv4 routes (RFC 8950); BIRD only."""
     other_local: str | None = None
     """The peer's address of the other family on this link: where it must be written into the configuration as a next
     hop."""

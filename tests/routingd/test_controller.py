@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import pytest
+
 from fibd.wire import (
     BoxConfig,
     Bye,
@@ -198,6 +200,33 @@ def test_an_agent_that_loses_control_loses_all_three_connections_and_may_come_ba
             await until(
                 lambda: again.prefixes() == {"198.51.100.0/24", "198.51.100.1/32"}, "the new picture replaces it"
             )
+
+    run(test)
+
+
+def test_a_box_that_stays_away_longer_than_it_forwards_leaves_the_rib(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def prefixes(one: Controller) -> int:
+        counts = await one.engine.call(lambda engine: engine.counts())
+        return int(counts["ipv4"]["prefixes"])
+
+    async def test() -> None:
+        async with controller(tmp_path, plan(peers=False)) as one:
+            agent = FakeAgent("ncp1")
+            await agent.connect(tmp_path / SOCKET_NAME)
+            agent.facts()
+            await until(lambda: len(agent.prefixes()) == 2, "connected routes arrive")
+            await agent.close(Role.CONTROL)
+            await until(lambda: one._away, "the box is away")
+            again = FakeAgent("ncp1", boot=2)
+            await again.connect(tmp_path / SOCKET_NAME)
+            await until(lambda: not one._away, "the box is back")
+            assert await prefixes(one) == 2
+            monkeypatch.setattr("routingd.controller.GRACE", 0.05)
+            await again.close(Role.CONTROL)
+            await until(lambda: not one.facts.pictures["ncp1"].ports, "the box is lost")
+            assert await prefixes(one) == 0
 
     run(test)
 

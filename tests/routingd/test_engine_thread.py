@@ -22,6 +22,10 @@ class FakeEngine:
         self.deferred = 0
         self.steps = 0
         self.threads: set[int] = set()
+        self.times: list[int] = []
+
+    def set_time(self, seconds: int) -> None:
+        self.times.append(seconds)
 
     def step(self, budget: int = 0) -> bool:
         self.threads.add(threading.get_ident())
@@ -65,6 +69,16 @@ def test_jobs_run_in_order_on_one_other_thread() -> None:
             assert engine.values == list(range(1000))
             assert len(engine.threads) == 1
             assert threading.get_ident() not in engine.threads
+
+    run(test)
+
+
+def test_the_engine_is_told_the_time_before_each_round_of_jobs() -> None:
+    async def test() -> None:
+        async with running() as (thread, engine, _):
+            before = int(asyncio.get_running_loop().time())
+            assert await thread.call(lambda engine: engine.times[-1]) in (before, before + 1)
+            assert engine.times == sorted(engine.times)
 
     run(test)
 

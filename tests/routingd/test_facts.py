@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from ipaddress import ip_interface
 
-from fibd.wire import Addresses, Ports
+from fibd.wire import Addresses, BoxConfig, FactsComplete, Ports
 from routingd.boxes import Box, Boxes, Port
-from routingd.facts import Connected, Picture, connected_routes
+from routingd.facts import Connected, FactBook, Picture, PrefixBytes, connected_routes
 
 BOX = Box("ncp1", ports={"eth0": Port(("192.0.2.1/24",)), "eth1": Port(), "lo": Port()}, fabric_port="fab0")
 
@@ -68,3 +68,73 @@ def test_the_place_of_a_peer_is_the_port_in_its_subnet_or_the_port_of_the_source
     far = boxes.place("ncp1", bytes([203, 0, 113, 9]), bytes([10, 255, 0, 1]))
     assert (far.port, far.local) == ("lo", bytes([10, 255, 0, 1]))
     assert boxes.place("ncp1", bytes([203, 0, 113, 9])).local == b""
+
+
+class Told:
+    """What the engine would be told."""
+
+    def __init__(self) -> None:
+        self.ports: list[tuple[str, bool]] = []
+        self.connected: set[PrefixBytes] = set()
+
+    def set_port(self, ncp: str, port: str, up: bool) -> None:
+        self.ports.append((f"{ncp}/{port}", up))
+
+    def put_connected(self, ncp: str, prefix: PrefixBytes, port: str, local: bool) -> None:
+        self.connected.add(prefix)
+
+    def delete_connected(self, ncp: str, prefix: PrefixBytes) -> None:
+        self.connected.discard(prefix)
+
+    def box_config(self, ncp: str, config: BoxConfig) -> None:
+        pass
+
+    def facts_used(self, ncp: str, sequence: int) -> None:
+        pass
+
+
+def book(*named: tuple[str, str]) -> tuple[FactBook, Told]:
+    """Of a box with eth0 up and eth1 without carrier, that has told all of it."""
+    told = Told()
+    one = FactBook(Boxes([BOX]), told, named)
+    one.agent_up("ncp1")
+    one.apply("ncp1", ports(1, eth0=True, eth1=False, lo=False))
+    one.apply("ncp1", Addresses(2, [["eth0", bytes([192, 0, 2, 1]), 24, True]]))
+    assert told.ports == []
+    one.apply("ncp1", FactsComplete(3))
+    return one, told
+
+
+def ports(sequence: int, **carrier: bool) -> Ports:
+    return Ports(sequence, [[name, 2, True, up, 1500, b"", ""] for name, up in carrier.items()])
+
+
+def test_ports_that_are_down_or_not_there_are_told_once_the_box_has_told_everything() -> None:
+    _, told = book(("ncp1", "eth9"))
+    assert sorted(told.ports) == [("ncp1/eth1", False), ("ncp1/eth9", False)]
+
+
+def test_a_port_that_goes_down_comes_back_or_vanishes_is_told_each_time_it_changes() -> None:
+    one, told = book()
+    told.ports.clear()
+    for fact in (
+        ports(4, eth0=False),
+        ports(5, eth0=False),
+        ports(6, eth0=True),
+        ports(7, eth9=True),
+        ports(8, eth9=False),
+    ):
+        one.apply("ncp1", fact)
+    one.apply("ncp1", Ports(9, [], ["eth0"]))
+    assert told.ports == [("ncp1/eth0", False), ("ncp1/eth0", True), ("ncp1/eth9", False), ("ncp1/eth0", False)]
+
+
+def test_a_box_that_is_away_keeps_its_ports_and_one_that_is_lost_keeps_nothing() -> None:
+    one, told = book()
+    told.ports.clear()
+    one.agent_up("ncp1")
+    assert (told.ports, len(told.connected)) == ([], 2)
+    one.lost("ncp1")
+    assert told.connected == set()
+    assert ("ncp1/eth0", False) in told.ports
+    assert "ncp1" not in one.complete

@@ -7,6 +7,7 @@ import pytest
 from protocols.bgp.capabilities import (
     Capability,
     ExtendedMessage,
+    ExtendedNextHop,
     FourOctetAs,
     Fqdn,
     Multiprotocol,
@@ -70,6 +71,16 @@ def test_long_messages_are_agreed_for_each_direction() -> None:
     assert (heard.max_receive, heard.max_send) == (65535, 4096)
     kept = agree(OPEN, replace(A, extended_message=False))
     assert (kept.max_receive, kept.max_send) == (4096, 65535)
+
+
+def test_ipv6_next_hops_of_ipv4_routes_are_agreed_where_both_offer_them() -> None:
+    wanting = replace(A, extended_next_hop=True)
+    theirs = ExtendedNextHop(((1, 1, 2), (1, 2, 2), (1, 128, 2)))
+    both = replace(OPEN, capabilities=(*USUAL, theirs))
+    assert ExtendedNextHop(((1, 1, 2),)) in offer(wanting)
+    assert agree(both, wanting).extended_next_hop == ((1, 1),)
+    assert agree(both).extended_next_hop == ()
+    assert agree(OPEN, wanting).extended_next_hop == ()
 
 
 def test_the_as_number_is_taken_from_the_capability() -> None:

@@ -1,9 +1,10 @@
-"""Answers of a small router in the shapes of `routingd.control.shapes`: two boxes, two peers, four routes."""
+"""Answers of a small router in the shapes of `routingd.control.shapes`: two boxes, two peers, five routes."""
 
 from __future__ import annotations
 
 from routingd.control.shapes import (
     Adjacency,
+    AdvertisedRow,
     Attributes,
     BgpFamily,
     BgpNeighbor,
@@ -12,13 +13,21 @@ from routingd.control.shapes import (
     Explain,
     ExplainNcp,
     ExplainPeer,
+    ExplainResolution,
+    ExportGroup,
     FibRow,
     Group,
+    GroupMember,
     InterfaceRow,
     Lookup,
+    Memory,
     NcpRow,
     NextHop,
+    NextHopRow,
     Path,
+    ResolvedHop,
+    Role,
+    RouteMember,
     RouteRow,
     SourceInfo,
     Version,
@@ -40,6 +49,7 @@ def attributes(as_path: str, next_hop: str, local_pref: int | None = None, med: 
         "cluster_list": [],
         "extended_communities": [],
         "large_communities": [],
+        "aigp": None,
         "unknown": [],
     }
 
@@ -106,6 +116,9 @@ NEIGHBORS: dict[str, BgpNeighbor] = {
         "ttl_security": True,
         "multihop": None,
         "next_hop_self": False,
+        "weight": 100,
+        "distance": 20,
+        "aigp": False,
         "capabilities": [
             {"name": "multiprotocol", "value": "ipv4-unicast", "sent": True, "received": True},
             {"name": "four-octet-as", "value": "65002", "sent": True, "received": True},
@@ -132,6 +145,9 @@ NEIGHBORS: dict[str, BgpNeighbor] = {
         "ttl_security": False,
         "multihop": None,
         "next_hop_self": True,
+        "weight": 0,
+        "distance": 200,
+        "aigp": True,
         "capabilities": [],
         "established_count": 2,
         "last_notification": {"direction": "sent", "code": 4, "subcode": 0, "text": "Hold Timer Expired", "ago": 61.0},
@@ -157,7 +173,7 @@ SOURCES = [source(3, "192.0.2.2", 65002, "ncp1"), source(4, "198.51.100.2", 6500
 
 
 def adjacency(number: int, ncp: str, gateway: str | None) -> Adjacency:
-    return {"id": number, "ncp": ncp, "port": "eth0", "gateway": gateway, "kind": "ip"}
+    return {"id": number, "ncp": ncp, "port": "eth0", "gateway": gateway, "kind": "ip", "weight": 1}
 
 
 NCP1_ETH0 = adjacency(1, "ncp1", "192.0.2.2")
@@ -165,7 +181,7 @@ NCP2_ETH0 = adjacency(2, "ncp2", "198.51.100.2")
 ON_NCP1 = adjacency(3, "ncp1", None)
 ON_NCP2 = adjacency(4, "ncp2", None)
 DEFAULT_GATEWAY = adjacency(5, "ncp1", "192.0.2.254")
-BLACKHOLE: Adjacency = {"id": 6, "ncp": None, "port": None, "gateway": None, "kind": "drop"}
+BLACKHOLE: Adjacency = {"id": 6, "ncp": None, "port": None, "gateway": None, "kind": "drop", "weight": 1}
 
 
 def next_hop(address: str, via: str, resolved: Adjacency) -> NextHop:
@@ -181,7 +197,7 @@ def next_hop(address: str, via: str, resolved: Adjacency) -> NextHop:
     }
 
 
-def path(source: int, as_path: str, hop: NextHop, reason: str) -> Path:
+def path(source: int, as_path: str, hop: NextHop, reason: str, role: Role) -> Path:
     return {
         "source": source,
         "protocol": "bgp",
@@ -189,7 +205,11 @@ def path(source: int, as_path: str, hop: NextHop, reason: str) -> Path:
         "distance": 20,
         "metric": 0,
         "tag": 0,
-        "best": reason == "",
+        "age": 3600 * source,
+        "weight": 100 if source == 3 else 0,
+        "best": role == "best",
+        "role": role,
+        "leaked": False,
         "usable": True,
         "reason": reason,
         "next_hops": [hop],
@@ -197,84 +217,166 @@ def path(source: int, as_path: str, hop: NextHop, reason: str) -> Path:
     }
 
 
+def group_member(resolved: Adjacency, role: int = 0) -> GroupMember:
+    return {
+        "adjacency": resolved["id"],
+        "ncp": resolved["ncp"],
+        "port": resolved["port"],
+        "gateway": resolved["gateway"],
+        "kind": resolved["kind"],
+        "weight": 1,
+        "role": role,
+    }
+
+
 GROUP: Group = {
     "id": 7,
     "key": "3f2a9c0d51e84b7790aa12cd34ef5678",
     "kind": 0,
-    "members": [
-        {"adjacency": 1, "ncp": "ncp1", "port": "eth0", "gateway": "192.0.2.2", "kind": "ip", "weight": 1, "role": 0}
+    "hops": [
+        {
+            "address": address,
+            "instance": 0,
+            "ncp": None,
+            "port": None,
+            "weight": 1,
+            "role": role,
+            "givers": [address],
+        }
+        for role, address in enumerate(("192.0.2.2", "198.51.100.2"))
     ],
+    "members": [group_member(NCP1_ETH0), group_member(NCP2_ETH0, role=1)],
+    "routes": 200000,
 }
+FIRST_HOP = next_hop("192.0.2.2", "192.0.2.0/24", NCP1_ETH0)
+SECOND_HOP = next_hop("198.51.100.2", "198.51.100.0/24", NCP2_ETH0)
 LOOKUP: Lookup = {
     "prefix": "203.0.113.0/24",
+    "instance": 0,
     "table": 1,
-    "step": "as-path-length",
+    "step": "weight",
     "paths": [
-        path(3, "65002 65010", next_hop("192.0.2.2", "192.0.2.0/24", NCP1_ETH0), ""),
-        path(4, "65003 65011 65010", next_hop("198.51.100.2", "198.51.100.0/24", NCP2_ETH0), "as-path-length"),
+        path(3, "65002 65010", FIRST_HOP, "weight", "best"),
+        path(4, "65003 65011 65010", SECOND_HOP, "weight", "backup"),
     ],
     "group": GROUP,
 }
+
+
+def member(resolved: Adjacency, role: int = 0) -> RouteMember:
+    return {**resolved, "role": role}
+
+
+def route(prefix: str, protocol: str, source: int, group: int, members: list[RouteMember]) -> RouteRow:
+    return {
+        "prefix": prefix,
+        "instance": 0,
+        "protocol": protocol,
+        "source": source,
+        "source_name": protocol,
+        "path_id": 0,
+        "distance": 0,
+        "metric": 0,
+        "tag": 0,
+        "age": 3811,
+        "best": True,
+        "role": "best",
+        "leaked": False,
+        "step": "only",
+        "next_hops": members,
+        "group": group,
+        "attributes": None,
+    }
+
+
+BGP_ROUTE: RouteRow = {
+    **route("203.0.113.0/24", "bgp", 3, 7, [member(NCP1_ETH0), member(NCP2_ETH0, role=1)]),
+    "source_name": "192.0.2.2",
+    "distance": 20,
+    "age": 184,
+    "step": "weight",
+    "attributes": attributes("65002 65010", "192.0.2.2"),
+}
+BACKUP_ROUTE: RouteRow = {
+    **BGP_ROUTE,
+    "source": 4,
+    "source_name": "198.51.100.2",
+    "best": False,
+    "role": "backup",
+    "next_hops": [],
+    "group": None,
+    "attributes": attributes("65003 65011 65010", "198.51.100.2"),
+}
 ROUTES: list[RouteRow] = [
+    {**route("0.0.0.0/0", "static", 2, 3, [member(DEFAULT_GATEWAY)]), "distance": 250},
+    {**route("10.0.0.0/8", "static", 2, 4, [member(BLACKHOLE)]), "distance": 1},
+    route("192.0.2.0/24", "connected", 1, 1, [member(ON_NCP1)]),
+    route("198.51.100.0/24", "connected", 1, 2, [member(ON_NCP2)]),
+    BGP_ROUTE,
+]
+ALL_PATHS: list[RouteRow] = [*ROUTES, BACKUP_ROUTE]
+
+
+def tracked(hop: NextHop, sets: int) -> NextHopRow:
+    return {
+        "address": hop["address"] or "",
+        "instance": 0,
+        "resolved": hop["resolved"],
+        "via": hop["via"],
+        "protocol": "connected" if hop["resolved"] else None,
+        "metric": hop["metric"],
+        "adjacencies": hop["adjacencies"],
+        "reason": "" if hop["resolved"] else "no route",
+        "sets": sets,
+        "changed": 3811,
+        "change": f"resolved via {hop['via']}" if hop["resolved"] else "unresolved: no route",
+    }
+
+
+NEXT_HOPS: list[NextHopRow] = [
+    tracked(FIRST_HOP, 2),
+    tracked(SECOND_HOP, 1),
+    tracked({**SECOND_HOP, "address": "203.0.113.254", "resolved": False, "via": None, "adjacencies": []}, 1),
+]
+GROUPS: list[Group] = [
+    {**GROUP, "id": 3, "members": [group_member(DEFAULT_GATEWAY)], "hops": GROUP["hops"][:1], "routes": 1},
+    GROUP,
+]
+EXPORT_GROUPS: list[ExportGroup] = [
     {
-        "prefix": "192.0.2.0/24",
-        "protocol": "connected",
-        "source": 1,
-        "source_name": "connected",
-        "distance": 0,
-        "metric": 0,
-        "step": "only",
-        "next_hops": [ON_NCP1],
-        "group": 1,
-        "attributes": None,
-    },
-    {
-        "prefix": "198.51.100.0/24",
-        "protocol": "connected",
-        "source": 1,
-        "source_name": "connected",
-        "distance": 0,
-        "metric": 0,
-        "step": "only",
-        "next_hops": [ON_NCP2],
-        "group": 2,
-        "attributes": None,
-    },
-    {
-        "prefix": "0.0.0.0/0",
-        "protocol": "static",
-        "source": 2,
-        "source_name": "static",
-        "distance": 250,
-        "metric": 0,
-        "step": "only",
-        "next_hops": [DEFAULT_GATEWAY],
-        "group": 3,
-        "attributes": None,
-    },
-    {
-        "prefix": "10.0.0.0/8",
-        "protocol": "static",
-        "source": 2,
-        "source_name": "static",
-        "distance": 1,
-        "metric": 0,
-        "step": "only",
-        "next_hops": [BLACKHOLE],
-        "group": 4,
-        "attributes": None,
-    },
+        "family": "ipv4-unicast",
+        "kind": "ebgp",
+        "instance": 0,
+        "members": [{"address": "192.0.2.2", "backlog": 0}, {"address": "198.51.100.2", "backlog": 4096}],
+        "encoded": 25,
+        "shared": 24,
+    }
+]
+ADVERTISED: list[AdvertisedRow] = [
     {
         "prefix": "203.0.113.0/24",
-        "protocol": "bgp",
-        "source": 3,
-        "source_name": "192.0.2.2",
-        "distance": 20,
-        "metric": 0,
-        "step": "as-path-length",
-        "next_hops": [NCP1_ETH0],
-        "group": 7,
-        "attributes": attributes("65002 65010", "192.0.2.2"),
+        "attributes": {**attributes("65001 65003 65011 65010", "192.0.2.1"), "communities": ["65001:7"]},
+    },
+    {"prefix": "2001:db8::/32", "attributes": {**attributes("65001", "2001:db8:1::1", med=5), "communities": []}},
+]
+MEMORY: Memory = {
+    "resident": 187_000_000,
+    "kinds": {
+        "prefixes": 12_000_000,
+        "paths": 6_400_000,
+        "attribute_sets": 9_100_000,
+        "groups": 4_096,
+        "next_hops": 700,
+        "logs": 3_200_000,
+        "total": 30_704_796,
+    },
+    "counts": {"prefixes": 200_018, "paths": 400_019, "attribute_sets": 41_000, "groups": 5, "next_hops": 3},
+}
+CHANGES = [
+    {"time": "2026-01-05T12:30:01.250+00:00", "changes": [{"op": "put", **BGP_ROUTE}]},
+    {
+        "time": "2026-01-05T12:30:07.004+00:00",
+        "changes": [{"op": "delete", "prefix": "10.0.0.0/8"}, {"op": "put", **BGP_ROUTE, "prefix": "203.0.113.0/25"}],
     },
 ]
 FIB: list[FibRow] = [
@@ -405,11 +507,22 @@ KERNELS: list[ExplainNcp] = [
     }
     for row in FIB
 ]
+
+
+def resolved(hop: NextHop) -> ResolvedHop:
+    return {**hop, "protocol": "connected", "reason": "", "next_hops": []}
+
+
+RESOLUTION: list[ExplainResolution] = [
+    {"source": 3, "path_id": 0, "role": "best", "next_hops": [resolved(FIRST_HOP)]},
+    {"source": 4, "path_id": 0, "role": "backup", "next_hops": [resolved(SECOND_HOP)]},
+]
 EXPLAIN: Explain = {
     "asked": "203.0.113.0/24",
     "family": "ipv4-unicast",
     "match": "exact",
     "route": LOOKUP,
+    "resolution": RESOLUTION,
     "covering": None,
     "sources": SOURCES,
     "peers": [explain_peer("192.0.2.2"), explain_peer("198.51.100.2")],
@@ -420,6 +533,7 @@ ABSENT: Explain = {
     "family": "ipv4-unicast",
     "match": "none",
     "route": None,
+    "resolution": [],
     "covering": "203.0.113.0/24",
     "sources": [],
     "peers": [explain_peer("192.0.2.2"), explain_peer("198.51.100.2")],

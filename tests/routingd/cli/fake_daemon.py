@@ -16,7 +16,10 @@ from tests.routingd.cli import canned
 
 @contextmanager
 def serving(
-    path: Path, handlers: dict[tuple[str, ...], Handler] | None = None, **options: Any
+    path: Path,
+    handlers: dict[tuple[str, ...], Handler] | None = None,
+    live: frozenset[tuple[str, ...]] = frozenset(),
+    **options: Any,
 ) -> Iterator[ControlServer]:
     """The server, answering until the block ends."""
     loop = asyncio.new_event_loop()
@@ -24,7 +27,7 @@ def serving(
     thread.start()
     server = ControlServer(path, **options)
     for words, handler in (handlers if handlers is not None else HANDLERS).items():
-        server.add(words, handler)
+        server.add(words, handler, live=words in live)
     try:
         asyncio.run_coroutine_threadsafe(server.start(), loop).result(10)
         yield server
@@ -52,15 +55,47 @@ async def _neighbor(args: Arguments) -> object:
 
 
 async def _routes(args: Arguments) -> AsyncIterator[object]:
-    rows = [r for r in canned.ROUTES if args.get("protocol") in (None, r["protocol"])]
-    if args.get("longer"):
-        rows = [r for r in rows if r["prefix"] == args["prefix"]]
+    rows = [
+        r for r in (canned.ALL_PATHS if args.get("all") else canned.ROUTES)
+        if args.get("protocol") in (None, r["protocol"]) and args.get("neighbor") in (None, r["source_name"])
+    ]  # fmt: skip
+    if args.get("within") or args.get("covering"):
+        rows = [r for r in rows if r["prefix"] in (args.get("within"), args.get("covering"))]
+    if args.get("community") is not None:
+        rows = [r for r in rows if r["attributes"] and args["community"] in r["attributes"]["communities"]]
     if args.get("family") == "ipv6-unicast":
         rows = []
     limit = args.get("limit") or len(rows)
-    for start in range(0, min(limit, len(rows)), 2):
+    for start in range(0, max(1, min(limit, len(rows))), 2):
         page = rows[start : min(start + 2, limit)]
         yield {"routes": page, "truncated": start + 2 >= limit and limit < len(rows)}
+
+
+async def _next_hops(args: Arguments) -> AsyncIterator[object]:
+    rows = [row for row in canned.NEXT_HOPS if args.get("address") in (None, row["address"])]
+    if not rows:
+        raise CommandFailed("not-found", f"no path has the next hop {args['address']}, so it is not tracked")
+    for row in rows:
+        yield {"next_hops": [row]}
+
+
+async def _groups(args: Arguments) -> AsyncIterator[object]:
+    rows = [row for row in canned.GROUPS if args.get("id") in (None, row["id"])]
+    if not rows:
+        raise CommandFailed("not-found", f"there is no next-hop group {args['id']}")
+    yield {"groups": rows}
+
+
+async def _advertised(args: Arguments) -> AsyncIterator[object]:
+    if args["address"] != canned.TRANSIT["address"]:
+        raise CommandFailed("not-found", f"no BGP neighbor {args['address']} is configured")
+    yield {"routes": canned.ADVERTISED, "truncated": False}
+
+
+async def _monitor(args: Arguments) -> AsyncIterator[object]:
+    """Some changes and then nobody's end: the block of the page ends here, a real one does not."""
+    for page in canned.CHANGES:
+        yield page
 
 
 async def _detail(args: Arguments) -> object:
@@ -96,6 +131,12 @@ HANDLERS: dict[tuple[str, ...], Handler] = {
     ("show", "bgp", "neighbor"): _neighbor,
     ("show", "route"): _routes,
     ("show", "route", "detail"): _detail,
+    ("show", "bgp", "advertised"): _advertised,
+    ("show", "next-hop"): _next_hops,
+    ("show", "group"): _groups,
+    ("show", "export-group"): always({"groups": canned.EXPORT_GROUPS}),
+    ("show", "memory"): always(canned.MEMORY),
+    ("monitor", "route"): _monitor,
     ("show", "fib"): _fib,
     ("show", "ncp"): _ncp,
     ("show", "interfaces"): always({"interfaces": canned.INTERFACES}),

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from routingd.cli import routes
 from routingd.cli.main import cli
 from routingd.control.protocol import CommandFailed
 from routingd.control.server import Arguments, Handler
@@ -43,6 +44,8 @@ def run(tmp_path: Path) -> Iterator[Run]:
         ("sho rou 203.0.113.0/24", "show route 203.0.113.0/24"),
         ("sh i", "show interfaces"),
         ("sh f", "show fib"),
+        ("sh nex", "show next-hop"),
+        ("sh me", "show memory"),
         ("e 203.0.113.0/24", "explain 203.0.113.0/24"),
     ],
 )
@@ -80,7 +83,12 @@ def test_json_is_accepted_before_and_behind_the_command(run: Run, words: str) ->
         ("show version", canned.VERSION),
         ("show route", {"routes": canned.ROUTES, "truncated": False}),
         ("show route --limit 3", {"routes": canned.ROUTES[:3], "truncated": True}),
-        ("show route --protocol static", {"routes": canned.ROUTES[2:4], "truncated": False}),
+        ("show route --protocol static", {"routes": canned.ROUTES[:2], "truncated": False}),
+        ("show route all", {"routes": canned.ALL_PATHS, "truncated": False}),
+        ("show next-hop", {"next_hops": canned.NEXT_HOPS}),
+        ("show group 7", {"groups": canned.GROUPS[1:]}),
+        ("show export-group", {"groups": canned.EXPORT_GROUPS}),
+        ("show memory", canned.MEMORY),
         ("show route --family ipv6", {"routes": [], "truncated": False}),
         ("show fib 203.0.113.0/24 --ncp ncp2", {"routes": canned.FIB[1:], "truncated": False}),
         ("shutdown --flush", {"flush": True, "ncps": ["ncp1", "ncp2"]}),
@@ -90,6 +98,65 @@ def test_json_is_what_the_daemon_said(run: Run, words: str, expected: object) ->
     result = run(*words.split(), "--json")
     assert json.loads(result.output) == expected
     assert result.exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "options"),
+    [
+        ("protocol static", "--protocol static"),
+        ("proto static lim 1", "--protocol static --limit 1"),
+        ("203.0.113.0/24 longer", "--within 203.0.113.0/24"),
+        ("within 203.0.113.0/24 all", "--within 203.0.113.0/24 --all"),
+        ("neighbor 192.0.2.2", "--source 192.0.2.2"),
+        ("comm 65002:100 all", "--community 65002:100 --all"),
+        ("fam ipv4 --limit 2", "limit 2 --family ipv4"),
+    ],
+)
+def test_options_about_routes_may_be_written_as_words(run: Run, words: str, options: str) -> None:
+    as_words, as_options = run("show", "route", *words.split()), run("show", "route", *options.split())
+    assert (as_words.exit_code, as_words.output) == (0, as_options.output)
+    assert "Prefix" in as_words.output
+
+
+def test_what_a_question_asks_reaches_the_daemon_in_its_words(tmp_path: Path) -> None:
+    heard: list[dict[str, object]] = []
+
+    async def listen(args: Arguments) -> object:
+        heard.append(dict(args))
+        return {"routes": canned.ROUTES, "truncated": False}
+
+    line = (
+        "show route within 10.1.2.3/8 protocol bgp neighbor 2001:DB8::1 as 65010 origin-as 1 neighbor-as 2 all fam ipv4"
+    )
+    with serving(tmp_path / "control.sock", {("show", "route"): listen}):
+        invoke(tmp_path, *line.split(), "community", "65001:1", "community", "no-export", "limit", "5")
+        invoke(tmp_path, "show", "route", "covering", "10.1.2.3")
+    assert heard == [
+        {
+            "within": "10.0.0.0/8",
+            "protocol": "bgp",
+            "neighbor": "2001:db8::1",
+            "community": "65001:1,no-export",
+            "as": 65010,
+            "origin_as": 1,
+            "neighbor_as": 2,
+            "all": True,
+            "family": "ipv4-unicast",
+            "limit": 5,
+        },
+        {"covering": "10.1.2.3"},
+    ]
+
+
+def test_a_monitor_prints_changes_as_they_come_and_one_object_a_line_as_json(run: Run) -> None:
+    lines = run("monitor", "route", "protocol", "bgp").output.splitlines()
+    assert [line.split()[:3] for line in lines[1:]] == [
+        ["12:30:01.250", "+", "203.0.113.0/24"],
+        ["12:30:07.004", "-", "10.0.0.0/8"],
+        ["12:30:07.004", "+", "203.0.113.0/25"],
+    ]
+    told = [json.loads(line) for line in run("mon", "ro", "--json").output.splitlines()]
+    assert told == [{"time": page["time"], **change} for page in canned.CHANGES for change in page["changes"]]
 
 
 def test_the_socket_may_be_named_itself(run: Run, tmp_path: Path) -> None:
@@ -107,10 +174,19 @@ def test_the_socket_may_be_named_itself(run: Run, tmp_path: Path) -> None:
         ("show fib 1.0.0.0/8", 1, "1.0.0.0/8 is not in the FIB"),
         ("explain 203.0.113.128/25", 1, "covered by 203.0.113.0/24"),
         ("show nonsense", 2, "No such command 'nonsense'"),
+        ("show route within 1.0.0.0/8", 1, "no route in 1.0.0.0/8"),
+        ("show route covering 1.0.0.0/8", 1, "no route covers 1.0.0.0/8"),
+        ("show next-hop 192.0.2.99", 1, "no path has the next hop 192.0.2.99"),
+        ("show group 99", 1, "there is no next-hop group 99"),
+        ("show route n 192.0.2.2", 2, "'n' is ambiguous: neighbor, neighbor-as."),
+        ("show route protocol", 2, "'protocol' needs a value"),
+        ("show route 10.0.0.0/8 all", 2, "'10.0.0.0/8' stands alone"),
+        ("show route covering 10.0.0.0/8 all", 2, "'covering' stands alone"),
+        ("show route longer", 2, "'longer' needs a PREFIX"),
+        ("show route as x", 2, "'x' is not a valid integer range"),
         ("show route x", 2, "'x' is not an IPv4 or IPv6 address or prefix."),
         ("show bgp neighbor x", 2, "'x' is not an IPv4 or IPv6 address."),
-        ("show route --longer", 2, "--longer needs a PREFIX."),
-        ("show route 10.0.0.0/8 --limit 3", 2, "with a PREFIX they need --longer"),
+        ("show route 10.0.0.0/8 --limit 3", 2, "'10.0.0.0/8' stands alone"),
         ("show route --limit 0", 2, "0 is not in the range"),
         ("completion tcsh", 2, "'tcsh' is not one of"),
     ],
@@ -213,6 +289,10 @@ def test_completion_knows_commands_and_what_the_daemon_knows(tmp_path: Path) -> 
     with serving(tmp_path / "control.sock"):
         assert "plain,ncp" in complete("routingctl show")
         assert complete("routingctl show ncp") == ["plain,ncp1", "plain,ncp2"]
+        assert {"plain,within", "plain,neighbor", "plain,all"} <= set(complete("routingctl show route"))
+        assert "plain,all" not in complete("routingctl show route all")
+        assert complete("routingctl show route protocol") == ["plain,connected", "plain,static", "plain,bgp"]
+        assert "plain,192.0.2.2" in complete("routingctl show route neighbor")
     assert complete("routingctl show ncp") == []
 
 
@@ -222,7 +302,7 @@ def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
         question = f"{sys.executable} -m routingd.cli.main --run-dir {tmp_path} show route"
         script = f"{question} | head -n 1; exit ${{PIPESTATUS[0]}}"
         done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=60)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "C connected, S static, B BGP\n", "")
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"{routes.ROUTES.legend}\n", "")
 
 
 LOADED = """

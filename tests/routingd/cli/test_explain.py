@@ -8,7 +8,7 @@ import pytest
 
 from rib.step import Step
 from routingd.cli.explain import STEPS, stage, story
-from tests.routingd.cli.canned import ABSENT, EXPLAIN, KERNELS, LOOKUP, explain_peer
+from tests.routingd.cli.canned import ABSENT, EXPLAIN, FIRST_HOP, KERNELS, LOOKUP, RESOLUTION, explain_peer
 
 
 def told(**changes: Any) -> dict[str, Any]:
@@ -22,11 +22,16 @@ def absent(**changes: Any) -> dict[str, Any]:
 def test_an_installed_prefix_is_followed_from_the_peer_to_both_kernels() -> None:
     text = "\n".join(story(told()))
     for part in (
-        "* from 192.0.2.2 (eBGP, AS 65002, socket at ncp1), distance 20, metric 0",
-        "lost at as-path-length",
-        "the path from 192.0.2.2: its AS_PATH is shorter (RFC 4271 9.1.2.2 a) [as-path-length]",
-        "192.0.2.2: by 192.0.2.0/24 (metric 0) → 192.0.2.2 at ncp1/eth0",
+        "* from 192.0.2.2 (eBGP, AS 65002, socket at ncp1), distance 20, metric 0, weight 100, 3h00m old",
+        "b from 198.51.100.2 (eBGP, AS 65003, socket at ncp2), distance 20, metric 0, 4h00m old",
+        "lost at weight",
+        "the path from 192.0.2.2: its peer's weight is higher [weight]",
+        "backup from 198.51.100.2: ready if that is lost",
+        "  best from 192.0.2.2\n    192.0.2.2: by 192.0.2.0/24 connected, metric 0 → 192.0.2.2 at ncp1/eth0",
+        "  backup from 198.51.100.2\n    198.51.100.2: by 198.51.100.0/24 connected, metric 0 → 198.51.100.2 at ncp2",
         "Next-hop group 7 (key 3f2a9c0d51e84b7790aa12cd34ef5678):",
+        "198.51.100.2 at ncp2/eth0, weight 1, backup",
+        "primary 192.0.2.2, weight 1, from 192.0.2.2",
         "ncp2: installed, kernel group 536870915\n    via 169.254.100.1 dev fab0 (fabric to ncp1), weight 1",
         "203.0.113.0/24 is installed at ncp1 and ncp2.",
     ):
@@ -66,16 +71,19 @@ def test_a_route_whose_next_hop_does_not_resolve_is_heard_but_not_used() -> None
     path = {
         **LOOKUP["paths"][0],
         "best": False,
+        "role": "",
         "usable": False,
         "reason": "next hop unresolved: 192.0.2.2",
         "next_hops": [hop],
     }
-    explain = told(route={**LOOKUP, "step": "none", "paths": [path], "group": None}, ncps=[])
+    resolution = [{**RESOLUTION[0], "role": "", "next_hops": [{**hop, "reason": "no route", "next_hops": []}]}]
+    explain = told(route={**LOOKUP, "step": "none", "paths": [path], "group": None}, ncps=[], resolution=resolution)
     assert stage(explain) == (
         "no-usable-path",
         "203.0.113.0/24 was heard but is not used: next hop unresolved: 192.0.2.2.",
     )
     assert "    not usable: next hop unresolved: 192.0.2.2" in story(explain)
+    assert "  192.0.2.2: does not resolve: no route" in story(explain)
 
 
 def test_a_prefix_that_only_a_shorter_one_covers_is_said_to_be_covered() -> None:
@@ -131,10 +139,7 @@ def test_without_neighbors_of_the_family_that_is_said() -> None:
 def test_a_route_without_next_hop_says_what_becomes_of_packets(kind: str, place: str | None, line: str) -> None:
     port = "eth0" if place is not None else None
     end = {"id": 9, "ncp": place, "port": port, "gateway": None, "kind": kind}
-    hop = {**LOOKUP["paths"][0]["next_hops"][0], "address": None, "via": None, "adjacencies": [end]}
-    path = {**LOOKUP["paths"][0], "protocol": "static", "source": 2, "next_hops": [hop], "attributes": None}
-    explain = told(route={**LOOKUP, "step": "only", "paths": [path], "group": None})
-    assert line in story(explain)
+    assert line in story(resting({**FIRST_HOP, "address": None, "via": None, "adjacencies": [end]}))
 
 
 def test_an_address_of_a_box_is_settled_where_its_kernel_delivers_it_by_itself() -> None:
@@ -145,7 +150,27 @@ def test_an_address_of_a_box_is_settled_where_its_kernel_delivers_it_by_itself()
 
 
 def test_a_static_next_hop_with_a_port_is_not_looked_up() -> None:
-    hop = {**LOOKUP["paths"][0]["next_hops"][0], "via": None, "ncp": "ncp1", "port": "eth0"}
-    path = {**LOOKUP["paths"][0], "protocol": "static", "source": 2, "next_hops": [hop], "attributes": None}
-    explain = told(route={**LOOKUP, "step": "only", "paths": [path]})
-    assert "  192.0.2.2 at ncp1/eth0: on that port, not looked up" in story(explain)
+    line = "  192.0.2.2 at ncp1/eth0: on that port, not looked up"
+    assert line in story(resting({**FIRST_HOP, "via": None, "ncp": "ncp1", "port": "eth0"}))
+
+
+def test_what_resolves_a_next_hop_is_told_as_a_tree_down_to_the_ports() -> None:
+    def node(address: str, via: str, protocol: str, *below: dict[str, Any]) -> dict[str, Any]:
+        hop = {**FIRST_HOP, "address": address, "via": via, "metric": len(below)}
+        return {**hop, "protocol": protocol, "reason": "", "next_hops": list(below)}
+
+    leaves = [node(f"192.0.2.{number}", "192.0.2.0/24", "connected") for number in (2, 3)]
+    tree = node("10.9.9.9", "10.9.0.0/16", "bgp", node("10.0.0.1", "10.0.0.0/8", "static", *leaves), leaves[0])
+    lines = story(told(resolution=[{**RESOLUTION[0], "next_hops": [tree]}]))
+    first = lines.index("  10.9.9.9: by 10.9.0.0/16 bgp, metric 2")
+    assert lines[first + 1 : first + 5] == [
+        "  ├─ 10.0.0.1: by 10.0.0.0/8 static, metric 2",
+        "  │  ├─ 192.0.2.2: by 192.0.2.0/24 connected, metric 0 → 192.0.2.2 at ncp1/eth0",
+        "  │  └─ 192.0.2.3: by 192.0.2.0/24 connected, metric 0 → 192.0.2.2 at ncp1/eth0",
+        "  └─ 192.0.2.2: by 192.0.2.0/24 connected, metric 0 → 192.0.2.2 at ncp1/eth0",
+    ]
+
+
+def resting(hop: dict[str, Any]) -> dict[str, Any]:
+    """A story of which only the end of the next hop matters."""
+    return told(resolution=[{**RESOLUTION[0], "next_hops": [{**hop, "protocol": None, "reason": "", "next_hops": []}]}])

@@ -60,6 +60,21 @@ def test_within_a_family_each_word_of_the_neighbor_wins_for_itself() -> None:
     assert second.families["ipv4-unicast"] == FamilyTerms(accept_import=True, accept_export=True)
 
 
+def test_distance_and_aigp_follow_the_kind_of_session_where_nothing_is_said() -> None:
+    external, other, internal, far = neighbors(config())
+    assert [(n.weight, n.distance, n.aigp) for n in (external, internal)] == [(0, 20, False), (0, 200, True)]
+    text = TWO_BOXES.replace("      hold-time: 30", "      hold-time: 30\n      aigp: true\n      weight: 7")
+    text = text.replace("hold-time: 9 }", "weight: 8, distance: 90 }")
+    text = text.replace("bgp:\n", "bgp:\n  distance: { external: 30, internal: 170 }\n")
+    external, other, internal, far = neighbors(config(text))
+    assert [(n.weight, n.distance, n.aigp) for n in (external, other, internal, far)] == [
+        (7, 30, True),
+        (8, 90, True),
+        (0, 170, True),
+        (0, 30, False),
+    ]
+
+
 def test_the_ncp_of_a_socket_follows_subnet_source_and_the_loopbacks_home() -> None:
     assert [n.ncp for n in neighbors(config())] == ["ncp1", "ncp2", "ncp2", "ncp1"]
 

@@ -10,6 +10,7 @@ import pytest
 from routingd.config.load import ConfigError, Loaded, load, loads
 from routingd.config.schema import Config
 
+EXAMPLES = Path(__file__).parents[3] / "examples"
 ROUTER = "router: { name: r1, router-id: 10.255.0.1, asn: 65001 }\n"
 
 
@@ -209,6 +210,38 @@ def test_one_value_written_in_two_ways_is_refused() -> None:
             "'loud' is not one of debug, info, warning, error",
         ),
         (
+            "bgp: { best-path: { always-compare: true } }",
+            "`always-compare` is not a key here: did you mean `always-compare-med`?",
+        ),
+        (
+            "bgp: { best-path: { default-local-preference: 4294967296 } }",
+            "'4294967296' is not a number in range (0 to 4294967295)",
+        ),
+        (
+            "bgp: { multipath: { ebgp: 65 } }",
+            "'65' is not a number of paths (1 to 64)",
+        ),
+        (
+            "bgp: { redistribute: [connected, ospf] }",
+            "'ospf' is not one of connected, static",
+        ),
+        (
+            "bgp: { groups: { g: { weight: 65536 } } }",
+            "'65536' is not a weight (0 to 65535)",
+        ),
+        (
+            "bgp: { distance: { external: 0 } }",
+            "'0' is not an administrative distance (1 to 255)",
+        ),
+        (
+            "bgp: { neighbors: { '2001:db8::2': { asn: 1, extended-next-hop: true } } }",
+            "`extended-next-hop` is about the family ipv4-unicast, which is not there",
+        ),
+        (
+            "next-hops: { resolve-via-default: perhaps }",
+            "'perhaps' is not true or false",
+        ),
+        (
             "kernel: { protocol: 2 }",
             "'2' is not a kernel route protocol of ours (5 to 255)",
         ),
@@ -247,6 +280,12 @@ def test_aliases_cannot_multiply_without_bound() -> None:
     lines = ["a0: &a0 [x,x,x,x,x,x,x,x,x]"]
     lines += [f"a{i}: &a{i} [{','.join([f'*a{i - 1}'] * 9)}]" for i in range(1, 12)]
     assert "more than 300,000 values" in errors("\n".join(lines))[-1]
+
+
+def test_an_error_in_a_knob_names_its_line_and_path() -> None:
+    assert wrong("bgp:\n  multipath:\n    ibgp: 4\n    ebgp: many\n") == [
+        "r1.yaml:5: bgp.multipath.ebgp: 'many' is not a number of paths (1 to 64)"
+    ]
 
 
 def test_scalars_stay_text() -> None:
@@ -291,6 +330,11 @@ def test_an_external_neighbor_off_all_subnets_is_warned_about() -> None:
     loaded = read("bgp: { neighbors: { 192.0.2.2: { asn: 2, families: { ipv4-unicast: { import: accept } } } } }")
     (warning,) = loaded.warnings
     assert "needs `multihop`" in warning.message
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*/*.yaml")), ids=lambda path: path.parent.name)
+def test_every_example_is_a_valid_configuration_without_a_warning(path: Path) -> None:
+    assert load(path).warnings == ()
 
 
 def test_a_file_is_read_and_its_directory_is_kept(tmp_path: Path) -> None:

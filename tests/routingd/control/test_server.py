@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 import stat
@@ -181,6 +182,87 @@ def test_a_client_that_reads_nothing_is_closed_and_costs_a_bounded_number_of_pag
         connection.sendall(b'{"id": 1, "command": ["flood"]}\n')
         assert flood.closed.wait(20)
         assert flood.pages < 200
+
+
+class Happening:
+    """A live answer: one page a number that is put in, and whether somebody closed it."""
+
+    def __init__(self) -> None:
+        self.waiting = threading.Event()
+        self.closed = threading.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._numbers: asyncio.Queue[int] = asyncio.Queue()
+
+    async def __call__(self, args: Arguments) -> AsyncIterator[object]:
+        self._loop = asyncio.get_running_loop()
+        try:
+            while True:
+                self.waiting.set()
+                yield {"number": await self._numbers.get()}
+        finally:
+            self.closed.set()
+
+    def put(self, number: int) -> None:
+        assert self.waiting.wait(20)
+        assert self._loop is not None
+        self._loop.call_soon_threadsafe(self._numbers.put_nowait, number)
+
+
+LIVE = frozenset({("happening",)})
+
+
+def test_each_page_of_a_live_answer_is_sent_when_it_is_there(path: Path) -> None:
+    happening = Happening()
+    with serving(path, {("happening",): happening.__call__}, LIVE), Client(path) as client:
+        pages = client.pages("happening", live=True)
+        for number in range(3):
+            page = threading.Thread(target=happening.put, args=(number,))
+            page.start()
+            assert next(pages) == {"number": number}
+            page.join(20)
+
+
+@pytest.mark.parametrize("last_words", [b"", b'{"id": 2, "command": ["echo"]}\n'])
+def test_a_live_answer_ends_with_its_client_though_nothing_happens(path: Path, last_words: bytes) -> None:
+    happening = Happening()
+    with serving(path, {("happening",): happening.__call__}, LIVE), socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(20)
+        connection.connect(str(path))
+        connection.sendall(b'{"id": 1, "command": ["happening"]}\n')
+        assert happening.waiting.wait(20)
+        if last_words:
+            connection.sendall(last_words)
+            assert connection.recv(1) == b""
+        else:
+            connection.close()
+        assert happening.closed.wait(20)
+
+
+def test_a_live_client_that_reads_nothing_is_closed(path: Path) -> None:
+    flood = Flood()
+    with serving(path, {("flood",): flood.__call__}, frozenset({("flood",)}), stalled=0.2):
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.connect(str(path))
+            connection.sendall(b'{"id": 1, "command": ["flood"]}\n')
+            assert flood.closed.wait(20)
+        assert flood.pages < 200
+
+
+def test_an_error_ends_a_live_answer(path: Path) -> None:
+    with serving(path, {("fail", "late"): fail_late}, frozenset({("fail", "late")})), Client(path) as client:
+        pages = client.pages("fail", "late", live=True)
+        assert [next(pages), next(pages)] == [{"number": 0}, {"number": 1}]
+        with pytest.raises(CommandFailed, match="gone in the middle"):
+            next(pages)
+
+
+def test_a_live_answer_does_not_hold_up_the_end(path: Path) -> None:
+    happening = Happening()
+    with socket.socket(socket.AF_UNIX) as connection, serving(path, {("happening",): happening.__call__}, LIVE):
+        connection.connect(str(path))
+        connection.sendall(b'{"id": 1, "command": ["happening"]}\n')
+        assert happening.waiting.wait(20)
+    assert happening.closed.is_set()
 
 
 def test_a_client_that_says_nothing_is_closed(path: Path) -> None:

@@ -1,0 +1,152 @@
+"""The configuration's `bgp` section as models.
+
+Keys are the field names in kebab-case; see `routingd.config.schema`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from routingd.config.model import EMPTY_IS_MAPPING, Model
+from routingd.config.values import (
+    Accept,
+    Address,
+    Asn,
+    Distance,
+    Family,
+    Flag,
+    HoldTime,
+    Hops,
+    Line,
+    Name,
+    Password,
+    Paths,
+    PathWeight,
+    Prefix,
+    Redistributed,
+    TcpPort,
+    Uint32,
+)
+
+
+class FamilyPolicy(Model):
+    """What passes, by RFC 8212: nothing without a word for it."""
+
+    import_: Accept = None
+    """`accept` lets routes of the neighbor in; without it none of them is used."""
+    export: Accept = None
+    """`accept` sends our best routes; without it none is sent."""
+
+
+class NeighborOptions(Model):
+    """What a group and a neighbor may both say; the neighbor's word wins."""
+
+    asn: Asn | None = None
+    """The neighbor's AS; our own makes the session internal (iBGP). Needed, here or in the group."""
+    source: Address | None = None
+    """Our end's address. By default the port's address towards the neighbor."""
+    port: TcpPort = 179
+    """TCP port to connect to, and to listen on for it."""
+    hold_time: HoldTime = 90
+    """Offered hold time (RFC 4271 4.2); the lower of both sides' counts, a third of it is the keepalive interval."""
+    passive: Flag = False
+    """Never connect, wait for the neighbor to do so."""
+    password: Password | None = Field(default=None, repr=False)
+    """TCP MD5 key (RFC 2385)."""
+    ttl_security: Flag = False
+    """GTSM (RFC 5082): send with TTL 255, accept only that. Not with `multihop`."""
+    multihop: Hops | None = None
+    """TTL of an external session that is not on a connected subnet."""
+    next_hop_self: Flag = False
+    """Send routes to an internal neighbor with our own address as next hop."""
+    weight: PathWeight = 0
+    """Preference of all its paths on this router, before everything that BGP carries: the highest wins. Never sent."""
+    distance: Distance | None = None
+    """Administrative distance of its routes; by default `bgp.distance`."""
+    aigp: Flag | None = None
+    """Take the AIGP attribute from it and send it there (RFC 7311). By default `true` for internal neighbors, `false`
+    for external ones (3.1)."""
+    extended_next_hop: Flag = False
+    """Agree with it that IPv4 routes may have IPv6 next hops (RFC 8950); on an IPv6 session ours then have."""
+    description: Line = ""
+    """For people."""
+    ncp: Name | None = None
+    """The NCP that opens the socket; by default the one that has `source`, or a port in the neighbor's subnet."""
+    families: Annotated[dict[Family, FamilyPolicy], EMPTY_IS_MAPPING] = Field(default={})
+    """Address families to offer. With none: the family of the neighbor's address, with nothing let through."""
+
+
+class Group(NeighborOptions):
+    """Options for the neighbors that name it."""
+
+
+class Neighbor(NeighborOptions):
+    """A BGP neighbor."""
+
+    group: Name | None = None
+    """Group whose options hold where the neighbor says nothing."""
+
+
+class BestPath(Model):
+    """How the best of several BGP paths is chosen: departures from RFC 4271 9.1.2.2. The steps are in rib.md."""
+
+    always_compare_med: Flag = False
+    """Compare MULTI_EXIT_DISC between all paths, not only between those of one neighbouring AS."""
+    missing_med_as_worst: Flag = False
+    """A path without MULTI_EXIT_DISC counts as the worst, 4294967295; else as the best, 0 (RFC 4271 9.1.2.2 c)."""
+    ignore_as_path_length: Flag = False
+    """Leave out the comparison of AS_PATH lengths."""
+    compare_router_id: Flag = True
+    """Compare router ids between external paths; without it they go on to the next step (RFC 5004)."""
+    prefer_oldest: Flag = False
+    """Between external paths keep the one that has been there longest (RFC 5004): fewer changes, but the choice then
+    depends on what happened."""
+    default_local_preference: Uint32 = 100
+    """LOCAL_PREF of paths that came without one."""
+
+
+class Multipath(Model):
+    """How many equally good BGP paths share the traffic: those that are still equal when their next hops' metrics have
+    been compared. With 1 there is one."""
+
+    ebgp: Paths = 1
+    """Most paths where the best is external."""
+    ibgp: Paths = 1
+    """Most paths where the best is internal."""
+    relax_as_path: Flag = False
+    """Paths may have different AS_PATHs of one length; else they must be the same."""
+    weighted: Flag = True
+    """Share by the link bandwidth communities where every path has one; else equally."""
+
+
+class Distances(Model):
+    """Administrative distances of BGP routes: between protocols the lowest wins (connected 0, static 1)."""
+
+    external: Distance = 20
+    """Routes from neighbors of other ASes."""
+    internal: Distance = 200
+    """Routes from neighbors of our own AS."""
+
+
+class Bgp(Model):
+    """BGP-4 (RFC 4271)."""
+
+    networks: tuple[Prefix, ...] = ()
+    """Prefixes to originate while the RIB holds a connected or static route for them."""
+    redistribute: tuple[Redistributed, ...] = ()
+    """Originate the best routes of these protocols too, with ORIGIN incomplete; never single addresses of our own."""
+    best_path: BestPath = BestPath()
+    """How the best path is chosen."""
+    multipath: Multipath = Multipath()
+    """How many paths share the traffic."""
+    backup_paths: Flag = True
+    """Keep the best path with another next hop ready in the FIB beside the best one: when the best one's peer or link
+    is lost, next-hop groups move first, whatever the number of routes."""
+    distance: Distances = Distances()
+    """Administrative distances."""
+    groups: Annotated[dict[Name, Group], EMPTY_IS_MAPPING] = Field(default={})
+    """Named sets of neighbor options."""
+    neighbors: Annotated[dict[Address, Neighbor], EMPTY_IS_MAPPING] = Field(default={})
+    """Neighbors by address."""

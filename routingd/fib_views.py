@@ -1,0 +1,99 @@
+"""Answers of the control socket about each box's kernel, asked of its agent."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from typing import Any, Final
+
+from routingd.asked import PrefixBytes, family_of, parse_asked
+from routingd.boxes import show_prefix
+from routingd.control.protocol import PAGE_ROWS
+from routingd.control.shapes import FibPage, FibRow, KernelMember
+from routingd.controller import Controller
+from routingd.queries import AgentSilentError
+from routingd.views import NotFoundError
+
+EVERYTHING: Final = 1 << 62
+
+
+class FibViews:
+    def __init__(self, controller: Controller) -> None:
+        self._controller = controller
+
+    async def fib(
+        self, prefix: str | None, ncp: str | None, families: tuple[int, ...], limit: int | None
+    ) -> AsyncGenerator[FibPage, None]:
+        """Pages, at least one."""
+        names = self._names(ncp)
+        if prefix is not None:
+            wanted, _ = parse_asked(prefix)
+            yield {"routes": [await self.row(name, wanted) for name in names], "truncated": False}
+            return
+        left = most = limit if limit is not None else EVERYTHING
+        for name in names:
+            for afi in families:
+                cursor: int | None = 0
+                while cursor is not None:
+                    answer = await self._controller.queries.ask(name, "routes", afi, cursor, PAGE_ROWS)
+                    rows = [fib_row(name, row["prefix"], row) for row in answer["rows"]]
+                    cursor = answer["next"]
+                    if len(rows) > left:
+                        yield {"routes": rows[:left], "truncated": True}
+                        return
+                    left -= len(rows)
+                    if rows:
+                        yield {"routes": rows, "truncated": False}
+        if left == most:
+            yield {"routes": [], "truncated": False}
+
+    def _names(self, ncp: str | None) -> tuple[str, ...]:
+        names = self._controller.plan.boxes.names
+        if ncp is not None and ncp not in names:
+            raise NotFoundError(f"no NCP {ncp} is configured; there are: {', '.join(names)}")
+        return names if ncp is None else (ncp,)
+
+    async def row(self, ncp: str, prefix: PrefixBytes) -> FibRow:
+        """One prefix at one box."""
+        try:
+            answer = await self._controller.queries.ask(ncp, "route", family_of(prefix), *prefix)
+        except AgentSilentError as error:
+            return {**_no_row(ncp, prefix), "state": "unreachable", "reason": str(error)}
+        return fib_row(ncp, show_prefix(prefix), answer) if answer is not None else _no_row(ncp, prefix)
+
+
+def fib_row(ncp: str, prefix: str, row: dict[str, Any]) -> FibRow:
+    out: FibRow = {
+        "ncp": ncp,
+        "prefix": prefix,
+        "nhg": row.get("nhg"),
+        "kernel_group": row.get("kernel_group"),
+        "state": row["state"],
+        "errno": row.get("errno") or 0,
+        "members": [_member(member) for member in row.get("members") or ()],
+    }
+    if row.get("reason"):
+        out["reason"] = row["reason"]
+    return out
+
+
+def _member(member: dict[str, Any]) -> KernelMember:
+    out: KernelMember = {
+        "port": member.get("port") or "",
+        "gateway": member.get("gateway"),
+        "weight": member.get("weight", 1),
+    }
+    if member.get("fabric"):
+        out["fabric"] = member["fabric"]
+    return out
+
+
+def _no_row(ncp: str, prefix: PrefixBytes) -> FibRow:
+    return {
+        "ncp": ncp,
+        "prefix": show_prefix(prefix),
+        "nhg": None,
+        "kernel_group": None,
+        "state": "absent",
+        "errno": 0,
+        "members": [],
+    }

@@ -1,0 +1,126 @@
+"""Answers of the control socket about what lies between routes and kernels or peers: next hops, groups, export groups,
+and what they take of memory."""
+
+from __future__ import annotations
+
+import ipaddress
+import mmap
+from collections.abc import AsyncGenerator, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from native import Engine
+from protocols.bgp.family import family_name
+from routingd.asked import address
+from routingd.control.protocol import PAGE_ROWS
+from routingd.control.shapes import AdvertisedPage, ExportGroups, GroupsPage, Memory, NextHopsPage
+from routingd.controller import Controller
+from routingd.sources import known_sources
+from routingd.views import NotFoundError
+
+T = TypeVar("T")
+
+ADVERTISED: Final = 1024
+"""Rows of an Adj-RIB-Out where nobody says how many."""
+
+
+class RibViews:
+    def __init__(self, controller: Controller) -> None:
+        self._controller = controller
+
+    async def next_hops(self, wanted: str | None) -> AsyncGenerator[NextHopsPage, None]:
+        rows = await self._controller.engine.call(lambda engine: engine.next_hops())
+        if wanted is not None:
+            normal = address(wanted)
+            rows = [row for row in rows if row["address"] == normal]
+            if not rows:
+                raise NotFoundError(f"no path has the next hop {normal}, so it is not tracked")
+        now = int(self._controller.clock())
+        rows.sort(key=by_address)
+        typed: list[Any] = [{**row, "changed": max(0, now - row["changed"])} for row in rows]
+        for page in pages(typed):
+            yield {"next_hops": page}
+
+    async def groups(self, wanted: int | None) -> AsyncGenerator[GroupsPage, None]:
+        rows: list[Any] = await self._controller.engine.call(lambda engine: engine.groups())
+        if wanted is not None:
+            rows = [row for row in rows if row["id"] == wanted]
+            if not rows:
+                raise NotFoundError(f"there is no next-hop group {wanted}")
+        rows.sort(key=lambda row: row["id"])
+        for page in pages(rows):
+            yield {"groups": page}
+
+    async def advertised(
+        self, peer: str, families: tuple[int, ...], limit: int | None
+    ) -> AsyncGenerator[AdvertisedPage, None]:
+        """What a peer is told, by the tables as they are now. Found by a walk over the table, so there is a limit."""
+        name = address(peer)
+        most = limit if limit is not None else ADVERTISED
+        found = next((one for one in self._controller.peers.all if one.name == name), None)
+        if found is None:
+            raise NotFoundError(f"no BGP neighbor {name} is configured")
+        if found.up is None:
+            raise NotFoundError(f"{name} is told nothing: its session is {found.session.state}")
+        consumers = [number for (afi, _), number in found.up.membership.consumers.items() if afi in families]
+        rows: list[Any] = []
+        for consumer in consumers:
+            read = partial(adj_rib_out, consumer, most - len(rows))
+            rows += await self._controller.engine.call(read)
+        for page in pages(rows):
+            yield {"routes": page, "truncated": len(rows) >= most}
+
+    async def export_groups(self) -> ExportGroups:
+        rows = await self._controller.engine.call(lambda engine: engine.export_groups())
+        sources = known_sources(self._controller)
+
+        def name(source: int) -> str:
+            return sources[source]["name"] if source in sources else "a session that ends"
+
+        out: list[Any] = [
+            {
+                "family": family_name(row["afi"], row["safi"]),
+                "kind": "ebgp" if row["ebgp"] else "ibgp",
+                "instance": row["instance"],
+                "members": [
+                    {"address": name(member["peer_source"]), "backlog": member["backlog"]} for member in row["members"]
+                ],
+                "encoded": row["encoded"],
+                "shared": row["shared"],
+            }
+            for row in rows
+        ]
+        return {"groups": out}
+
+    async def memory(self) -> Memory:
+        def read(engine: Engine) -> tuple[dict[str, int], dict[str, Any]]:
+            return engine.memory(), engine.counts()
+
+        kinds, counts = await self._controller.engine.call(read)
+        families = [counts[family] for family in ("ipv4", "ipv6")]
+        numbers = {name: sum(family[name] for family in families) for name in ("prefixes", "paths")}
+        numbers |= {"groups": counts["groups"], "next_hops": counts["tracked_next_hops"]}
+        if "attribute_sets" in counts:
+            numbers["attribute_sets"] = counts["attribute_sets"]
+        return {"resident": resident(), "kinds": kinds, "counts": numbers}
+
+
+def adj_rib_out(consumer: int, limit: int, engine: Engine) -> list[dict[str, Any]]:
+    """On the engine's thread."""
+    return engine.adj_rib_out(consumer, limit) if limit else []
+
+
+def by_address(row: dict[str, Any]) -> tuple[int, int, int]:
+    parsed = ipaddress.ip_address(row["address"])
+    return row["instance"], parsed.version, int(parsed)
+
+
+def pages(rows: list[T]) -> Iterator[list[T]]:
+    """Slices that are written as JSON in a moment; one that is empty where there is nothing."""
+    return (rows[start : start + PAGE_ROWS] for start in range(0, max(1, len(rows)), PAGE_ROWS))
+
+
+def resident() -> int:
+    """Of this process, in bytes."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * mmap.PAGESIZE

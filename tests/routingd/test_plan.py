@@ -1,0 +1,84 @@
+"""From the file to what the engine is told at start."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+from rib.options import Options
+from routingd.config.load import loads
+from routingd.controller import RouterPlan
+from routingd.plan import plan
+from routingd.statics import prepare
+
+ROUTER = "router: { name: r1, router-id: 10.255.0.1, asn: 65001 }\n"
+
+
+def planned(text: str) -> RouterPlan:
+    return plan(loads(ROUTER + text), random.Random(1))
+
+
+class Told:
+    """An engine that keeps what it was told."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda *args, **more: self.calls.append((name, args, more))
+
+
+def test_without_a_word_the_engine_has_its_defaults_but_for_backups() -> None:
+    told = planned("").rib.options
+    assert Options(**told) == Options(backup=True)
+
+
+def test_every_knob_of_the_file_reaches_the_engine() -> None:
+    told = planned(
+        """
+next-hops: { resolve-via-default: false }
+bgp:
+  best-path:
+    { always-compare-med: true, missing-med-as-worst: true, ignore-as-path-length: true, compare-router-id: false,
+      prefer-oldest: true, default-local-preference: 90 }
+  multipath: { ebgp: 8, ibgp: 4, relax-as-path: true, weighted: false }
+  backup-paths: false
+"""
+    ).rib.options
+    assert Options(**told) == Options(
+        always_compare_med=True,
+        missing_med_as_worst=True,
+        as_path_ignore=True,
+        compare_router_id=False,
+        prefer_oldest=True,
+        default_local_pref=90,
+        multipath_ebgp=8,
+        multipath_ibgp=4,
+        multipath_relax=True,
+        weighted=False,
+        backup=False,
+        resolve_via_default=False,
+    )
+    assert told.keys() == set(Options.__slots__)
+
+
+def test_options_come_before_routes_and_what_bgp_originates() -> None:
+    router = planned(
+        """
+static: { 10.0.0.0/8: { next-hop: fe80::9, port: eth7 }, 11.0.0.0/8: { blackhole: true } }
+bgp: { networks: [11.0.0.0/8], redistribute: [connected, static] }
+"""
+    )
+    engine: Any = Told()
+    prepare(engine, 3, router.rib)
+    assert [name for name, _, _ in engine.calls] == [
+        "set_options", "put_static", "put_static", "set_networks", "set_redistribute",
+    ]  # fmt: skip
+    assert engine.calls[-1][1] == (("connected", "static"),)
+    assert router.rib.named_ports() == {("ncp1", "eth7")}
+
+
+def test_what_a_neighbor_says_of_its_routes_reaches_its_session() -> None:
+    (neighbor,) = planned("bgp: { neighbors: { 192.0.2.2: { asn: 65001, weight: 5, distance: 9 } } }").neighbors
+    config = neighbor.session.config
+    assert (config.weight, config.distance, config.aigp) == (5, 9, True)
