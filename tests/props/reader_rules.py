@@ -88,6 +88,21 @@ class QuestionRules(Machine):
             found = rows.query_pages(self.pair.native, afi, limit, **asked)
             assert found == rows.query_pages(self.pair.reference, afi, 1000, **asked)
 
+    @rule(which=which_one, afi=which_family, where=some_prefix)
+    def look_while_it_works(self, which: int, afi: int, where: PrefixBytes) -> None:
+        """Whatever the native engine has still to do, it answers."""
+        engine, instance = self.pair.native, self.instance(which)
+        engine.lookup(where, instance=instance)
+        engine.covering(where, instance=instance)
+        rows.pages(engine, afi, instance)
+        rows.query_pages(engine, afi, 2, instance=instance, best_only=False)
+        rows.next_hops(engine)
+        for peer in self.peers:
+            for consumer in peer.eager:
+                engine.adj_rib_out(consumer.native, 5)
+        assert engine.memory()["total"] > 0
+        assert engine.export_groups() or not self.peers
+
     @rule(which=which_one, where=st.lists(some_prefix, min_size=1, max_size=4))
     def covering(self, which: int, where: list[PrefixBytes]) -> None:
         self.done(True)

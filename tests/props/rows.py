@@ -46,7 +46,7 @@ def group_keys(engine: Any) -> dict[int, str]:
 
 def listed(row: dict[str, Any], keys: dict[int, str]) -> dict[str, Any]:
     """Of ``page``, ``query``, ``covering``: the group by its key."""
-    group = None if row["group"] is None else keys[row["group"]]
+    group = None if row["group"] is None else keys.get(row["group"], "gone")
     return without(row, "group", "next_hops") | {"group": group, "next_hops": without_ids(row["next_hops"])}
 
 
@@ -88,6 +88,6 @@ def next_hops(engine: Any) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda row: (row["instance"], str(row["address"]), str(row)))
 
 
-def told(row: dict[str, Any]) -> dict[str, Any]:
-    """What a reader of ``watch`` relies on: the route, not how its group or the losers stand at the moment."""
-    return without(row, "op", "step", "group", "next_hops", "role")
+def told(row: dict[str, Any], keys: dict[int, str]) -> dict[str, Any]:
+    """What a reader of ``watch`` relies on: route and group, not how the group or the losers stand now."""
+    return without(listed(row, keys), "op", "step", "next_hops", "role")
