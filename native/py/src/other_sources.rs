@@ -3,7 +3,7 @@
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
-use routing_core::prefix::{AnyPrefix, Ip, Prefix};
+use routing_core::prefix::Ip;
 use routing_core::rib::engine::OtherPath;
 use routing_core::rib::nexthop::{Hop, SetKind};
 use routing_core::rib::originate::Kinds;
@@ -138,23 +138,9 @@ impl Engine {
     ) -> PyResult<()> {
         let instance = self.instance(py, instance)?;
         let list = prefixes.iter().map(prefix).collect::<PyResult<Vec<_>>>()?;
-        let four = list
-            .iter()
-            .filter_map(|p| match p {
-                AnyPrefix::V4(p) => Some(*p),
-                AnyPrefix::V6(_) => None,
-            })
-            .collect::<Vec<Prefix<u32>>>();
-        let six = list
-            .iter()
-            .filter_map(|p| match p {
-                AnyPrefix::V6(p) => Some(*p),
-                AnyPrefix::V4(_) => None,
-            })
-            .collect::<Vec<Prefix<u128>>>();
         self.with(py, |e| match afi {
-            1 => e.set_networks_v4(instance, &four),
-            _ => e.set_networks_v6(instance, &six),
+            1 => e.set_networks::<u32>(instance, &list),
+            _ => e.set_networks::<u128>(instance, &list),
         });
         Ok(())
     }

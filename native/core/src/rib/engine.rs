@@ -16,7 +16,7 @@ use super::sweep::Sweep;
 use super::tombstones;
 use super::watch::Watch;
 use super::NONE;
-use crate::prefix::{Ip, Prefix};
+use crate::prefix::Ip;
 use crate::wire::attributes::{NextHop, Summary};
 use crate::wire::update::Changes;
 
@@ -263,19 +263,6 @@ impl Engine {
             self.core.hops.hold_set(key.next_hops);
         }
         id
-    }
-
-    /// `networks` of an IPv4 table: prefixes whose non-BGP routes BGP originates.
-    pub fn set_networks_v4(&mut self, instance: usize, prefixes: &[Prefix<u32>]) {
-        let t = &mut self.instances[instance].v4;
-        let changed = t.set_networks(prefixes);
-        changed.into_iter().for_each(|i| self.core.log_rib(t, i));
-    }
-
-    pub fn set_networks_v6(&mut self, instance: usize, prefixes: &[Prefix<u128>]) {
-        let t = &mut self.instances[instance].v6;
-        let changed = t.set_networks(prefixes);
-        changed.into_iter().for_each(|i| self.core.log_rib(t, i));
     }
 
     pub(super) fn release(&mut self, id: InfoId) {

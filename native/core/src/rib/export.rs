@@ -20,6 +20,8 @@ use crate::prefix::Addr;
 
 /// Encoded stretches a group keeps for members that follow close behind.
 const KEPT: usize = 4;
+/// Slots and records that a read looks at for each route that it may tell: most may be none of the peer's business.
+const LOOKS: usize = 8;
 
 /// Where a consumer stands: slot of the snapshot, position in the log.
 type Place = (Option<usize>, Pos);
@@ -202,6 +204,7 @@ impl Engine {
     /// Whole UPDATE messages, the next of this peer's stream, and how many they are; empty where a stretch held nothing for it; `None`
     /// when it has everything.
     pub fn export_read(&mut self, consumer: u32, max: usize) -> Option<(Vec<u8>, usize)> {
+        let max = max.max(1);
         let mut c = self.exports.consumers.get_mut(consumer as usize)?.take()?;
         let group = self.exports.groups[c.group].as_ref();
         let place = group.map(|g| (g.instance, g.terms.afi));
@@ -322,8 +325,10 @@ fn encode<A: Addr>(
     let mut rows = Rows::default();
     let mut to = from;
     let mut left = max;
+    let mut looks = max.saturating_mul(LOOKS);
     if let Some(mut idx) = from.snapshot {
-        while left > 0 && idx < t.entries.len() {
+        while left > 0 && looks > 0 && idx < t.entries.len() {
+            looks -= 1;
             let e = &t.entries[idx];
             if e.flags & VACANT == 0 {
                 if let Some((path, told)) = exportable(core, t, e, &group.terms) {
@@ -337,7 +342,8 @@ fn encode<A: Addr>(
         to.snapshot = (idx < t.entries.len()).then_some(idx);
     }
     let tail = t.rib_log.tail();
-    while to.snapshot.is_none() && left > 0 && before(to.pos, tail) {
+    while to.snapshot.is_none() && left > 0 && looks > 0 && before(to.pos, tail) {
+        looks -= 1;
         let idx = t.rib_log.get(to.pos);
         let e = &t.entries[idx as usize];
         if e.flags & IN_RIB_LOG != 0 && e.rib_pos == to.pos {

@@ -1,11 +1,14 @@
 //! Routes that are not BGP's own and that BGP tells of: prefixes that `networks` names, and the best routes of redistributed protocols.
 
+use std::collections::HashSet;
+
 use super::core::Core;
 use super::engine::Engine;
+use super::instance::Family;
 use super::nexthop::{SetKey, SetKind};
 use super::source::Kind;
 use super::table::{Entry, Table, HAS_BEST, NETWORK};
-use crate::prefix::Addr;
+use crate::prefix::{Addr, AnyPrefix, Prefix};
 
 /// Values of ORIGIN (RFC 4271 5.1.1).
 const IGP: u8 = 0;
@@ -43,6 +46,19 @@ pub(super) fn retold<A: Addr>(core: &Core, t: &Table<A>, idx: u32) -> bool {
 }
 
 impl Engine {
+    /// BGP originates whatever route the RIB holds for these prefixes, those of the other family left out.
+    pub fn set_networks<A: Family>(&mut self, instance: usize, prefixes: &[AnyPrefix]) {
+        let t = A::table_mut(&mut self.instances[instance]);
+        let new: HashSet<Prefix<A>> = prefixes.iter().filter_map(|&p| A::narrow(p)).collect();
+        let old = std::mem::replace(&mut t.networks, new);
+        let changed = old.symmetric_difference(&t.networks);
+        let changed: Vec<u32> = changed.filter_map(|p| t.find(p)).collect();
+        for idx in changed {
+            t.entries[idx as usize].flags ^= NETWORK;
+            self.core.log_rib(t, idx);
+        }
+    }
+
     /// BGP originates the best routes of these protocols too; `step` tells the peers.
     pub fn set_redistribute(&mut self, instance: usize, kinds: Kinds) {
         let i = &mut self.instances[instance];

@@ -324,22 +324,6 @@ impl<A: Addr> Table<A> {
             .filter(|&i| self.entries[i as usize].head != NONE)
     }
 
-    /// Replaces the list of originated prefixes; the entries for which that changed.
-    pub fn set_networks(&mut self, prefixes: &[Prefix<A>]) -> Vec<u32> {
-        let new: HashSet<Prefix<A>> = prefixes.iter().copied().collect();
-        let old = std::mem::replace(&mut self.networks, new);
-        let mut changed = Vec::new();
-        for p in old.symmetric_difference(&self.networks) {
-            if let Some(idx) = self.find(p) {
-                changed.push(idx);
-            }
-        }
-        for &idx in &changed {
-            self.entries[idx as usize].flags ^= NETWORK;
-        }
-        changed
-    }
-
     pub fn prefix_count(&self) -> usize {
         self.entries.len() - self.free.len()
     }
