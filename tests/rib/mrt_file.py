@@ -12,6 +12,7 @@ from tests.rib.building import attributes_row, prefix
 
 TABLE_DUMP_V2, BGP4MP = 13, 16
 PEER_INDEX_TABLE, RIB_IPV4_UNICAST, RIB_IPV6_UNICAST = 1, 2, 4
+ADD_PATH = 6  # what RFC 8050 4 adds to the subtypes of routes
 MESSAGE_AS4 = 4
 Entry = tuple[int, Mapping[str, Any]]
 """Index of the peer, and what ``attributes_row`` takes."""
@@ -21,21 +22,30 @@ def record(kind: int, subtype: int, body: bytes) -> bytes:
     return struct.pack("!IHHI", 1_700_000_000, kind, subtype, len(body)) + body
 
 
-def table_dump(peers: Sequence[tuple[str, int, str]], routes: Mapping[str, Sequence[Entry]]) -> bytes:
-    """TABLE_DUMP_V2 of peers (address, AS, router id) and prefixes, each with its entries."""
+def table_dump(
+    peers: Sequence[tuple[str, int, str]],
+    routes: Mapping[str, Sequence[Entry]],
+    many: Mapping[str, Sequence[Entry]] | None = None,
+) -> bytes:
+    """TABLE_DUMP_V2 of peers (address, AS, router id) and prefixes, each with its entries. Those of ``many`` have path
+    identifiers: 1, 2, and so on."""
     index = packed("10.255.0.9") + struct.pack("!HH", 0, len(peers))
     for address, asn, router_id in peers:
         six = ":" in address
         index += bytes((0x02 | six,)) + packed(router_id) + packed(address) + struct.pack("!I", asn)
     out = record(TABLE_DUMP_V2, PEER_INDEX_TABLE, index)
-    for number, (where, entries) in enumerate(routes.items()):
-        address, length = prefix(where)
-        body = struct.pack("!I", number) + nlri([(address, length)]) + struct.pack("!H", len(entries))
-        for peer, values in entries:
-            block = dump_attributes(attributes_row(**values))
-            body += struct.pack("!HIH", peer, 1_700_000_000, len(block)) + block
-        out += record(TABLE_DUMP_V2, RIB_IPV4_UNICAST if len(address) == 4 else RIB_IPV6_UNICAST, body)
-    return out
+    out += b"".join(rib_record(where, entries, 0) for where, entries in routes.items())
+    return out + b"".join(rib_record(where, entries, ADD_PATH) for where, entries in (many or {}).items())
+
+
+def rib_record(where: str, entries: Sequence[Entry], add_path: int) -> bytes:
+    address, length = prefix(where)
+    body = struct.pack("!I", 0) + nlri([(address, length)]) + struct.pack("!H", len(entries))
+    for path_id, (peer, values) in enumerate(entries, start=1):
+        block = dump_attributes(attributes_row(**values))
+        body += struct.pack("!HI", peer, 1_700_000_000) + (struct.pack("!I", path_id) if add_path else b"")
+        body += struct.pack("!H", len(block)) + block
+    return record(TABLE_DUMP_V2, (RIB_IPV4_UNICAST if len(address) == 4 else RIB_IPV6_UNICAST) + add_path, body)
 
 
 def dump_attributes(row: Mapping[str, Any]) -> bytes:

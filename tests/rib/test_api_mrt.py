@@ -97,6 +97,18 @@ def test_speakers_that_share_an_address_are_told_apart(tmp_path: Path) -> None:
     assert [s.name for s in table.sources() if s.asn is not None] == ["192.0.2.1", "192.0.2.1 AS 65002"]
 
 
+@every_engine
+def test_a_speaker_that_was_recorded_in_two_ways_is_one_source(engine: str, tmp_path: Path) -> None:
+    path = tmp_path / "rib.mrt"
+    both = [(0, {"next_hop": "192.0.2.1", "as_path": "65001 1 2"}), (0, {"next_hop": "192.0.2.9"})]
+    path.write_bytes(table_dump(PEERS, ROUTES, {"10.64.0.0/10": both}))
+    table = Rib.from_mrt(path, engine=engine)
+    assert [source.name for source in table.sources() if source.asn == 65001] == ["192.0.2.1"]
+    told = table.explain("10.64.0.0/10")
+    assert [(candidate.path_id, candidate.best) for candidate in told.candidates] == [(2, True), (1, False)]
+    assert [route.path_id for route in table.by_source("192.0.2.1")] == [0, 0, 1, 2]
+
+
 @pytest.mark.parametrize("pack", [gzip.compress, bz2.compress], ids=["gzip", "bzip2"])
 def test_a_packed_file_is_known_by_its_content(dump: Path, pack: object) -> None:
     packed = dump.with_name("rib.bin")
