@@ -1,10 +1,11 @@
 //! The tables' shared state and what happens to one prefix: a path comes, changes or goes, the best is chosen again, the feeds and
 //! the digest follow.
 
+use super::choice::{choose, Choice};
 use super::grouping::Grouping;
 use super::infos::{InfoId, Infos};
 use super::nexthop::NextHops;
-use super::select::{choose, leader, Candidate, Choice, Step};
+use super::select::{leader, Candidate, Step};
 use super::settle::Settling;
 use super::source::Source;
 use super::table::{self, Path, Table};
@@ -76,7 +77,7 @@ impl Core {
         }
         let mut c = recycled(std::mem::take(&mut self.scratch));
         c.extend(self.usable(t, idx, |s| self.standing(s)));
-        let found = choose(&mut c, &t.options, &mut |_, _| {});
+        let found = choose(&mut c, &t.options);
         self.scratch = recycled(c);
         found
     }

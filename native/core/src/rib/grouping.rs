@@ -1,8 +1,8 @@
 //! From what was chosen of a prefix's paths to the group that its route uses (docs/adr/0007-groups.md).
 
+use super::choice::Choice;
 use super::core::Core;
 use super::nexthop::{Hop, NextHops, SetKind, Shape};
-use super::select::Choice;
 use super::source::Kind;
 use super::table::Table;
 use crate::prefix::{Addr, Ip};

@@ -1,6 +1,7 @@
 //! The central RIB: tables of paths, interned attribute sets, next hops and their groups, selection, change feeds.
 
 pub mod adj_rib_out;
+pub mod choice;
 pub mod compare;
 pub mod core;
 pub mod criteria;

@@ -54,6 +54,15 @@ impl Options {
         self.multipath_ebgp == 1 && self.multipath_ibgp == 1 && !self.backup
     }
 
+    /// Most paths used at once where the best one is external or internal.
+    pub fn multipath(&self, ebgp: bool) -> usize {
+        if ebgp {
+            self.multipath_ebgp
+        } else {
+            self.multipath_ibgp
+        }
+    }
+
     /// Sets one option by name; the fault, where there is none of this name or the value is out of its range.
     pub fn set(&mut self, name: &str, value: Setting) -> Result<(), String> {
         let most = 64; // members of one next-hop group

@@ -4,7 +4,7 @@
 use super::core::Core;
 use super::instance::{Family, Instance};
 use super::nexthop::{blend, Adjacency, AdjacencyKind, Map, NextHopSet, Reason, SetKind};
-use super::select::{select, Candidate};
+use super::select::{best, Candidate};
 use super::source::Kind;
 use super::table::Table;
 use super::NONE;
@@ -148,7 +148,7 @@ impl LookUp<'_> {
             candidates.clear();
             let standing = |set| self.standing(set);
             candidates.extend(self.core.usable(table, idx, standing));
-            let Some((best, _)) = select(&mut candidates, &table.options, &mut |_, _| {}) else {
+            let Some((best, _)) = best(&mut candidates, &table.options) else {
                 continue;
             };
             let info = &self.core.infos[table.paths[best as usize].info];

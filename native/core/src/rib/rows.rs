@@ -1,8 +1,9 @@
 //! Routes, next hops and groups as plain values: what `show` prints, `explain`, and a monitor is told.
 
+use super::choice::{explain, Choice};
 use super::core::Core;
 use super::infos::Info;
-use super::select::{choose, Choice, Step, STEP_NAMES};
+use super::select::{Step, STEP_NAMES};
 use super::source::Kind;
 use super::table::{Entry, Path, Table};
 use super::value::{attributes_value, int, text, Value};
@@ -60,7 +61,7 @@ impl Core {
     pub(super) fn comparison<A: Addr>(&self, t: &Table<A>, idx: u32) -> Comparison {
         let mut candidates: Vec<_> = self.usable(t, idx, |s| self.standing(s)).collect();
         let mut lost = Vec::new();
-        let choice = choose(&mut candidates, &t.options, &mut |p, s| lost.push((p, s)));
+        let choice = explain(&mut candidates, &t.options, &mut |p, s| lost.push((p, s)));
         Comparison { choice, lost }
     }
 

@@ -1,5 +1,5 @@
 //! The decision process: elimination from the set, step by step, with the step that decided (RFC 4271 9.1.2.2, RFC 4456 9,
-//! RFC 7311 4.1), and what is used beside the best path. `rib/selection.py` says the same in Python; property tests hold one to the other.
+//! RFC 7311 4.1). `rib/selection.py` says the same in Python; property tests hold one to the other.
 
 use std::cmp::Ordering;
 
@@ -111,37 +111,15 @@ impl Candidate<'_> {
     }
 }
 
-/// What is used of an entry's paths, as slots of its table.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Choice {
-    pub best: u32,
-    /// The step that left the best path alone.
-    pub step: Step,
-    /// Multipath members after the best one, in the order of preference.
-    pub rest: Vec<u32>,
-    /// The best path with another next hop than all of them.
-    pub backup: Option<u32>,
-}
-
-impl Choice {
-    pub fn only(best: u32, step: Step) -> Choice {
-        Choice {
-            best,
-            step,
-            rest: Vec::new(),
-            backup: None,
-        }
-    }
-}
-
 /// Where losers are reported: (path, the step at which it went).
 pub type Losers<'a> = &'a mut dyn FnMut(u32, Step);
 
-/// How a selection ended. The best candidate stands first, then its equals up to the interior metric, then the others of its kind.
-struct Outcome {
-    step: Step,
-    equals: usize,
-    of_kind: usize,
+/// How a selection ended. The best candidate stands first, then its equals up to the interior metric (where they may be used with
+/// it), then the others of its kind.
+pub(super) struct Outcome {
+    pub step: Step,
+    pub equals: usize,
+    pub of_kind: usize,
 }
 
 /// The paths compared were of several kinds, or MED tells some of the best apart and not others: no order of two decides there.
@@ -207,40 +185,34 @@ pub fn select(c: &mut [Candidate], o: &Options, lost: Losers<'_>) -> Option<(u32
     Some((c[0].path, outcome.step))
 }
 
-/// The best path with its multipath members and its backup.
-pub fn choose(c: &mut [Candidate], o: &Options, lost: Losers<'_>) -> Option<Choice> {
-    let found = decide(c, o, lost)?;
-    let best = c[0];
-    let mut choice = Choice::only(best.path, found.step);
-    if best.info.kind != Kind::Bgp {
-        return Some(choice);
-    }
-    let most = if best.source.ebgp {
-        o.multipath_ebgp
-    } else {
-        o.multipath_ibgp
-    };
-    let mut used = 1;
-    if most > 1 && found.equals > 1 {
-        let others = &mut c[1..found.equals];
-        let as_path = best.info.as_path();
-        let n = gather(others, |x| o.multipath_relax || x.info.as_path() == as_path);
-        others[..n].sort_unstable_by(|a, b| by_tie_break(a, b, o).0);
-        used = most.min(1 + n);
-        choice.rest = c[1..used].iter().map(|x| x.path).collect();
-    }
-    if o.backup {
-        let (members, others) = c[..found.of_kind].split_at_mut(used);
-        let n = gather(others, |x| {
-            let next_hops = x.info.next_hops;
-            members.iter().all(|m| m.info.next_hops != next_hops)
-        });
-        choice.backup = select(&mut others[..n], o, &mut |_, _| {}).map(|b| b.0);
-    }
-    Some(choice)
+/// The same without the losers, and quicker for it.
+pub fn best(c: &mut [Candidate], o: &Options) -> Option<(u32, Step)> {
+    leader(c.iter().copied(), o).unwrap_or_else(|NeedsTheSet| select(c, o, &mut |_, _| {}))
 }
 
-fn decide(c: &mut [Candidate], o: &Options, lost: Losers<'_>) -> Option<Outcome> {
+/// What `decide` does, where one look at each is enough.
+pub(super) fn decide_quickly(c: &mut [Candidate], o: &Options) -> Option<Outcome> {
+    let (path, step) = leader(c.iter().copied(), o).ok()??;
+    let at = c.iter().position(|x| x.path == path)?;
+    c.swap(0, at);
+    let (best, others) = c.split_first_mut()?;
+    let equals = if o.multipath(best.source.ebgp) > 1 && best.info.kind == Kind::Bgp {
+        gather(others, |x| {
+            x.med(o) == best.med(o)
+                && by_preference(x, best, o).0 == Ordering::Equal
+                && by_nearness(x, best).0 == Ordering::Equal
+        })
+    } else {
+        0
+    };
+    Some(Outcome {
+        step,
+        equals: 1 + equals,
+        of_kind: c.len(),
+    })
+}
+
+pub(super) fn decide(c: &mut [Candidate], o: &Options, lost: Losers<'_>) -> Option<Outcome> {
     let kind = c.first()?.info.kind;
     if c.iter().all(|x| x.info.kind == kind) {
         return Some(within_kind(c, o, lost));
@@ -362,7 +334,7 @@ impl<'a> Round<'_, 'a, '_> {
 }
 
 /// Brings those that `wanted` holds for to the front; how many they are.
-fn gather(c: &mut [Candidate], wanted: impl Fn(&Candidate) -> bool) -> usize {
+pub(super) fn gather(c: &mut [Candidate], wanted: impl Fn(&Candidate) -> bool) -> usize {
     let mut n = 0;
     for at in 0..c.len() {
         if wanted(&c[at]) {

@@ -4,9 +4,10 @@ mod properties;
 mod used;
 
 use crate::prefix::Ip;
+use crate::rib::choice::{choose, explain, Choice};
 use crate::rib::infos::{InfoId, Infos, Key};
 use crate::rib::options::Options;
-use crate::rib::select::{choose, leader, select, Candidate, Choice, Step};
+use crate::rib::select::{leader, select, Candidate, Step};
 use crate::rib::source::{Kind, Source};
 use crate::rib::table::Path;
 use crate::wire::attributes::{push, NextHop, Summary};
@@ -164,7 +165,10 @@ fn duel(a: Route, b: Route, o: &Options) -> (u32, Step) {
 fn chosen(routes: &[Route], o: &Options) -> Choice {
     let stored = Stored::of(routes);
     let order: Vec<usize> = (0..routes.len()).collect();
-    choose(&mut stored.in_order(&order), o, &mut |_, _| {}).expect("one is best")
+    let explained = explain(&mut stored.in_order(&order), o, &mut |_, _| {});
+    let chosen = choose(&mut stored.in_order(&order), o);
+    assert_eq!(chosen, explained);
+    chosen.expect("one is best")
 }
 
 #[test]
