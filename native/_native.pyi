@@ -180,7 +180,8 @@ class Engine:
         """A new reader of the best routes for which the criteria hold; ``initial`` False: of what changes from now on."""
     def watch_read(self, consumer: int, max_routes: int = 256) -> list[dict[str, Any]] | None:
         """{"op": "put", **row as of ``page``} or {"op": "delete", "prefix"}, at least one; None when there is nothing to tell. The last state
-        of each prefix; a deletion only of what was told (without ``initial``: or was there before). May tell again what did not change."""
+        of each prefix; a deletion only of what was told (without ``initial``: or was there before). A route that uses another group is told again,
+        one whose group comes to something else is not. May tell again what did not change."""
     def watch_close(self, consumer: int) -> None: ...
 
     # --- asking --------------------------------------------------------------------------------------------------------------

@@ -115,6 +115,9 @@ impl Core {
         }
         if group != t.entries[idx as usize].group {
             self.log_fib(t, idx, group);
+            if !rib_changed && t.watches > 0 {
+                log_group(t, idx);
+            }
         }
     }
 
@@ -127,13 +130,10 @@ impl Core {
             }
             e.last_source = source;
         }
-        if t.rib_log.consumers == 0
-            || (e.flags & table::IN_RIB_LOG != 0 && t.rib_log.unread(e.rib_pos))
-        {
-            return;
+        e.flags &= !table::GROUP_ALONE;
+        if t.rib_log.consumers > 0 {
+            record(t, idx);
         }
-        e.flags |= table::IN_RIB_LOG;
-        e.rib_pos = t.rib_log.push(idx);
     }
 
     fn log_fib<A: Addr>(&mut self, t: &mut Table<A>, idx: u32, group: u32) {
@@ -305,6 +305,25 @@ impl Core {
             };
             released.extend(old);
         }
+    }
+}
+
+/// The same best path uses another group.
+fn log_group<A: Addr>(t: &mut Table<A>, idx: u32) {
+    let e = &mut t.entries[idx as usize];
+    // A record that is there may be of the path itself, and some peer may have to read it yet
+    if e.flags & table::IN_RIB_LOG == 0 {
+        e.flags |= table::GROUP_ALONE;
+    }
+    record(t, idx);
+}
+
+/// Puts an entry into the log of best paths, unless a record of it is still ahead of all readers.
+fn record<A: Addr>(t: &mut Table<A>, idx: u32) {
+    let e = &mut t.entries[idx as usize];
+    if e.flags & table::IN_RIB_LOG == 0 || !t.rib_log.unread(e.rib_pos) {
+        e.flags |= table::IN_RIB_LOG;
+        e.rib_pos = t.rib_log.push(idx);
     }
 }
 

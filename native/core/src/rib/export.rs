@@ -12,7 +12,7 @@ use super::feed::{before, Pos};
 use super::fib::Cursor;
 use super::instance::Family;
 use super::marks::Bits;
-use super::table::{Table, IN_RIB_LOG, SEVERAL_SOURCES, VACANT};
+use super::table::{Table, GROUP_ALONE, IN_RIB_LOG, SEVERAL_SOURCES, VACANT};
 use super::update_encode::{end_of_rib, ExportTerms, Ourselves};
 use super::value::{int, Value};
 use super::NONE;
@@ -346,7 +346,8 @@ fn encode<A: Addr>(
         looks -= 1;
         let idx = t.rib_log.get(to.pos);
         let e = &t.entries[idx as usize];
-        if e.flags & IN_RIB_LOG != 0 && e.rib_pos == to.pos {
+        let news = e.flags & (IN_RIB_LOG | GROUP_ALONE) == IN_RIB_LOG;
+        if news && e.rib_pos == to.pos {
             left -= 1;
             let several = e.flags & SEVERAL_SOURCES != 0;
             match exportable(core, t, e, &group.terms) {

@@ -27,6 +27,8 @@ pub const SEVERAL_SOURCES: u8 = 8;
 pub const VACANT: u8 = 16;
 /// `networks` names this prefix: BGP originates it from whatever route the RIB has.
 pub const NETWORK: u8 = 32;
+/// The record in the log of best paths is of another group for the same path: news to watches, none to peers.
+pub const GROUP_ALONE: u8 = 64;
 
 #[derive(Clone, Debug)]
 pub struct Entry<A> {
@@ -98,6 +100,8 @@ pub struct Table<A> {
     pub order: Option<Order<A>>,
     pub fib_log: Log,
     pub rib_log: Log,
+    /// Readers of `rib_log` that want to hear of groups.
+    pub watches: usize,
     /// So many entries without paths are borne before a walk looks for those that nobody waits for.
     pub patience: usize,
     /// Slots freed since export groups last looked: what they noted about them is void.
@@ -130,6 +134,7 @@ impl<A: Addr> Table<A> {
             order: None,
             fib_log: Log::default(),
             rib_log: Log::default(),
+            watches: 0,
             patience: 16_384,
             freed: Vec::new(),
             fib_count: 0,

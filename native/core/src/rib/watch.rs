@@ -1,5 +1,5 @@
 //! The best routes of one table as a monitor or another protocol is told of them: a cursor per consumer over the log of best paths,
-//! and a bit per slot that it knows of.
+//! and a bit per slot that it knows of. A route that uses another group is told again; what becomes of a group is not told here.
 
 use super::core::Core;
 use super::criteria::{Criteria, Judge};
@@ -60,8 +60,8 @@ impl Engine {
         };
         let i = &mut self.instances[w.instance];
         match w.afi {
-            1 => i.v4.rib_log.consumers -= 1,
-            _ => i.v6.rib_log.consumers -= 1,
+            1 => end(&mut i.v4),
+            _ => end(&mut i.v6),
         }
         self.trim_rib(w.instance, w.afi);
     }
@@ -97,9 +97,15 @@ fn begin<A: Family>(
         }
     }
     t.rib_log.consumers += 1;
+    t.watches += 1;
     let pos = t.rib_log.tail();
     t.rib_log.note_read(pos);
     pos
+}
+
+fn end<A>(t: &mut Table<A>) {
+    t.rib_log.consumers -= 1;
+    t.watches -= 1;
 }
 
 /// Tells entries that a consumer wants from others.

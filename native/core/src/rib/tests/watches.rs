@@ -2,11 +2,13 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
-use super::fixture::{engine, field, number, prefix, words, Said};
+use super::fixture::{engine, field, ip, number, prefix, words, Said};
 use crate::rib::criteria::Criteria;
 use crate::rib::engine::Engine;
+use crate::rib::options::Options;
 use crate::rib::query::Page;
 use crate::rib::source::Kind;
+use crate::rib::update_encode::{ExportTerms, Ourselves};
 use crate::rib::value::Value;
 
 fn read(e: &mut Engine, watch: u32) -> Vec<String> {
@@ -152,6 +154,64 @@ fn a_box_that_reads_no_more_holds_up_no_more_than_it_has() {
     while e.fib_read(stalled, 100).is_some() {}
     assert_eq!(e.fib_state(stalled), (true, 0, 0));
     assert!(e.instances[0].v4.fib_log.is_empty());
+}
+
+#[test]
+fn another_group_for_the_same_path_is_news_to_a_watch_and_none_to_peers() {
+    let mut e = engine();
+    let s = e.source(Kind::Static, 0);
+    let (p, q) = (e.source(Kind::Bgp, 0), e.source(Kind::Bgp, 0));
+    let reader = e.source(Kind::Bgp, 0);
+    let options = Options {
+        multipath_ebgp: 2,
+        ..Options::default()
+    };
+    e.set_options(0, options);
+    e.blackhole(s, "192.0.2.0/24");
+    e.announce(p, "10.0.0.0/8", "192.0.2.1", Said::default());
+    e.settled();
+    let w = e.watch_open(0, 1, only(Kind::Bgp), true);
+    let ourselves = Ourselves {
+        address: ip("10.0.0.254"),
+        link_local: 0,
+    };
+    let terms = ExportTerms {
+        afi: 1,
+        safi: 1,
+        ebgp: true,
+        local_asn: 65000,
+        next_hop_self: false,
+        ourselves: ourselves.shape(),
+        four_octet_as: true,
+        max_message: 4096,
+        extended_next_hop: false,
+        aigp: false,
+        default_local_pref: 100,
+    };
+    let x = e.export_open(reader, terms, ourselves);
+    assert_eq!(read(&mut e, w), ["put 10.0.0.0/8"]);
+    assert_eq!(messages(&mut e, x), 2); // the route and the end of the table
+    e.announce(q, "10.0.0.0/8", "192.0.2.2", Said::default());
+    e.settled();
+    assert_eq!(read(&mut e, w), ["put 10.0.0.0/8"]);
+    assert_eq!(messages(&mut e, x), 0);
+    // Where both came before anybody read, peers do hear
+    e.withdraw(q, "10.0.0.0/8");
+    e.withdraw(p, "10.0.0.0/8");
+    e.settled();
+    assert_eq!(messages(&mut e, x), 1);
+    assert_eq!(read(&mut e, w), ["delete 10.0.0.0/8"]);
+    e.announce(p, "10.0.0.0/8", "192.0.2.1", Said::default());
+    assert_eq!(read(&mut e, w), ["put 10.0.0.0/8"]);
+    e.announce(q, "10.0.0.0/8", "192.0.2.2", Said::default());
+    assert_eq!(messages(&mut e, x), 1);
+    assert_eq!(read(&mut e, w), ["put 10.0.0.0/8"]);
+}
+
+fn messages(e: &mut Engine, export: u32) -> usize {
+    std::iter::from_fn(|| e.export_read(export, 100))
+        .map(|part| part.1)
+        .sum()
 }
 
 #[test]
