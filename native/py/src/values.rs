@@ -28,9 +28,15 @@ pub fn to_python<'py>(py: Python<'py>, v: Value) -> PyResult<Bound<'py, PyAny>> 
     })
 }
 
+/// Rows between which another thread may have the GIL: thousands of them must not hold up an event loop.
+const STRETCH: usize = 64;
+
 pub fn list<'py>(py: Python<'py>, rows: Vec<Value>) -> PyResult<Bound<'py, PyList>> {
     let out = PyList::empty(py);
-    for row in rows {
+    for (n, row) in rows.into_iter().enumerate() {
+        if n % STRETCH == STRETCH - 1 {
+            py.detach(|| ());
+        }
         out.append(to_python(py, row)?)?;
     }
     Ok(out)
