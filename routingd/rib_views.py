@@ -30,25 +30,17 @@ class RibViews:
         self._controller = controller
 
     async def next_hops(self, wanted: str | None) -> AsyncGenerator[NextHopsPage, None]:
-        rows = await self._controller.engine.call(lambda engine: engine.next_hops())
-        if wanted is not None:
-            normal = address(wanted)
-            rows = [row for row in rows if row["address"] == normal]
-            if not rows:
-                raise NotFoundError(f"no path has the next hop {normal}, so it is not tracked")
-        now = int(self._controller.clock())
-        rows.sort(key=by_address)
-        typed: list[Any] = [{**row, "changed": max(0, now - row["changed"])} for row in rows]
-        for page in pages(typed):
+        normal = address(wanted) if wanted is not None else None
+        rows = await self._controller.engine.call(partial(tracked, normal, int(self._controller.clock())))
+        if normal is not None and not rows:
+            raise NotFoundError(f"no path has the next hop {normal}, so it is not tracked")
+        for page in pages(rows):
             yield {"next_hops": page}
 
     async def groups(self, wanted: int | None) -> AsyncGenerator[GroupsPage, None]:
-        rows: list[Any] = await self._controller.engine.call(lambda engine: engine.groups())
-        if wanted is not None:
-            rows = [row for row in rows if row["id"] == wanted]
-            if not rows:
-                raise NotFoundError(f"there is no next-hop group {wanted}")
-        rows.sort(key=lambda row: row["id"])
+        rows = await self._controller.engine.call(partial(groups, wanted))
+        if wanted is not None and not rows:
+            raise NotFoundError(f"there is no next-hop group {wanted}")
         for page in pages(rows):
             yield {"groups": page}
 
@@ -104,6 +96,18 @@ class RibViews:
         if "attribute_sets" in counts:
             numbers["attribute_sets"] = counts["attribute_sets"]
         return {"resident": resident(), "kinds": kinds, "counts": numbers}
+
+
+def tracked(wanted: str | None, now: int, engine: Engine) -> list[Any]:
+    """On the engine's thread, as there may be thousands: all next hops, or those with one address, in order."""
+    rows = [row for row in engine.next_hops() if wanted in (None, row["address"])]
+    rows.sort(key=by_address)
+    return [{**row, "changed": max(0, now - row["changed"])} for row in rows]
+
+
+def groups(wanted: int | None, engine: Engine) -> list[Any]:
+    """On the engine's thread: all groups, or the one with this number, in order."""
+    return sorted((row for row in engine.groups() if wanted in (None, row["id"])), key=lambda row: row["id"])
 
 
 def adj_rib_out(consumer: int, limit: int, engine: Engine) -> list[dict[str, Any]]:
