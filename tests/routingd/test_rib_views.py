@@ -4,6 +4,7 @@ interface and meaning."""
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -331,6 +332,41 @@ def test_a_monitor_that_is_left_while_nothing_happens_is_closed(tmp_path: Path) 
         waiting.cancel()
         await asyncio.gather(waiting, return_exceptions=True)
         await until(lambda: not table._watch_consumers, "the engine has closed the watch")
+
+    run(tmp_path, test)
+
+
+def test_a_client_that_does_not_read_is_told_the_last_state_and_not_all_that_was_between(tmp_path: Path) -> None:
+    rounds, size = 80, 50
+
+    async def test(one: Router) -> None:
+        server = ControlServer(tmp_path / "control.sock")
+        for words, handler in one.handlers.items():
+            server.add(words, handler, live=words in one.live)
+        await server.start()
+        reader, writer = await asyncio.open_unix_connection(server.path, limit=1 << 22)
+        writer.write(b'{"id": 1, "command": ["monitor", "route"], "args": {"within": "10.0.0.0/8"}}\n')
+        table: Any = one.controller.engine._engine
+        await until(lambda: table._watch_consumers, "the watch is open")
+        reader._transport.pause_reading()  # type: ignore[attr-defined]
+        for number in range(rounds):
+            await one.put(*(announce(f"10.{n}.0.0/16", PEER, f"65002 {1 + number}") for n in range(size)))
+        await one.put(*(withdraw(f"10.{n}.0.0/16") for n in range(0, size, 2)))
+        reader._transport.resume_reading()  # type: ignore[attr-defined]
+        known: dict[str, str] = {}
+        told = 0
+        final = {f"10.{n}.0.0/16": f"65002 {rounds}" for n in range(1, size, 2)}
+        while known != final:
+            for change in json.loads(await reader.readline())["result"]["changes"]:
+                told += 1
+                if change["op"] == "put":
+                    known[change["prefix"]] = change["attributes"]["as_path"]
+                else:
+                    del known[change["prefix"]]
+        assert told < rounds * size / 2
+        writer.close()
+        await until(lambda: not table._watch_consumers, "the engine has closed the watch")
+        await server.close(0.1)
 
     run(tmp_path, test)
 
