@@ -22,6 +22,11 @@ INITIAL_CREDIT: Final = 1 << 20
 """Bytes either side may send before it is granted more."""
 _READ: Final = 256 * 1024
 _GIVE_BACK: Final = 128 * 1024
+_OWED_FOR: Final = 5.0
+"""Less than that is given back this much later: so the controller can tell a peer that takes nothing (RFC 9687)."""
+_UNSENT: Final = 128 * 1024
+"""Bytes the kernel holds beyond what the peer's window lets out. Megabytes there would hide a peer that takes nothing,
+and what is said last would wait behind them."""
 _FLUSH_PATIENCE: Final = 5.0
 _DRAIN_PATIENCE: Final = 2.0
 
@@ -57,6 +62,7 @@ class Stream:
         self.capsule = b""
         self.keepalives = 0
         self._socket = sock
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _UNSENT)
         self._sink = sink
         self._rng = rng
         self._loop = asyncio.get_running_loop()
@@ -67,6 +73,7 @@ class Stream:
         self._last_sent = self._loop.time()
         self._lease: _Lease | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._giving: asyncio.TimerHandle | None = None
         self._closing = False
         self._closed = False
         self._attached = False
@@ -163,7 +170,16 @@ class Stream:
 
     def _give_back(self, written: int) -> None:
         self._owed += written
-        if self._owed >= _GIVE_BACK and self._attached and not self._closing:
+        if self._owed >= _GIVE_BACK:
+            self._settle()
+        elif self._owed > 0 and self._giving is None:
+            self._giving = self._loop.call_later(_OWED_FOR, self._settle)
+
+    def _settle(self) -> None:
+        if self._giving is not None:
+            self._giving.cancel()
+            self._giving = None
+        if self._owed > 0 and self._attached and not self._closing:
             amount, self._owed = self._owed, 0
             self._sink.stream_credit(self, amount)
 
@@ -270,6 +286,8 @@ class Stream:
             return
         self._closed = True
         self._cancel_timer()
+        if self._giving is not None:
+            self._giving.cancel()
         self._lease = None
         self._loop.remove_reader(self._socket)
         self._loop.remove_writer(self._socket)

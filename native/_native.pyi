@@ -42,10 +42,11 @@ class SessionTerms:
     def __init__(
         self, *, peer_asn: int, local_asn: int, four_octet_as: bool, families: Sequence[tuple[int, int]],
         add_path_receive: Sequence[tuple[int, int]] = (), max_message: int = 4096, local_router_id: bytes = b"\0\0\0\0",
-        aigp: bool = False, extended_next_hop: Sequence[tuple[int, int]] = (),
+        aigp: bool = False, extended_next_hop: Sequence[tuple[int, int]] = (), role: int | None = None,
     ) -> None:
         """``aigp``: AIGP is taken from this peer (RFC 7311 3.2), else dropped. ``extended_next_hop``: families whose next hops in MP_REACH_NLRI may
-        be IPv6 although the prefixes are IPv4 (RFC 8950); of any other, such a next hop has a wrong length (RFC 7606 7.11)."""
+        be IPv6 although the prefixes are IPv4 (RFC 8950); of any other, such a next hop has a wrong length (RFC 7606 7.11). ``role``: ours, by its
+        code (RFC 9234 4.1); by it routes get OTC, or are refused as leaks (5)."""
 
 @final
 class Changes:
@@ -55,6 +56,8 @@ class Changes:
     announced: int
     withdrawn: int
     end_of_rib: list[tuple[int, int]]
+    refused: dict[str, int]
+    """Well-formed announcements taken as withdrawals: "own-as" (RFC 4271 9.1.2), "own-originator" (RFC 4456 8), "otc-leak" (RFC 9234 5)."""
     faults: list[dict[str, Any]]          # code, disposition (1 discard .. 4 reset, RFC 7606 2), subcode, rfc, count
     error: tuple[int, int, bytes] | None  # NOTIFICATION that resets the session; changes before it still count
     def rows(self) -> list[dict[str, Any]]:
@@ -157,11 +160,12 @@ class Engine:
     def export_open(
         self, *, peer_source: int, afi: int, safi: int, ebgp: bool, local_asn: int, peer_asn: int, next_hop_self: bool,
         local_address: bytes, local_link: bytes | None, four_octet_as: bool, max_message: int = 4096, extended_next_hop: bool = False,
-        aigp: bool = False,
+        aigp: bool = False, role: int | None = None,
     ) -> int:
         """A new Adj-RIB-Out for one peer and family; peers whose terms differ in their own addresses at most share encoded bytes.
         ``aigp``: AIGP may be told (RFC 7311 3.2). A route that came without LOCAL_PREF goes to iBGP peers with ``default_local_pref`` as it
-        is now."""
+        is now. ``role``: ours, by its code (RFC 9234 4.1): routes with OTC are not told to providers, peers and route servers, and others
+        get it towards customers, peers and clients (5)."""
     def export_close(self, consumer: int) -> None: ...
     def export_read(self, consumer: int, max_routes: int = 8192) -> tuple[bytes, int] | None:
         """Whole UPDATE messages, the next of this peer's stream, and how many they are; (b"", 0) when a stretch held nothing for this

@@ -139,6 +139,7 @@ class PathAttributes:
     extended_communities: tuple[bytes, ...] = ()
     large_communities: tuple[str, ...] = ()
     aigp: int | None = None
+    otc: int | None = None
     unknown: tuple[tuple[int, int, bytes], ...] = ()
 
     @property
@@ -174,6 +175,7 @@ class PathAttributes:
             extended_communities=tuple(bytes.fromhex(value) for value in row.get("extended_communities") or ()),
             large_communities=tuple(row.get("large_communities") or ()),
             aigp=row.get("aigp"),
+            otc=row.get("otc"),
             unknown=tuple((flags, code, bytes.fromhex(value)) for flags, code, value in row.get("unknown") or ()),
         )
 
@@ -193,6 +195,7 @@ class PathAttributes:
             "extended_communities": [value.hex() for value in self.extended_communities],
             "large_communities": list(self.large_communities),
             "aigp": self.aigp,
+            "otc": self.otc,
             "unknown": [[flags, code, value.hex()] for flags, code, value in self.unknown],
         }
 

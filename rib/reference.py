@@ -106,6 +106,7 @@ class ReferenceEngine(Said):
         max_message: int = 4096,
         extended_next_hop: bool = False,
         aigp: bool = False,
+        role: int | None = None,
     ) -> int:
         instance = self._source(peer_source).instance
         terms = ExportTerms(
@@ -122,6 +123,7 @@ class ReferenceEngine(Said):
             max_message,
             extended_next_hop,
             aigp,
+            role,
             self._instances[instance].options.default_local_pref,
         )
         number = self._number()

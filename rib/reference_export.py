@@ -19,6 +19,7 @@ from rib.reference_update import announcements, end_of_rib, room, withdrawals
 from rib.resolution import Resolutions
 from rib.selection import aigp_cost
 
+PROVIDER, ROUTE_SERVER, RS_CLIENT, CUSTOMER, PEER = range(5)  # RFC 9234 4.1
 NON_TRANSITIVE: Final = 0x40  # RFC 4360 2: of an extended community's type
 
 
@@ -39,6 +40,7 @@ class ExportTerms:
     max_message: int = 4096
     extended_next_hop: bool = False
     aigp: bool = False
+    role: int | None = None  # ours, RFC 9234 4.1
     default_local_pref: int = 100  # the instance's, at the time the session came up
 
 
@@ -109,12 +111,16 @@ def may_be_told(path: Path, attributes: PathAttributes, terms: ExportTerms) -> b
         return False  # RFC 4271 9.2: what an internal peer told is not told to another
     if NO_ADVERTISE in attributes.communities:
         return False
+    if terms.ebgp and terms.role in (CUSTOMER, RS_CLIENT, PEER) and attributes.otc is not None:
+        return False  # RFC 9234 5, egress 2: what came from above or aside goes to customers alone
     return not (terms.ebgp and {NO_EXPORT, NO_EXPORT_SUBCONFED} & set(attributes.communities))
 
 
 def over_ebgp(attributes: PathAttributes, terms: ExportTerms, *, originated: bool) -> PathAttributes:
+    marks = terms.role in (PROVIDER, ROUTE_SERVER, PEER) and attributes.otc is None
     return replace(
         attributes,
+        otc=terms.local_asn if marks else attributes.otc,  # RFC 9234 5, egress 1
         as_path=prepended(attributes.as_path, terms.local_asn),  # RFC 4271 5.1.2 b
         local_pref=None,  # 5.1.5
         med=attributes.med if originated else None,  # 5.1.4

@@ -144,6 +144,8 @@ def attribute_rows(attributes: PathAttributes, *, four_octet_as: bool) -> dict[i
         values[26] = (OPTIONAL, struct.pack("!BHQ", 1, 11, attributes.aigp))  # RFC 7311 3: one TLV, its length in it
     if attributes.large_communities:
         values[32] = (OPTIONAL_TRANSITIVE, numbers(attributes.large_communities, "!III"))
+    if attributes.otc is not None:
+        values[35] = (OPTIONAL_TRANSITIVE, struct.pack("!I", attributes.otc))
     values.update({code: (flags, value) for flags, code, value in attributes.unknown})
     return {code: attribute(flags, code, value) for code, (flags, value) in values.items()}
 

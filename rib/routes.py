@@ -80,6 +80,7 @@ class Attributes:
     med: int | None
     local_pref: int | None
     aigp: int | None
+    otc: int | None
     atomic_aggregate: bool
     aggregator: str | None
     communities: tuple[str, ...]
@@ -99,6 +100,7 @@ class Attributes:
             row["med"],
             row["local_pref"],
             row["aigp"],
+            row["otc"],
             row["atomic_aggregate"],
             row["aggregator"],
             tuple(row["communities"]),
@@ -124,7 +126,7 @@ class Attributes:
         """One line, as ``show`` commands have it."""
         path = f"{self.as_path} {_ORIGIN_LETTERS[self.origin]}".lstrip()
         parts = [f"AS path {path}", f"next hop {self.next_hop}"]
-        named = (("LOCAL_PREF", self.local_pref), ("MED", self.med), ("AIGP", self.aigp))
+        named = (("LOCAL_PREF", self.local_pref), ("MED", self.med), ("AIGP", self.aigp), ("OTC", self.otc))
         parts += [f"{label} {value}" for label, value in named if value is not None]
         every = (*self.communities, *self.large_communities, *self.extended_communities)
         if every:

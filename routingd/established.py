@@ -75,7 +75,7 @@ def exporter(
             peer_asn=agreed.peer_asn, next_hop_self=config.next_hop_self, local_address=next_hops[family[0]],
             local_link=None,
             four_octet_as=agreed.four_octet_as, max_message=agreed.max_send, aigp=config.aigp,
-            extended_next_hop=family in agreed.extended_next_hop,
+            extended_next_hop=family in agreed.extended_next_hop, role=agreed.role,
         )  # fmt: skip
 
     return open_export

@@ -139,7 +139,9 @@ class Peer:
             stream.credit += count
             stream.window = max(stream.window, stream.credit)
             self._write(stream)
+            self.session.moved(conn, self._clock(), waits=bool(stream.queue) or stream.credit < stream.window)
             self._read_exports()
+            self._arm()
 
     def received(self, conn: int, data: bytes, age: float) -> None:
         """Bytes of a stream that arrived at the box ``age`` seconds ago."""
@@ -215,6 +217,8 @@ class Peer:
         if stream is not None:
             stream.queue.extend(pieces(data, MAX_CHUNK))
             self._write(stream)
+            # Until the box says that TCP took it (RFC 9687).
+            self.session.waiting(conn, self._clock())
 
     def _write(self, stream: Stream) -> None:
         """Hand over what credit allows. With nothing in flight a run larger than the whole window still goes."""
@@ -365,6 +369,7 @@ class Peer:
         if read.data:
             self.session.counters.sent(MessageType.UPDATE, len(read.data), read.updates)
             self._send(up.conn, read.data)
+            self._arm()
         self._read_exports()
 
     def _refresh(self, family: Family) -> None:

@@ -8,6 +8,7 @@ from typing import Final
 
 from protocols.bgp.config import FamilyConfig, PeerConfig
 from protocols.bgp.family import IPV4_UNICAST, IPV6_UNICAST, Family
+from protocols.bgp.role import Role
 from protocols.bgp.session import Session
 from routingd.agents import TlsListen
 from routingd.boxes import Box, Boxes, Kernel, Port
@@ -91,12 +92,15 @@ def _neighbor(neighbor: effective.EffectiveNeighbor, router_id: bytes, rng: rand
             for name, terms in neighbor.families.items()
         ),
         hold_time=neighbor.hold_time,
+        send_hold_time=neighbor.send_hold_time,
         passive=neighbor.passive,
         port=neighbor.port,
         source=neighbor.source.packed if neighbor.source is not None else b"",
         ttl=neighbor.multihop or 0,
         ttl_security=neighbor.ttl_security,
         password=neighbor.password or "",
+        role=None if neighbor.role is None else Role[neighbor.role.upper().replace("-", "_")],
+        role_strict=neighbor.role_strict,
         next_hop_self=neighbor.next_hop_self,
         weight=neighbor.weight,
         distance=neighbor.distance,

@@ -263,6 +263,7 @@ def neighbor(peer: Peer, summary: BgpSummaryRow, described: dict[str, Any]) -> B
         "hold_time": described["negotiated_hold_time"],
         "configured_hold_time": config.hold_time,
         "keepalive_interval": agreed["keepalive"] if agreed else None,
+        "send_hold_time": config.send_hold(agreed["hold_time"]) if agreed else None,
         "endpoint": {
             "ncp": stream.ncp,
             "local": described["local_address"],
@@ -276,6 +277,7 @@ def neighbor(peer: Peer, summary: BgpSummaryRow, described: dict[str, Any]) -> B
         "password": bool(config.password),
         "ttl_security": config.ttl_security,
         "multihop": config.ttl or None,
+        "role": config.role.label if config.role is not None else None,
         "next_hop_self": config.next_hop_self,
         "weight": config.weight,
         "distance": config.distance,
@@ -287,6 +289,7 @@ def neighbor(peer: Peer, summary: BgpSummaryRow, described: dict[str, Any]) -> B
             {"attribute": f["attribute"], "disposition": str(f["disposition"]), "rfc": f["rfc"], "count": f["count"]}
             for f in counters["faults"]
         ],
+        "refused": counters["refused"],
         "counters": messages
         | {
             name: counters[name]

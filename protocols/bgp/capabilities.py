@@ -1,6 +1,6 @@
 """Capabilities (RFC 5492), one row of a table each; what is not known or is malformed is kept as it came, for ``show``.
 
-RFC 4760 (1), 2918 (2), 8950 (5), 8654 (6), 4724 and 8538 (64), 6793 (65), 7911 (69), 7313 (70),
+RFC 4760 (1), 2918 (2), 8950 (5), 8654 (6), 9234 (9), 4724 and 8538 (64), 6793 (65), 7911 (69), 7313 (70),
 draft-walton-bgp-hostname-capability (73), draft-abraitis-bgp-version-capability (75).
 """
 
@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from protocols.bgp.errors import OpenSubcode, open_error, printable
 from protocols.bgp.family import family_name
+from protocols.bgp.role import role_label
 from protocols.cursor import Cursor, CursorError
 
 
@@ -21,6 +22,7 @@ class CapabilityCode(IntEnum):
     ROUTE_REFRESH = 2
     EXTENDED_NEXT_HOP = 5
     EXTENDED_MESSAGE = 6
+    ROLE = 9
     GRACEFUL_RESTART = 64
     FOUR_OCTET_AS = 65
     ADD_PATH = 69
@@ -56,6 +58,12 @@ class ExtendedNextHop:
 @dataclass(frozen=True, slots=True)
 class ExtendedMessage:
     pass
+
+
+@dataclass(frozen=True, slots=True)
+class BgpRole:
+    code: int
+    """``role.Role``, or a number that is not assigned."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +113,8 @@ class Unknown:
 
 
 Capability = (
-    Multiprotocol | RouteRefresh | ExtendedNextHop | ExtendedMessage | GracefulRestart | FourOctetAs | AddPath
-    | EnhancedRouteRefresh | Fqdn | SoftwareVersion | Unknown
+    Multiprotocol | RouteRefresh | ExtendedNextHop | ExtendedMessage | BgpRole | GracefulRestart | FourOctetAs
+    | AddPath | EnhancedRouteRefresh | Fqdn | SoftwareVersion | Unknown
 )  # fmt: skip
 
 
@@ -187,6 +195,9 @@ TABLE: Final[dict[int, _Spec]] = {
     ),
     CapabilityCode.EXTENDED_MESSAGE: _Spec(
         "extended-message", ExtendedMessage, lambda _: ExtendedMessage(), _nothing, _no_value
+    ),
+    CapabilityCode.ROLE: _Spec(
+        "role", BgpRole, lambda b: BgpRole(b.u8()), lambda c: bytes([c.code]), lambda c: role_label(c.code)
     ),
     CapabilityCode.GRACEFUL_RESTART: _Spec(
         "graceful-restart", GracefulRestart, _decode_graceful_restart, _encode_graceful_restart, _show_graceful_restart

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from protocols.bgp.family import IPV4_UNICAST, IPV6_UNICAST, Family, family_name
+from protocols.bgp.role import Role
 
 BGP_PORT: Final = 179
 
@@ -35,6 +36,8 @@ class PeerConfig:
     families: tuple[FamilyConfig, ...] = (FamilyConfig(*IPV4_UNICAST),)
     hold_time: int = 90
     """Seconds; 0: neither KEEPALIVEs nor a hold timer."""
+    send_hold_time: int | None = None
+    """Seconds for which the peer may take nothing of what waits for it (RFC 9687); 0: any; None: as the RFC says."""
     connect_retry: float = 10.0
     """The longest pause between attempts to connect; the first pauses are shorter."""
     passive: bool = False
@@ -59,6 +62,10 @@ class PeerConfig:
     """AIGP may pass, both ways (RFC 7311 3.1)."""
     extended_next_hop: bool = False
     """Offer IPv6 next hops for IPv4 routes (RFC 8950)."""
+    role: Role | None = None
+    """Ours towards the peer (RFC 9234); None: routes pass whoever is whose customer."""
+    role_strict: bool = False
+    """The peer must tell its role too."""
     description: str = ""
     extended_message: bool = True
     host_name: str = ""
@@ -78,10 +85,17 @@ class PeerConfig:
             raise ValueError(f"{self.name}: the router id must be an IPv4 address other than 0.0.0.0 (RFC 6286)")
         if self.hold_time != 0 and not 3 <= self.hold_time <= 65535:
             raise ValueError(f"{self.name}: hold time must be 0 or 3 to 65535 seconds, not {self.hold_time}")
+        if self.send_hold_time and not self.hold_time < self.send_hold_time <= 65535:
+            # RFC 9687 5.
+            raise ValueError(
+                f"{self.name}: send hold time must be 0 or more than the hold time, not {self.send_hold_time}"
+            )
         if not self.connect_retry > 0:
             raise ValueError(f"{self.name}: connect retry must be more than 0 seconds, not {self.connect_retry}")
         if not 0 <= self.weight <= 65535:
             raise ValueError(f"{self.name}: the weight must be 0 to 65535, not {self.weight}")
+        if self.role is not None and not self.ebgp:
+            raise ValueError(f"{self.name}: a role is for external sessions (RFC 9234 4.1)")
         if not self.families:
             raise ValueError(f"{self.name}: at least one address family is needed")
         for family in self.families:
@@ -99,6 +113,12 @@ class PeerConfig:
     @property
     def ebgp(self) -> bool:
         return self.remote_asn != self.local_asn
+
+    def send_hold(self, hold_time: int) -> int:
+        """RFC 9687 3 and 5: the send hold time beside an agreed hold time; 0: none, as with a hold time of 0."""
+        if hold_time == 0:
+            return 0
+        return max(480, 2 * hold_time) if self.send_hold_time is None else self.send_hold_time
 
     @property
     def send_ttl(self) -> int:

@@ -53,7 +53,7 @@ class Connection:
     """Mutable state of one connection; every method takes what happened and gives what to do."""
 
     __slots__ = (
-        "_config", "_counters", "_framer", "_hold_deadline", "_keepalive_deadline", "_rng",
+        "_config", "_counters", "_framer", "_hold_deadline", "_keepalive_deadline", "_rng", "_send_deadline",
         "agreed", "closed", "end_of_rib", "established_at", "inbound", "local", "number", "offered", "received",
         "remote", "state",
     )  # fmt: skip
@@ -79,6 +79,7 @@ class Connection:
         self._framer = native.Framer(MAX_MESSAGE)
         self._hold_deadline: float | None = None
         self._keepalive_deadline: float | None = None
+        self._send_deadline: float | None = None
 
     # --- out --------------------------------------------------------------------------------------------------
 
@@ -197,11 +198,29 @@ class Connection:
             self._keepalive_deadline = now + jittered(self.agreed.keepalive_interval, self._rng)
         return self._send(MessageType.KEEPALIVE, KEEPALIVE)
 
+    def waiting(self, now: float) -> None:
+        """RFC 9687 3: the send hold timer runs from the first octet that TCP has not taken. Before both OPENs there is
+        none."""
+        if self._send_deadline is None and self.agreed is not None:
+            lasts = self._config.send_hold(self.agreed.hold_time)
+            self._send_deadline = now + lasts if lasts else None
+
+    def moved(self, now: float, *, waits: bool) -> None:
+        """TCP took something; ``waits``: not all."""
+        self._send_deadline = None
+        if waits:
+            self.waiting(now)
+
     def next_deadline(self) -> float | None:
-        return min((d for d in (self._hold_deadline, self._keepalive_deadline) if d is not None), default=None)
+        deadlines = (self._hold_deadline, self._keepalive_deadline, self._send_deadline)
+        return min((d for d in deadlines if d is not None), default=None)
 
     def timer(self, now: float) -> list[Effect]:
-        """Raises SessionError when the hold timer has expired."""
+        """Raises SessionError when the hold timer or the send hold timer has expired."""
+        if self._send_deadline is not None and now >= self._send_deadline:
+            assert self.agreed is not None
+            stuck = Notification(ErrorCode.SEND_HOLD_TIMER_EXPIRED, 0)
+            raise SessionError(stuck, f"the peer took nothing for {self._config.send_hold(self.agreed.hold_time)} s")
         if self._hold_deadline is not None and now >= self._hold_deadline:
             waited = self.agreed.hold_time if self.agreed is not None else int(LARGE_HOLD_TIME)
             expired = Notification(ErrorCode.HOLD_TIMER_EXPIRED, 0)

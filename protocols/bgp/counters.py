@@ -30,6 +30,8 @@ class Counters:
     """Inbound connections turned away."""
     faults: Counter[tuple[int, int, int, str]] = field(default_factory=Counter)
     """Attributes in error by (code, disposition, subcode, RFC clause): RFC 7606 8."""
+    refused: Counter[str] = field(default_factory=Counter)
+    """Well-formed announcements not taken, by reason (``native.Changes.refused``)."""
     last_sent: Notification | None = None
     last_received: Notification | None = None
 
@@ -40,6 +42,7 @@ class Counters:
     def processed(self, changes: Changes) -> None:
         self.announced += changes.announced
         self.withdrawn += changes.withdrawn
+        self.refused.update(changes.refused)
         for fault in changes.faults:
             self.faults[(fault["code"], fault["disposition"], fault["subcode"], fault["rfc"])] += fault["count"]
 
@@ -56,6 +59,7 @@ class Counters:
             "connect_failures": self.connect_failures,
             "collisions": self.collisions,
             "rejected": self.rejected,
+            "refused": dict(self.refused),
             "faults": [
                 {"attribute": code, "disposition": disposition, "subcode": subcode, "rfc": rfc, "count": count}
                 for (code, disposition, subcode, rfc), count in sorted(self.faults.items())

@@ -1,6 +1,6 @@
 """What we offer in an OPEN, whether the peer's is acceptable, and what both then mean together.
 
-RFC 4271 6.2 and 4.2, 5492, 6286 (identifiers), 6793 (AS numbers), 7607 (AS 0), 8654 (long messages).
+RFC 4271 6.2 and 4.2, 5492, 6286 (identifiers), 6793 (AS numbers), 7607 (AS 0), 8654 (long messages), 9234 (roles).
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any
 
 import native
 from protocols.bgp.capabilities import (
+    BgpRole,
     Capability,
     ExtendedMessage,
     ExtendedNextHop,
@@ -26,6 +27,7 @@ from protocols.bgp.config import PeerConfig
 from protocols.bgp.errors import OpenSubcode, open_error
 from protocols.bgp.family import AFI_IPV6, IPV4_UNICAST, Family, family_name
 from protocols.bgp.messages import AS_TRANS, MAX_EXTENDED_MESSAGE, MAX_MESSAGE, Open
+from protocols.bgp.role import Role, role_label
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,8 @@ class Agreed:
     """Longest message it takes."""
     extended_next_hop: tuple[Family, ...] = ()
     """Families whose next hops may be IPv6 although their prefixes are not (RFC 8950)."""
+    role: Role | None = None
+    """Ours (RFC 9234), whether the peer told its own or not."""
 
     @property
     def ebgp(self) -> bool:
@@ -67,6 +71,7 @@ class Agreed:
             local_router_id=self.local_router_id,
             aigp=aigp,
             extended_next_hop=self.extended_next_hop,
+            role=self.role,
         )
 
     def describe(self) -> dict[str, Any]:
@@ -79,6 +84,7 @@ class Agreed:
             "extended_next_hop": [family_name(*f) for f in self.extended_next_hop],
             "max_message_receive": self.max_receive,
             "max_message_send": self.max_send,
+            "role": None if self.role is None else self.role.label,
         }
 
 
@@ -90,6 +96,8 @@ def offer(config: PeerConfig) -> tuple[Capability, ...]:
         offered.append(ExtendedNextHop(((*IPV4_UNICAST, AFI_IPV6),)))
     if config.extended_message:
         offered.append(ExtendedMessage())
+    if config.role is not None:
+        offered.append(BgpRole(config.role))
     offered.append(FourOctetAs(config.local_asn))
     if config.host_name:
         host, _, domain = config.host_name.partition(".")
@@ -106,6 +114,7 @@ def negotiate(config: PeerConfig, offered: Sequence[Capability], received: Open)
         reason = f"the peer offers a hold time of {received.hold_time} s; it must be 0 or at least 3"
         raise open_error(OpenSubcode.UNACCEPTABLE_HOLD_TIME, reason)
     _check_router_id(config, received, peer_asn)
+    _check_role(config, received)
     return Agreed(
         local_asn=config.local_asn,
         peer_asn=peer_asn,
@@ -121,6 +130,7 @@ def negotiate(config: PeerConfig, offered: Sequence[Capability], received: Open)
         max_send=MAX_EXTENDED_MESSAGE if _has(received.capabilities, ExtendedMessage) else MAX_MESSAGE,
         # RFC 8950 4: used where both sides advertised it for the family.
         extended_next_hop=tuple(sorted(_extended(offered) & _extended(received.capabilities))),
+        role=config.role,
     )
 
 
@@ -156,6 +166,17 @@ def _check_router_id(config: PeerConfig, received: Open, peer_asn: int) -> None:
         identifier = ipaddress.ip_address(received.router_id)
         reason = f"the peer has our BGP identifier {identifier}; change router-id on one of both"
         raise open_error(OpenSubcode.BAD_BGP_IDENTIFIER, reason)
+
+
+def _check_role(config: PeerConfig, received: Open) -> None:
+    """RFC 9234 4.2. Without a role of ours the peer's says nothing."""
+    theirs = {c.code for c in received.capabilities if isinstance(c, BgpRole)}
+    if config.role is None or (not theirs and not config.role_strict):
+        return
+    if theirs != {config.role.counterpart}:
+        said = " and ".join(map(role_label, sorted(theirs))) or "no role"
+        reason = f"the peer says it is {said}; to our {config.role.label} it must be {config.role.counterpart.label}"
+        raise open_error(OpenSubcode.ROLE_MISMATCH, reason)
 
 
 def _agree_families(offered: Sequence[Capability], received: Open) -> tuple[Family, ...]:

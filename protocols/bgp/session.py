@@ -166,6 +166,16 @@ class Session:
         notification = Notification(*changes.error)
         return self._lost(connection, now, f"the peer sent a bad UPDATE: {notification}", sent=notification)
 
+    def waiting(self, conn: int, now: float) -> None:
+        """Something to send on this connection waits for TCP, which the peer holds back."""
+        if (connection := self._connections.get(conn)) is not None:
+            connection.waiting(now)
+
+    def moved(self, conn: int, now: float, *, waits: bool) -> None:
+        """TCP took something of what waited; ``waits``: there is more."""
+        if (connection := self._connections.get(conn)) is not None:
+            connection.moved(now, waits=waits)
+
     def _message(self, connection: Connection, kind: MessageType, body: bytes | Updates, now: float) -> list[Effect]:
         if kind is MessageType.NOTIFICATION and isinstance(body, bytes):
             return self._notified(connection, decode_notification(body), now)
@@ -304,7 +314,9 @@ class Session:
         if sent is not None:
             out.append(connection.notify(sent))
         if not gone:
-            out.append(Close(connection.number, reason))
+            # RFC 9687 3.2: a peer that takes nothing is not waited for.
+            stuck = sent is not None and sent.code == ErrorCode.SEND_HOLD_TIMER_EXPIRED
+            out.append(Close(connection.number, reason, reset=stuck))
         if gone and connection.state is State.OPEN_SENT:
             # Not worth the place of an error that was told: a peer that holds us down closes like this.
             self.last_connect_error = reason

@@ -81,6 +81,8 @@ def _bgp_neighbor(n: Data) -> None:
         marks = [w for key, w in (("end_of_rib_received", "received"), ("end_of_rib_sent", "sent")) if family[key]]
         ends = " and ".join(marks) or "neither received nor sent"
         click.echo(f"    {family['received']} paths received, {family['advertised']} sent; End-of-RIB {ends}")
+    for reason, count in n["refused"].items():
+        click.echo(clean(f"  Not taken, {reason}: {count}"))
     for fault in n["faults"]:
         what = f"{fault['count']} times, {fault['disposition']} (RFC {fault['rfc']})"
         click.echo(clean(f"  Malformed attribute {fault['attribute']}: {what}"))
@@ -102,7 +104,8 @@ def _hold_time(n: Data) -> str:
         return f"{n['configured_hold_time']} s offered"
     if n["hold_time"] == 0:
         return "none agreed (0), so no keepalives"
-    return f"{n['hold_time']} s, keepalive every {n['keepalive_interval']:g} s"
+    limit = f"; it may take nothing for {n['send_hold_time']} s" if n["send_hold_time"] else ""
+    return f"{n['hold_time']} s, keepalive every {n['keepalive_interval']:g} s{limit}"
 
 
 def _options(n: Data) -> str:
@@ -111,6 +114,7 @@ def _options(n: Data) -> str:
         "TCP MD5" if n["password"] else "",
         "TTL security" if n["ttl_security"] else "",
         f"multihop {n['multihop']}" if n["multihop"] is not None else "",
+        f"role {n['role']}" if n["role"] else "",
         "next-hop-self" if n["next_hop_self"] else "",
     ]
     return ", ".join(word for word in words if word)

@@ -14,6 +14,7 @@ from routingd.config.values import (
     Accept,
     Address,
     Asn,
+    BgpRole,
     Distance,
     Family,
     Flag,
@@ -26,6 +27,7 @@ from routingd.config.values import (
     PathWeight,
     Prefix,
     Redistributed,
+    SendHoldTime,
     TcpPort,
     Uint32,
 )
@@ -51,6 +53,9 @@ class NeighborOptions(Model):
     """TCP port to connect to, and to listen on for it."""
     hold_time: HoldTime = 90
     """Offered hold time (RFC 4271 4.2); the lower of both sides' counts, a third of it is the keepalive interval."""
+    send_hold_time: SendHoldTime | None = None
+    """Seconds for which it may take nothing of what we send; then the session is reset (RFC 9687). 0: never. By default
+    the greater of 480 and twice the agreed hold time."""
     passive: Flag = False
     """Never connect, wait for the neighbor to do so."""
     password: Password | None = Field(default=None, repr=False)
@@ -59,6 +64,11 @@ class NeighborOptions(Model):
     """GTSM (RFC 5082): send with TTL 255, accept only that. Not with `multihop`."""
     multihop: Hops | None = None
     """TTL of an external session that is not on a connected subnet."""
+    role: BgpRole | None = None
+    """What we are to it (RFC 9234): `provider`, `customer`, `peer`, `rs-server` or `rs-client`. It must agree; routes
+    that would leak are neither taken nor sent."""
+    role_strict: Flag = False
+    """With `role`: no session with a neighbor that does not tell its own."""
     next_hop_self: Flag = False
     """Send routes to an internal neighbor with our own address as next hop."""
     weight: PathWeight = 0
@@ -68,8 +78,9 @@ class NeighborOptions(Model):
     aigp: Flag | None = None
     """Take the AIGP attribute from it and send it there (RFC 7311). By default `true` for internal neighbors, `false`
     for external ones (3.1)."""
-    extended_next_hop: Flag = False
-    """Agree with it that IPv4 routes may have IPv6 next hops (RFC 8950); on an IPv6 session ours then have."""
+    extended_next_hop: Flag | None = None
+    """Agree with it that IPv4 routes may have IPv6 next hops (RFC 8950); on an IPv6 session ours then have. By default
+    `true` where the session is IPv6 and carries ipv4-unicast."""
     description: Line = ""
     """For people."""
     ncp: Name | None = None

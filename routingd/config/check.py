@@ -9,7 +9,7 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import Any
 
 from routingd.config.bgp_schema import Group, Neighbor
-from routingd.config.effective import LOOPBACK, family_terms, option, socket_ncp, split_port
+from routingd.config.effective import IPV4_UNICAST, LOOPBACK, family_terms, option, socket_ncp, split_port
 from routingd.config.schema import Config
 from routingd.config.values import parse_host, parse_prefix
 
@@ -230,7 +230,15 @@ def _neighbor(
             "`multihop` has no effect on an internal session: those always may cross hops", *where, "multihop"
         )
     terms = family_terms(neighbor, group, address.version)
-    if option(neighbor, group, "extended_next_hop") and "ipv4-unicast" not in terms:
+    send_hold_time, hold_time = (option(neighbor, group, name) for name in ("send_hold_time", "hold_time"))
+    if send_hold_time and send_hold_time <= hold_time:
+        findings.error(f"`send-hold-time` must be more than the hold time, {hold_time} (RFC 9687)", *where)
+    role = option(neighbor, group, "role")
+    if role is not None and asn == config.router.asn:
+        findings.error("`role` is for external sessions (RFC 9234)", *where)
+    if role is None and option(neighbor, group, "role_strict"):
+        findings.error("`role-strict` needs a `role`", *where)
+    if option(neighbor, group, "extended_next_hop") and IPV4_UNICAST not in terms:
         findings.error("`extended-next-hop` is about the family ipv4-unicast, which is not there", *where)
     if not any(t.accept_import or t.accept_export for t in terms.values()):
         findings.warn(

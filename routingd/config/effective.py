@@ -14,6 +14,7 @@ from routingd.config.bgp_schema import Group, Neighbor
 from routingd.config.schema import Config
 
 LOOPBACK = "lo"
+IPV4_UNICAST = "ipv4-unicast"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +49,13 @@ class EffectiveNeighbor:
     source: IPv4Address | IPv6Address | None
     port: int
     hold_time: int
+    send_hold_time: int | None
     passive: bool
     password: str | None
     ttl_security: bool
     multihop: int | None
+    role: str | None
+    role_strict: bool
     next_hop_self: bool
     weight: int
     distance: int
@@ -178,7 +182,12 @@ def neighbors(config: Config) -> list[EffectiveNeighbor]:
         internal = asn == config.router.asn
         distance = option(neighbor, group, "distance")
         aigp = option(neighbor, group, "aigp")
-        names = ("port", "hold_time", "passive", "password", "ttl_security", "multihop", "next_hop_self", "weight")
+        families = family_terms(neighbor, group, address.version)
+        extended = option(neighbor, group, "extended_next_hop")
+        names = (
+            "port", "hold_time", "send_hold_time", "passive", "password", "ttl_security", "multihop", "role",
+            "role_strict", "next_hop_self", "weight", "description",
+        )  # fmt: skip
         result.append(
             EffectiveNeighbor(
                 address=address,
@@ -187,10 +196,11 @@ def neighbors(config: Config) -> list[EffectiveNeighbor]:
                 group=neighbor.group,
                 ncp=option(neighbor, group, "ncp") or socket_ncp(config, address, source) or next(iter(config.ncps)),
                 source=source,
-                families=family_terms(neighbor, group, address.version),
+                families=families,
                 distance=distance or (config.bgp.distance.internal if internal else config.bgp.distance.external),
                 aigp=internal if aigp is None else aigp,
-                **{name: option(neighbor, group, name) for name in (*names, "extended_next_hop", "description")},
+                extended_next_hop=address.version == 6 and IPV4_UNICAST in families if extended is None else extended,
+                **{name: option(neighbor, group, name) for name in names},
             )
         )
     return result

@@ -25,6 +25,8 @@ from typing import Annotated, Any, Final
 from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
 
 MAX_ASN: Final = 4294967295
+SEND_HOLD_MIN: Final = 10
+"""A box tells what TCP has taken within 5 seconds."""
 MD5_KEY_MAX: Final = 80
 """Linux TCP_MD5SIG_MAXKEYLEN."""
 
@@ -76,6 +78,13 @@ def parse_hold_time(value: object) -> int:
     seconds = _number(0, 65535, "a hold time in seconds")(value)
     if seconds in (1, 2):  # RFC 4271 4.2
         raise ValueError(f"'{seconds}' is not a hold time: 0 (no keepalives) or 3 to 65535 seconds (RFC 4271 4.2)")
+    return seconds
+
+
+def parse_send_hold_time(value: object) -> int:
+    seconds = _number(0, 65535, "a send hold time in seconds")(value)
+    if 0 < seconds < SEND_HOLD_MIN:
+        raise ValueError(f"'{seconds}' is not a send hold time: 0 (none) or {SEND_HOLD_MIN} to 65535 seconds")
     return seconds
 
 
@@ -250,6 +259,11 @@ _PATHS = _schema("number, 1 to 64", type="integer", minimum=1, maximum=64)
 Asn = Annotated[int, PlainValidator(parse_asn), *_ASN]
 TcpPort = Annotated[int, PlainValidator(_number(1, 65535, "a TCP port")), *_TCP]
 HoldTime = Annotated[int, PlainValidator(parse_hold_time), *_HOLD]
+SendHoldTime = Annotated[
+    int,
+    PlainValidator(parse_send_hold_time),
+    *_schema(f"0 or {SEND_HOLD_MIN} to 65535 seconds", type="integer", minimum=0, maximum=65535),
+]
 Uint32 = Annotated[int, PlainValidator(_number(0, 0xFFFFFFFF, "a number in range")), *_U32]
 KernelTable = Annotated[int, PlainValidator(_number(1, 0xFFFFFFFF, "a kernel table")), *_METRIC]
 KernelProtocol = Annotated[int, PlainValidator(_number(5, 255, "a kernel route protocol of ours")), *_PROTOCOL]
@@ -300,6 +314,8 @@ LOG_LEVELS: Final = ("debug", "info", "warning", "error")
 LogLevel = Annotated[str, PlainValidator(one_of(*LOG_LEVELS)), *_schema(", ".join(LOG_LEVELS), enum=list(LOG_LEVELS))]
 LogFormat = Annotated[str, PlainValidator(one_of("text", "json")), *_schema("text, json", enum=["text", "json"])]
 REDISTRIBUTED: Final = ("connected", "static")
+BGP_ROLES: Final = ("provider", "customer", "peer", "rs-server", "rs-client")
+BgpRole = Annotated[str, PlainValidator(one_of(*BGP_ROLES)), *_schema(", ".join(BGP_ROLES), enum=list(BGP_ROLES))]
 Redistributed = Annotated[
     str, PlainValidator(one_of(*REDISTRIBUTED)), *_schema(", ".join(REDISTRIBUTED), enum=list(REDISTRIBUTED))
 ]

@@ -222,6 +222,8 @@ class BgpNeighbor(BgpSummaryRow):
     """Agreed (RFC 4271 4.2); None while down."""
     configured_hold_time: int
     keepalive_interval: float | None
+    send_hold_time: int | None
+    """Seconds for which it may take nothing (RFC 9687), 0: any; None while down."""
     endpoint: BgpEndpoint | None
     port: int
     passive: bool
@@ -229,6 +231,8 @@ class BgpNeighbor(BgpSummaryRow):
     """Whether one is set; the key itself is never told."""
     ttl_security: bool
     multihop: int | None
+    role: str | None
+    """Ours towards it (RFC 9234)."""
     next_hop_self: bool
     weight: int
     distance: int | None
@@ -238,6 +242,8 @@ class BgpNeighbor(BgpSummaryRow):
     established_count: int
     last_notification: BgpNotification | None
     faults: list[BgpFault]
+    refused: dict[str, int]
+    """Well-formed announcements not taken: "own-as", "own-originator", "otc-leak"."""
     counters: dict[str, int]
     """Messages by kind and direction: "update_received", "keepalive_sent" …"""
 

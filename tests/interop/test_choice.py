@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from tests.lab import kernel
+from tests.lab.attributes import Attributes
 from tests.lab.bird import Bird
+from tests.lab.frr import Frr
 from tests.lab.kernel import Hop
 from tests.lab.lab import Lab
 from tests.lab.peer import Announcement, Neighbor, PeerConfig
@@ -97,7 +99,9 @@ def test_equal_paths_share_the_traffic_where_the_file_allows_it(two: TwoProvider
     two.goes(second)
 
 
-def test_ipv4_routes_cross_a_link_that_has_no_ipv4_address(lab: Lab) -> None:
+@pytest.mark.parametrize("daemon", [Bird, Frr], ids=["bird", "frr"])
+def test_ipv4_routes_cross_a_link_that_has_no_ipv4_address(lab: Lab, daemon: type[Bird | Frr]) -> None:
+    """RFC 8950, which an IPv6 session for IPv4 routes offers without a word in the file."""
     ours, theirs = "2001:db8:1::1", "2001:db8:1::2"
     box, peer = lab.box("box"), lab.box("peer")
     lab.link(box, "eth0", peer, "eth0", b_addresses=(f"{theirs}/64",))
@@ -107,20 +111,19 @@ def test_ipv4_routes_cross_a_link_that_has_no_ipv4_address(lab: Lab) -> None:
         "static": {"203.0.113.0/24": {"blackhole": True}},
         "bgp": {
             "networks": ["203.0.113.0/24"],
-            "neighbors": {theirs: {"asn": 65003, "extended-next-hop": True, "families": {"ipv4-unicast": ACCEPT}}},
+            "neighbors": {theirs: {"asn": 65003, "families": {"ipv4-unicast": ACCEPT}}},
         },
     }
     session = Neighbor(ours, 65001, theirs, families=(4,), extended_next_hop=True)
-    bird = Bird(peer, PeerConfig(65003, "10.0.0.3", [session], [Announcement(NET)]))
+    far = daemon(peer, PeerConfig(65003, "10.0.0.3", [session], [Announcement(NET)]))
     router = Router(lab, config, {"ncp1": box})
-    bird.start()
+    far.start()
     try:
         router.start()
         router.wait_established(theirs)
         wanted = {Hop(theirs, "eth0")}
         ways = lambda: {hop for hop, _ in kernel.kernel_routes(box).get(NET, ())}  # noqa: E731
         wait_for(f"{NET} by {theirs}", ways, lambda seen: seen == wanted)
-        told = lambda: bird.ask("show route 203.0.113.0/24")  # noqa: E731
-        wait_for("BIRD to have our prefix", told, lambda text: f"via {ours} on eth0" in text)
+        far.wait_routes(ours, 4, {("203.0.113.0/24", Attributes(as_path="65001", next_hop=ours))})
     finally:
-        bird.stop()
+        far.stop()

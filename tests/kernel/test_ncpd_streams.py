@@ -315,3 +315,12 @@ def test_ipv6_works_alike_and_by_link_local_address(under_test: BoxUnderTest) ->
     opened = under_test.controller.wait(wire.StreamOpened, lambda m: m.stream == 4)
     assert opened.local[:2] == b"\xfe\x80"
     server.close()
+
+
+def test_a_small_write_comes_back_as_credit_too_if_later(under_test: BoxUnderTest) -> None:
+    listen(under_test)
+    peer, opened = dial(under_test)
+    under_test.controller.send(STREAMS, wire.StreamData([[[opened.stream], b"a few"]]))
+    granted = under_test.controller.wait(wire.StreamCredit, timeout=20)
+    assert granted.rows == [[opened.stream, 5]]
+    peer.close()

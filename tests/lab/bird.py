@@ -84,8 +84,13 @@ def _neighbor(config: PeerConfig, n: Neighbor) -> str:
         f"protocol bgp {n.name} {{\n"
         f"  local {n.local} as {config.asn};\n  neighbor {n.address} as {n.asn};\n  {reach};\n"
         f"  hold time {n.hold_time};\n  connect delay time 1;\n  connect retry time 2;\n  error wait time 1, 2;\n"
-        f"{'  passive;' if n.passive else ''}\n{channels}}}"
+        f"{'  passive;' if n.passive else ''}\n{_role(n)}{channels}}}"
     )
+
+
+def _role(n: Neighbor) -> str:
+    strict = "  require roles;\n" if n.role_strict else ""
+    return f"  local role {n.role.replace('-', '_')};\n{strict}" if n.role else ""
 
 
 class Bird(Peer):
@@ -125,6 +130,12 @@ class Bird(Peer):
         """Routes in its table, without listing them."""
         found = re.search(r"(\d+) of \d+ routes for (\d+) networks", self.ask(f"show route table master{of} count"))
         return int(found.group(2)) if found else 0
+
+    def only_to_customer(self, where: str) -> int | None:
+        """OTC of its path for an IPv4 prefix (RFC 9234); -1 where it has no path."""
+        told = run(["birdc", "-r", "-s", str(self.socket), *f"show route {where} all".split()], check=False)
+        found = re.search(r"BGP\.otc: (\d+)", told)
+        return int(found.group(1)) if found else None if f"{where} " in told else -1
 
     def restart_session(self, neighbor: str) -> None:
         self.ask(f"restart {self.neighbor(neighbor).name}")

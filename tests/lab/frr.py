@@ -38,6 +38,9 @@ def configuration(config: PeerConfig) -> str:
             f" neighbor {n.address} update-source {n.local}",
         ]
         lines += [f" neighbor {n.address} passive"] if n.passive else []
+        lines += [f" neighbor {n.address} capability extended-nexthop"] if n.extended_next_hop else []
+        strict = " strict-mode" if n.role_strict else ""
+        lines += [f" neighbor {n.address} local-role {n.role}{strict}"] if n.role else []
         lines += [f" neighbor {n.address} ebgp-multihop"] if n.multihop and n.asn != config.asn else []
     for of in (4, 6):
         lines.append(f" address-family ipv{of} unicast")
@@ -156,6 +159,11 @@ class Frr(Peer):
     def announced(self, neighbor: str, of: int = 4, *, next_hop: str) -> set[Route]:
         """FRR gives every route it originates a MED: its IGP metric, 0."""
         return {(p, a._replace(med=a.med or 0)) for p, a in super().announced(neighbor, of, next_hop=next_hop)}
+
+    def only_to_customer(self, where: str) -> int | None:
+        """OTC of its path for an IPv4 prefix (RFC 9234); -1 where it has no path."""
+        paths = self._json(f"show bgp ipv4 unicast {where} json").get("paths", [])
+        return paths[0].get("otc") if paths else -1
 
     def restart_session(self, neighbor: str) -> None:
         self._ask(f"clear bgp {neighbor}")

@@ -34,7 +34,10 @@ class Neighbor:
     it)."""
     multihop: bool = False
     extended_next_hop: bool = False
-    """IPv6 next hops for IPv4 routes (RFC 8950); BIRD only."""
+    """IPv6 next hops for IPv4 routes (RFC 8950); BIRD and FRR."""
+    role: str = ""
+    """The peer's own (RFC 9234), in our words; BIRD and FRR."""
+    role_strict: bool = False
     other_local: str | None = None
     """The peer's address of the other family on this link: where it must be written into the configuration as a next
     hop."""

@@ -141,6 +141,7 @@ class Pair:
                 max_message=terms.max_message,
                 extended_next_hop=terms.extended_next_hop,
                 aigp=terms.aigp,
+                role=terms.role,
             )
             return number
 

@@ -21,7 +21,8 @@ def prefix(text: str) -> PrefixBytes:
 
 @dataclass(frozen=True)
 class PeerConfig:
-    """``ncp`` and ``port`` are where the peer is; ``extended`` says that its IPv4 routes may have IPv6 next hops."""
+    """``ncp`` and ``port`` are where the peer is; ``extended`` says that its IPv4 routes may have IPv6 next hops;
+    ``role`` is ours towards it, by the code of RFC 9234 4.1."""
 
     name: str
     address: str
@@ -37,6 +38,7 @@ class PeerConfig:
     port: str = ""
     aigp: bool = False
     extended: bool = False
+    role: int | None = None
 
     @property
     def ebgp(self) -> bool:
@@ -52,6 +54,7 @@ class PeerConfig:
             local_router_id=ROUTER_ID,
             aigp=self.aigp,
             extended_next_hop=((1, 1),) if self.extended else (),
+            role=self.role,
         )
 
 
@@ -65,6 +68,7 @@ class Terms:
     max_message: int = 4096
     extended_next_hop: bool = False
     aigp: bool = False
+    role: int | None = None
 
 
 IPV4, IPV6 = Terms(1, "10.0.0.254"), Terms(2, "2001:db8:1::fe")
@@ -77,5 +81,7 @@ OTHER_TERMS = (
     Terms(1, "2001:db8:1::fe", "fe80::fe", extended_next_hop=True),
     Terms(1, "2001:db8:1::fe", "fe80::fe"),
     Terms(1, "10.0.0.254", max_message=70),
+    *(Terms(1, "10.0.0.254", role=role) for role in range(5)),
+    Terms(2, "2001:db8:1::fe", role=4),
     Terms(2, "2001:db8:1::fe", max_message=95),
 )

@@ -29,12 +29,12 @@ ADDRESSES = (
 PEERS = (
     PeerConfig("a", "10.0.0.2", 65001, "1.1.1.1", extended=True),
     PeerConfig("b", "10.0.0.3", 65001, "1.1.1.2", add_path=True, aigp=True),
-    PeerConfig("c", "10.0.1.3", 65002, "1.1.1.1", weight=10),
+    PeerConfig("c", "10.0.1.3", 65002, "1.1.1.1", weight=10, role=4),
     PeerConfig("d", "2001:db8:1::3", 65002, "1.1.1.3", four_octet_as=False, ncp="ncp1", port="eth0", extended=True),
     PeerConfig("e", "10.0.1.4", 65000, "1.1.1.4", aigp=True, add_path=True),
     PeerConfig("f", "10.0.1.5", 65000, "1.1.1.4", next_hop_self=True, aigp=True),
     PeerConfig("g", "10.0.1.6", 65003, "1.1.1.6", import_accept=False),
-    PeerConfig("h", "fe80::7", 65003, "1.1.1.7", ncp="ncp2", port="eth0", distance=200, extended=True),
+    PeerConfig("h", "fe80::7", 65003, "1.1.1.7", ncp="ncp2", port="eth0", distance=200, extended=True, role=3),
     PeerConfig("i", "10.0.1.8", 65000, "1.1.1.8", aigp=True, distance=20, weight=10, add_path=True),
 )
 # What decides late, or not at all: paths of such peers reach the last steps and share groups.
@@ -47,7 +47,7 @@ TYING_PEERS = (
     PeerConfig("f", "10.0.1.5", 65000, "1.1.1.4", add_path=True),
     PeerConfig("j", "10.0.1.5", 65001, "1.1.1.1"),
     PeerConfig("k", "10.0.0.2", 65000, "1.1.1.1"),
-    PeerConfig("l", "10.0.0.9", 65001, "1.1.1.9"),
+    PeerConfig("l", "10.0.0.9", 65001, "1.1.1.9", role=0),
 )
 AS_PATHS = (
     "65001", "65001 65002", "65002", "65002 65001", "65002 {1,2,3}", "{7,8}", "", "(65010) 65001", "65001 65000",
@@ -122,6 +122,7 @@ def attribute_rows(next_hop: str) -> st.SearchStrategy[dict[str, Any]]:
             "extended_communities": st.sampled_from((*BANDWIDTHS[1:4], ["0002fde800000001", "4302fde800000001"])),
             "large_communities": st.sampled_from(([], [], ["4200000000:1:2"])),
             "aigp": seldom(None, 0, 5, 10),
+            "otc": seldom(None, 65001, 65002, 65009),
             "unknown": st.sampled_from(([], [], [[0xE0, 99, "0102"]], LONG_AIGP, *DAMAGED_AIGP)),
         }
     ).map(one_aigp)
@@ -142,6 +143,7 @@ def tying_rows(next_hop: str) -> st.SearchStrategy[dict[str, Any]]:
             "cluster_list": st.sampled_from(([], ["1.0.0.1"])),
             "extended_communities": st.sampled_from(BANDWIDTHS),
             "aigp": seldom(None, None, None, None, None, 0, 5, 10, 2**64 - 5),
+            "otc": seldom(None, 65001),
         }
     )
     return varied.map(lambda more: fixed | more)

@@ -64,6 +64,7 @@ def rows(next_hop: st.SearchStrategy[str]) -> st.SearchStrategy[dict[str, Any]]:
             ),
             "large_communities": st.lists(st.builds("{}:{}:{}".format, u32, u32, u32), max_size=3, unique=True),
             "aigp": st.one_of(st.none(), u64),
+            "otc": st.one_of(st.none(), u32),
             "unknown": st.lists(st.builds(lambda value: [0xE0, 99, value.hex()], st.binary(max_size=300)), max_size=1),
         }
     )
@@ -103,7 +104,7 @@ def by_exabgp(data: bytes, config: PeerConfig) -> dict[tuple[str, str], dict[str
 
 def as_exabgp(attributes: dict[str, Any]) -> dict[str, Any]:
     """Without the next hop and what ExaBGP does not name; communities are sets to it."""
-    kept = {key: value for key, value in attributes.items() if key not in ("next_hop", "link_local", "unknown")}
+    kept = {key: value for key, value in attributes.items() if key not in ("next_hop", "link_local", "otc", "unknown")}
     for key in ("communities", "extended_communities", "large_communities"):
         kept[key] = sorted(kept[key])
     return kept

@@ -79,6 +79,8 @@ def attributes(row: Mapping[str, Any], *, next_hop: bool) -> bytes:
         out += attribute(0xC0, 32, numbers(row["large_communities"], "!III"))
     if row.get("aigp") is not None:
         out += attribute(0x80, 26, aigp_tlv(row["aigp"]))
+    if row.get("otc") is not None:
+        out += attribute(0xC0, 35, struct.pack("!I", row["otc"]))
     for flags, code, value in row["unknown"]:
         out += attribute(flags, code, bytes.fromhex(value))
     return out
@@ -202,7 +204,7 @@ def read_path(data: bytes, width: int) -> str:
 
 
 KNOWN_FLAGS = {1: 0x40, 2: 0x40, 3: 0x40, 4: 0x80, 5: 0x40, 6: 0x40, 7: 0xC0, 8: 0xC0, 9: 0x80, 10: 0x80, 14: 0x80,
-               15: 0x80, 16: 0xC0, 17: 0xC0, 18: 0xC0, 26: 0x80, 32: 0xC0}  # fmt: skip
+               15: 0x80, 16: 0xC0, 17: 0xC0, 18: 0xC0, 26: 0x80, 32: 0xC0, 35: 0xC0}  # fmt: skip
 
 
 def read_row(fields: Mapping[int, tuple[int, bytes]], width: int) -> dict[str, Any]:
@@ -227,6 +229,7 @@ def read_row(fields: Mapping[int, tuple[int, bytes]], width: int) -> dict[str, A
         "cluster_list": [text(cluster) for cluster in fours],
         "extended_communities": [community.hex() for community in eights],
         "aigp": None,
+        "otc": int.from_bytes(value[35], "big") if 35 in value else None,
         "large_communities": [f"{a}:{b}:{c}" for a, b, c in struct.iter_unpack("!III", value.get(32, b""))],
         "unknown": [
             [flags, code, data.hex()] for code, (flags, data) in sorted(fields.items()) if code not in KNOWN_FLAGS

@@ -57,6 +57,7 @@ def test_an_attribute_set_survives_the_way_through_rows() -> None:
         extended_communities=["0002fde800000001"],
         large_communities=["4200000000:1:2"],
         aigp=1 << 63,
+        otc=65001,
         unknown=[[0xE0, 99, "0102"]],
     )
     assert PathAttributes.from_row(row).to_row() == row

@@ -11,7 +11,7 @@ from rib.adjacency import Adjacency, AdjacencyKind
 from rib.attributes import Origin, PathAttributes
 from rib.path import Protocol
 from rib.prefix import Prefix
-from rib.reference_export import ExportTerms, exported
+from rib.reference_export import CUSTOMER, PEER, PROVIDER, ROUTE_SERVER, RS_CLIENT, ExportTerms, exported
 from rib.reference_said import Instance
 from rib.reference_update import announcements, attribute_rows
 from rib.resolution import Resolution, Resolutions
@@ -91,6 +91,29 @@ def test_a_route_of_another_protocol_is_originated_only_where_it_is_listed() -> 
     assert exported(WHERE, path, Instance(), KNOWN, EBGP) is None
     seen = exported(WHERE, path, Instance(networks={1: frozenset({WHERE})}), KNOWN, IBGP)
     assert seen == PathAttributes(Origin.IGP, (), IBGP.local_address, local_pref=100)
+
+
+@pytest.mark.parametrize(
+    ("role", "unmarked", "marked"),
+    [
+        (PROVIDER, 65000, 65009),
+        (ROUTE_SERVER, 65000, 65009),
+        (RS_CLIENT, None, "not told"),
+        (CUSTOMER, None, "not told"),
+        (PEER, 65000, "not told"),
+        (None, None, 65009),
+    ],
+)
+def test_only_to_customer_follows_our_role(role: int | None, unmarked: int | None, marked: int | str) -> None:
+    """RFC 9234 5, egress; 65000 is ours, 65009 marked the route before."""
+    seen = told(replace(EBGP, role=role))
+    assert seen is not None
+    assert seen.otc == unmarked
+    seen = told(replace(EBGP, role=role), otc=65009)
+    assert ("not told" if seen is None else seen.otc) == marked
+    inside = told(replace(IBGP, role=role), otc=65009)
+    assert inside is not None
+    assert inside.otc == 65009
 
 
 def test_aigp_is_told_where_it_was_agreed_and_grows_by_our_way_to_the_next_hop() -> None:

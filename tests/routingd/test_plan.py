@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from typing import Any
 
+from protocols.bgp.role import Role as BgpRole
 from rib.options import Options
 from routingd.config.load import loads
 from routingd.controller import RouterPlan
@@ -82,3 +83,26 @@ def test_what_a_neighbor_says_of_its_routes_reaches_its_session() -> None:
     (neighbor,) = planned("bgp: { neighbors: { 192.0.2.2: { asn: 65001, weight: 5, distance: 9 } } }").neighbors
     config = neighbor.session.config
     assert (config.weight, config.distance, config.aigp) == (5, 9, True)
+
+
+def test_roles_and_the_send_hold_time_of_a_neighbor_reach_its_session() -> None:
+    told = "192.0.2.2: { asn: 65002, role: rs-client, role-strict: true, send-hold-time: 600 }"
+    (neighbor,) = planned(f"bgp: {{ neighbors: {{ {told} }} }}").neighbors
+    config = neighbor.session.config
+    assert (config.role, config.role_strict, config.send_hold_time) == (BgpRole.RS_CLIENT, True, 600)
+    (plain,) = planned("bgp: { neighbors: { 192.0.2.2: { asn: 65002 } } }").neighbors
+    config = plain.session.config
+    assert (config.role, config.role_strict, config.send_hold(90)) == (None, False, 480)
+
+
+def test_ipv4_over_an_ipv6_session_may_have_ipv6_next_hops_unless_the_file_says_no() -> None:
+    def extended(address: str, more: str) -> bool:
+        text = f"bgp: {{ neighbors: {{ '{address}': {{ asn: 65002, {more} }} }} }}"
+        return planned(text).neighbors[0].session.config.extended_next_hop
+
+    both = "families: { ipv4-unicast: { import: accept }, ipv6-unicast: { import: accept } }"
+    assert extended("2001:db8::2", both)
+    assert not extended("2001:db8::2", f"{both}, extended-next-hop: false")
+    assert not extended("2001:db8::2", "families: { ipv6-unicast: { import: accept } }")
+    assert not extended("192.0.2.2", both)
+    assert extended("192.0.2.2", f"{both}, extended-next-hop: true")

@@ -13,6 +13,7 @@ fn terms(ebgp: bool, four: bool) -> Terms {
         families: vec![(1, 1, false), (2, 1, false)],
         aigp: true,
         extended_next_hop: vec![],
+        role: None,
     }
 }
 
@@ -259,7 +260,7 @@ fn our_own_as_in_the_path_turns_the_route_into_a_withdrawal() {
         &terms(true, true),
     );
     assert!(withdrawn(&c));
-    assert_eq!((c.looped, c.faults.len()), (1, 0));
+    assert_eq!((c.refused, c.faults.len()), ([1, 0, 0], 0));
 }
 
 #[test]

@@ -11,7 +11,7 @@ use crate::wire::ip;
 
 #[pymethods]
 impl Engine {
-    #[pyo3(signature = (*, peer_source, afi, safi, ebgp, local_asn, peer_asn, next_hop_self, local_address, local_link, four_octet_as, max_message = 4096, extended_next_hop = false, aigp = false))]
+    #[pyo3(signature = (*, peer_source, afi, safi, ebgp, local_asn, peer_asn, next_hop_self, local_address, local_link, four_octet_as, max_message = 4096, extended_next_hop = false, aigp = false, role = None))]
     #[allow(clippy::too_many_arguments)]
     fn export_open(
         &self,
@@ -29,9 +29,11 @@ impl Engine {
         max_message: usize,
         extended_next_hop: bool,
         aigp: bool,
+        role: Option<u8>,
     ) -> PyResult<u32> {
         self.source(py, peer_source)?;
         let _ = peer_asn; // peers of different AS share bytes
+        let role = crate::wire::role(role)?;
         let ourselves = Ourselves {
             address: ip(&local_address)?,
             link_local: match Ip::from_bytes(&local_link.unwrap_or_default()) {
@@ -50,6 +52,7 @@ impl Engine {
             max_message,
             extended_next_hop,
             aigp,
+            role,
             default_local_pref,
         };
         Ok(self.with(py, |e| {

@@ -1,5 +1,6 @@
 //! Binding of the wire format: framing and decoding.
 
+use std::collections::BTreeMap;
 use std::panic::catch_unwind;
 
 use pyo3::exceptions::PyValueError;
@@ -7,8 +8,9 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList};
 use routing_core::prefix::{Addr, Ip, Prefix};
 use routing_core::rib::value::attributes_value;
-use routing_core::wire::attributes::Terms;
+use routing_core::wire::attributes::{Refusal, Terms};
 use routing_core::wire::framer::{self, Item, Notification};
+use routing_core::wire::role::Role;
 use routing_core::wire::update::{self, Change, WITHDRAW};
 
 use crate::values::to_python;
@@ -98,13 +100,20 @@ impl Framed {
     }
 }
 
+/// By its code (RFC 9234 4.1).
+pub fn role(code: Option<u8>) -> PyResult<Option<Role>> {
+    let Some(code) = code else { return Ok(None) };
+    let role = Role::of(code).ok_or_else(|| PyValueError::new_err("role: 0 to 4 (RFC 9234)"))?;
+    Ok(Some(role))
+}
+
 #[pyclass(module = "native", frozen)]
 pub struct SessionTerms(pub Terms);
 
 #[pymethods]
 impl SessionTerms {
     #[new]
-    #[pyo3(signature = (*, peer_asn, local_asn, four_octet_as, families, add_path_receive = Vec::new(), max_message = 4096, local_router_id = vec![0, 0, 0, 0], aigp = false, extended_next_hop = Vec::new()))]
+    #[pyo3(signature = (*, peer_asn, local_asn, four_octet_as, families, add_path_receive = Vec::new(), max_message = 4096, local_router_id = vec![0, 0, 0, 0], aigp = false, extended_next_hop = Vec::new(), role = None))]
     #[allow(clippy::too_many_arguments)]
     fn new(
         peer_asn: u32,
@@ -116,6 +125,7 @@ impl SessionTerms {
         local_router_id: Vec<u8>,
         aigp: bool,
         extended_next_hop: Vec<(u16, u8)>,
+        role: Option<u8>,
     ) -> PyResult<Self> {
         let _ = max_message; // the framer's business; kept here so that one object describes a session
         if families.iter().any(|f| !matches!(f, (1, 1) | (2, 1))) {
@@ -134,6 +144,7 @@ impl SessionTerms {
                 .collect(),
             aigp,
             extended_next_hop,
+            role: self::role(role)?,
         }))
     }
 }
@@ -184,8 +195,9 @@ impl Changes {
         self.0.withdrawn
     }
     #[getter]
-    fn looped(&self) -> u32 {
-        self.0.looped
+    fn refused(&self) -> BTreeMap<&'static str, u32> {
+        let counts = Refusal::NAMES.into_iter().zip(self.0.refused);
+        counts.filter(|count| count.1 > 0).collect()
     }
     #[getter]
     fn end_of_rib(&self) -> Vec<(u16, u16)> {

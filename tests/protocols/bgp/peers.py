@@ -23,4 +23,5 @@ class Verdict:
     withdrawn: int = 0
     end_of_rib: list[tuple[int, int]] = field(default_factory=list)
     faults: list[dict[str, object]] = field(default_factory=list)
+    refused: dict[str, int] = field(default_factory=dict)
     error: tuple[int, int, bytes] | None = None

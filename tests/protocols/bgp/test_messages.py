@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from protocols.bgp.capabilities import (
     AddPath,
+    BgpRole,
     Capability,
     EnhancedRouteRefresh,
     ExtendedMessage,
@@ -100,7 +101,7 @@ MANY_PARAMETERS: dict[str, tuple[str, Open]] = {
         Open(
             65002, 180, bytes([192, 168, 10, 17]),
             (V4, Unknown(128, b""), RouteRefresh(), EnhancedRouteRefresh(), FourOctetAs(65002), ExtendedMessage(),
-             Unknown(9, b"\x03"), AddPath(((1, 1, 1),)), Fqdn(b"donatas-pc", b""),
+             BgpRole(3), AddPath(((1, 1, 1),)), Fqdn(b"donatas-pc", b""),
              GracefulRestart(False, True, 120, ()), Unknown(71, bytes.fromhex("00010180000000"))),
         ),
     ),

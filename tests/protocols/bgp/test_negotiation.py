@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from protocols.bgp.capabilities import (
+    BgpRole,
     Capability,
     ExtendedMessage,
     ExtendedNextHop,
@@ -18,6 +19,7 @@ from protocols.bgp.config import FamilyConfig, PeerConfig
 from protocols.bgp.errors import SessionError
 from protocols.bgp.messages import Open
 from protocols.bgp.negotiation import Agreed, negotiate, offer
+from protocols.bgp.role import Role
 from tests.protocols.bgp.peers import A
 
 PEER_ID = bytes([10, 0, 0, 2])
@@ -130,6 +132,33 @@ def test_what_is_not_acceptable_is_refused_with_its_subcode(
     assert told in raised.value.reason
 
 
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        (Role.PROVIDER, Role.CUSTOMER), (Role.CUSTOMER, Role.PROVIDER), (Role.RS_SERVER, Role.RS_CLIENT),
+        (Role.RS_CLIENT, Role.RS_SERVER), (Role.PEER, Role.PEER),
+    ],
+)  # fmt: skip
+def test_roles_must_be_two_ends_of_one_relation(ours: Role, theirs: Role) -> None:
+    """RFC 9234 4.2, table 2."""
+    config = replace(A, role=ours)
+    assert BgpRole(ours) in offer(config)
+    assert agree(replace(OPEN, capabilities=(*USUAL, BgpRole(theirs))), config).role is ours
+    for other in {*Role, 9} - {theirs}:
+        with pytest.raises(SessionError) as raised:
+            agree(replace(OPEN, capabilities=(*USUAL, BgpRole(other))), config)
+        assert (raised.value.notification.code, raised.value.notification.subcode) == (2, 11)
+    with pytest.raises(SessionError, match="the peer says it is"):
+        agree(replace(OPEN, capabilities=(*USUAL, BgpRole(theirs), BgpRole(9))), config)
+
+
+def test_a_peer_without_a_role_is_taken_unless_we_are_strict() -> None:
+    assert agree(OPEN, replace(A, role=Role.PEER)).role is Role.PEER
+    with pytest.raises(SessionError, match="no role; to our peer it must be peer"):
+        agree(OPEN, replace(A, role=Role.PEER, role_strict=True))
+    assert agree(replace(OPEN, capabilities=(*USUAL, BgpRole(Role.CUSTOMER)))).role is None
+
+
 BAD_CONFIGS = {
     "hold time": ({"hold_time": 2}, "0 or 3 to 65535"),
     "AS 0": ({"remote_asn": 0}, "1 to 4294967295"),
@@ -139,6 +168,7 @@ BAD_CONFIGS = {
     "no families": ({"families": ()}, "at least one"),
     "twice": ({"families": (FamilyConfig(1, 1), FamilyConfig(1, 1))}, "twice"),
     "family": ({"families": (FamilyConfig(25, 70),)}, "l2vpn-evpn is not supported"),
+    "role inside": ({"remote_asn": 65001, "role": Role.PEER}, "external sessions"),
     "connect retry": ({"connect_retry": 0}, "more than 0"),
 }
 

@@ -23,6 +23,8 @@ class Side:
         self.mute = False
         """Its agent sends no KEEPALIVEs."""
         self.sent: list[bytes] = []
+        self.held: list[tuple[int, bytes]] | None = None
+        """What waits for TCP, once the other side stops reading."""
 
     def seen(self, kind: type[Effect]) -> list[Effect]:
         return [e for _, e in self.effects if isinstance(e, kind)]
@@ -52,6 +54,10 @@ class World:
                     self.later(self.delay, partial(self._accept, side, conn))
                 case Send(conn, data):
                     side.sent.append(data)
+                    if side.held is not None:
+                        side.held.append((conn, data))
+                        side.session.waiting(conn, self.now)
+                        continue
                     step = self.piece or len(data)
                     for at in range(0, len(data), step):
                         self.later(self.delay, partial(self._deliver, side, conn, data[at : at + step]))
@@ -84,6 +90,15 @@ class World:
     def _keep(self, side: Side, conn: int, interval: float, packet: bytes) -> None:
         if conn in side.links and not side.mute:
             self.perform(side, [Send(conn, packet), Lease(conn, interval, packet)])
+
+    def release(self, side: Side, *, all_but: int = 0) -> None:
+        """TCP takes what waits, except for the last ``all_but`` messages."""
+        held = side.held or []
+        at = len(held) - all_but
+        side.held = held[at:] if all_but else None
+        for conn, data in held[:at]:
+            self.later(self.delay, partial(self._deliver, side, conn, data))
+            side.session.moved(conn, self.now, waits=bool(all_but))
 
     def start(self) -> World:
         for side in (self.a, self.b):

@@ -158,6 +158,14 @@ def test_one_value_written_in_two_ways_is_refused() -> None:
             "'2' is not a hold time: 0 (no keepalives) or 3 to 65535 seconds (RFC 4271 4.2)",
         ),
         (
+            "bgp: { neighbors: { 192.0.2.2: { asn: 1, send-hold-time: 9 } } }",
+            "'9' is not a send hold time: 0 (none) or 10 to 65535 seconds",
+        ),
+        (
+            "bgp: { neighbors: { 192.0.2.2: { asn: 1, role: boss } } }",
+            "'boss' is not one of provider, customer, peer, rs-server, rs-client",
+        ),
+        (
             "bgp: { neighbors: { 192.0.2.2: {} } }",
             "`asn` is missing",
         ),
@@ -232,6 +240,18 @@ def test_one_value_written_in_two_ways_is_refused() -> None:
         (
             "bgp: { distance: { external: 0 } }",
             "'0' is not an administrative distance (1 to 255)",
+        ),
+        (
+            "bgp: { neighbors: { 192.0.2.2: { asn: 1, send-hold-time: 90 } } }",
+            "`send-hold-time` must be more than the hold time, 90 (RFC 9687)",
+        ),
+        (
+            "bgp: { neighbors: { 192.0.2.2: { asn: 1, role-strict: true } } }",
+            "`role-strict` needs a `role`",
+        ),
+        (
+            "bgp: { neighbors: { 192.0.2.2: { asn: 65001, role: peer } } }",
+            "`role` is for external sessions (RFC 9234)",
         ),
         (
             "bgp: { neighbors: { '2001:db8::2': { asn: 1, extended-next-hop: true } } }",

@@ -39,6 +39,10 @@ pub fn exportable<A: Addr>(
         if info.summary.well_known & barred != 0 {
             return None; // RFC 1997
         }
+        let role = terms.role.filter(|_| terms.ebgp);
+        if role.is_some_and(|role| !role.may_tell(info.summary.otc)) {
+            return None; // RFC 9234 5, egress 2
+        }
         info.summary.origin
     } else {
         origin(t, e, info.kind, &set.key)?

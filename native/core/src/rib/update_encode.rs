@@ -5,6 +5,7 @@ use super::infos::Info;
 use super::source::Kind;
 use crate::prefix::{Addr, Ip, Prefix};
 use crate::wire::attributes::{self, push};
+use crate::wire::role::Role;
 use crate::wire::{as_path, code, FLAG_EXTENDED, FLAG_OPTIONAL, FLAG_TRANSITIVE};
 
 const HEADER: usize = 19;
@@ -59,6 +60,8 @@ pub struct ExportTerms {
     pub extended_next_hop: bool,
     /// RFC 7311 3.2: AIGP may be told.
     pub aigp: bool,
+    /// Ours (RFC 9234).
+    pub role: Option<Role>,
     /// What iBGP peers are told of a route that came without LOCAL_PREF.
     pub default_local_pref: u32,
 }
@@ -143,9 +146,13 @@ pub fn encode_attributes(
         push(out, FLAG_TRANSITIVE, code::LOCAL_PREF, &pref.to_be_bytes());
     }
     let mut as4 = as4.filter(|_| !terms.four_octet_as);
+    let mut mark = terms.ebgp && !info.summary.otc && terms.role.is_some_and(Role::marks);
     for (flags, kind, value) in attributes::iter(&info.attributes) {
         if kind > code::AS4_PATH {
             push_as4(&mut as4, out);
+        }
+        if kind > code::OTC && std::mem::take(&mut mark) {
+            push_otc(terms, out);
         }
         match kind {
             code::ORIGIN | code::AS_PATH | code::MED | code::LOCAL_PREF => {}
@@ -158,7 +165,16 @@ pub fn encode_attributes(
         }
     }
     push_as4(&mut as4, out);
+    if mark {
+        push_otc(terms, out);
+    }
     ours
+}
+
+/// RFC 9234 5, egress 1.
+fn push_otc(terms: &ExportTerms, out: &mut Vec<u8>) {
+    let flags = FLAG_OPTIONAL | FLAG_TRANSITIVE;
+    push(out, flags, code::OTC, &terms.local_asn.to_be_bytes());
 }
 
 /// RFC 7311 3.4: whoever makes himself the next hop adds his way to the one that he was told.

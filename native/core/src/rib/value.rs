@@ -64,7 +64,7 @@ pub fn attributes_value(block: &[u8], next_hop: Ip, link_local: u128) -> Value {
         None => Value::Null,
     };
     let unknown = attributes::iter(block)
-        .filter(|a| !matches!(a.1, 1..=10 | 16 | 26 | 32))
+        .filter(|a| !matches!(a.1, 1..=10 | 16 | 26 | 32 | 35))
         .map(|(f, c, v)| Value::List(vec![int(f), int(c), text(hex(v))]))
         .collect();
     Value::Map(vec![
@@ -120,6 +120,7 @@ pub fn attributes_value(block: &[u8], next_hop: Ip, link_local: u128) -> Value {
             "aigp",
             attributes::aigp(block).map_or(Value::Null, Value::Unsigned),
         ),
+        ("otc", four(code::OTC)),
         ("unknown", Value::List(unknown)),
     ])
 }

@@ -142,6 +142,7 @@ pub const ROWS: &[Row] = &[
         TreatAsWithdraw,
         "8092 6"
     ),
+    row!(code::OTC, OPT_TRANS, check_four, TreatAsWithdraw, "9234 5"),
 ];
 
 /// RFC 7607 2: AS 0 makes these malformed, by the subcode of the `Err`; what follows is the row's (RFC 7606 7, RFC 6793 6).

@@ -5,6 +5,7 @@ use super::attribute_rows::{
     aigp_tlv, check_zero, FLAGS_ERROR, LENGTH_ERROR, MALFORMED_LIST, OPT_TRANS, ROWS, UNRECOGNIZED,
 };
 use super::framer::Notification;
+use super::role::{Ingress, Role};
 use super::{as_path, code, AS_TRANS, FLAG_EXTENDED, FLAG_OPTIONAL, FLAG_PARTIAL, FLAG_TRANSITIVE};
 use crate::prefix::Ip;
 
@@ -39,6 +40,8 @@ pub struct Terms {
     pub aigp: bool,
     /// Families whose NLRI may have next hops of IPv6 although it is IPv4 (RFC 8950).
     pub extended_next_hop: Vec<(u16, u8)>,
+    /// Ours (RFC 9234); `None`: routes are taken whatever OTC says.
+    pub role: Option<Role>,
 }
 
 impl Terms {
@@ -71,6 +74,23 @@ pub struct Summary {
     pub origin: u8,
     pub well_known: u8,
     pub aigp: bool,
+    /// Only to Customer (RFC 9234 5).
+    pub otc: bool,
+}
+
+/// Why a well-formed route is not taken.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Refusal {
+    /// RFC 4271 9.1.2.
+    OwnAs = 0,
+    /// RFC 4456 8.
+    OwnOriginator = 1,
+    /// RFC 9234 5.
+    OtcLeak = 2,
+}
+
+impl Refusal {
+    pub const NAMES: [&'static str; 3] = ["own-as", "own-originator", "otc-leak"];
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
@@ -90,8 +110,8 @@ pub struct Block {
     pub mp_unreach: Option<(usize, usize)>,
     pub seen_origin: bool,
     pub seen_path: bool,
-    /// RFC 4271 9.1.2 and RFC 4456 8: the route has been here before.
-    pub looped: bool,
+    /// The first reason found.
+    pub refused: Option<Refusal>,
     /// The block held attributes at all.
     pub any: bool,
 }
@@ -229,8 +249,16 @@ fn canonical(data: &[u8], terms: &Terms, found: &Found, block: &mut Block, out: 
         && value(code::AGGREGATOR)
             .is_none_or(|v| u32::from(u16::from_be_bytes([v[0], v[1]])) == AS_TRANS);
     let s = &mut block.summary;
+    let otc = value(code::OTC).map(be32);
+    let ingress = terms.role.filter(|_| terms.ebgp());
+    let ingress = ingress.map_or(Ingress::AsItCame, |role| role.ingress(otc, terms.peer_asn));
+    let mut mark = ingress == Ingress::Marked;
+    s.otc = otc.is_some() || mark;
     for &(kind, flags, start, end) in found {
         let v = &data[start..end];
+        if kind > code::OTC && std::mem::take(&mut mark) {
+            push(out, OPT_TRANS, code::OTC, &terms.peer_asn.to_be_bytes());
+        }
         match kind {
             code::ORIGIN => {
                 s.origin = v[0];
@@ -245,10 +273,10 @@ fn canonical(data: &[u8], terms: &Terms, found: &Found, block: &mut Block, out: 
                     if let Some(as4) = value(code::AS4_PATH).filter(|_| as4_valid) {
                         wide = as_path::merge_as4(&wide, as4);
                     }
-                    path_summary(&wide, terms, s, &mut block.looped);
+                    path_summary(&wide, terms, s, &mut block.refused);
                     push(out, flags, kind, &wide);
                 } else {
-                    path_summary(v, terms, s, &mut block.looped);
+                    path_summary(v, terms, s, &mut block.refused);
                     push(out, flags, kind, v);
                 }
             }
@@ -281,7 +309,9 @@ fn canonical(data: &[u8], terms: &Terms, found: &Found, block: &mut Block, out: 
             }
             code::ORIGINATOR_ID => {
                 s.originator_id = Some(be32(v));
-                block.looped |= be32(v) == terms.local_router_id;
+                if be32(v) == terms.local_router_id {
+                    block.refused.get_or_insert(Refusal::OwnOriginator);
+                }
                 push(out, flags, kind, v);
             }
             code::CLUSTER_LIST => {
@@ -299,12 +329,20 @@ fn canonical(data: &[u8], terms: &Terms, found: &Found, block: &mut Block, out: 
             _ => push(out, flags, kind, v),
         }
     }
+    if mark {
+        push(out, OPT_TRANS, code::OTC, &terms.peer_asn.to_be_bytes());
+    }
+    if ingress == Ingress::Leak {
+        block.refused.get_or_insert(Refusal::OtcLeak);
+    }
 }
 
-fn path_summary(path: &[u8], terms: &Terms, s: &mut Summary, looped: &mut bool) {
+fn path_summary(path: &[u8], terms: &Terms, s: &mut Summary, refused: &mut Option<Refusal>) {
     s.path_len = as_path::length(path);
     s.neighbor_as = as_path::neighbor(path);
-    *looped |= as_path::contains(path, terms.local_asn);
+    if as_path::contains(path, terms.local_asn) {
+        *refused = Some(Refusal::OwnAs);
+    }
 }
 
 /// One attribute with its header; the long length form only where it is needed.

@@ -6,6 +6,7 @@ pub mod attributes;
 pub mod communities;
 pub mod framer;
 pub mod mrt;
+pub mod role;
 pub mod update;
 
 /// Path attribute type codes (IANA).
@@ -27,6 +28,7 @@ pub mod code {
     pub const AS4_AGGREGATOR: u8 = 18;
     pub const AIGP: u8 = 26;
     pub const LARGE_COMMUNITIES: u8 = 32;
+    pub const OTC: u8 = 35;
 }
 
 pub const FLAG_OPTIONAL: u8 = 0x80;

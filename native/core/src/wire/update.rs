@@ -1,7 +1,7 @@
 //! UPDATE messages to canonical changes (RFC 4271 4.3, RFC 4760, RFC 7606). Pure: no table is touched here.
 
 use super::attribute_rows::OPTIONAL_ERROR;
-use super::attributes::{self, Block, Disposition, Fault, NextHop, Summary, Terms};
+use super::attributes::{self, Block, Disposition, Fault, NextHop, Refusal, Summary, Terms};
 use super::framer::{Notification, HEADER};
 use crate::prefix::{Addr, Ip, Prefix};
 
@@ -37,7 +37,7 @@ pub struct Changes {
     pub announced: u32,
     pub withdrawn: u32,
     /// Announcements turned into withdrawals because the path loops (RFC 4271 9.1.2, RFC 4456 8).
-    pub looped: u32,
+    pub refused: [u32; Refusal::NAMES.len()],
     pub error: Option<Notification>,
 }
 
@@ -116,7 +116,7 @@ fn message(
         )?;
     }
     let mut treat_as_withdraw =
-        worst.is_some_and(|w| w >= Disposition::TreatAsWithdraw) || block.looped;
+        worst.is_some_and(|w| w >= Disposition::TreatAsWithdraw) || block.refused.is_some();
     let announces = !nlri.is_empty() || block.mp_reach.is_some();
     if announces && !(block.seen_origin && block.seen_path) {
         treat_as_withdraw = true; // RFC 7606 3 d
@@ -142,8 +142,8 @@ fn message(
         c.arena.truncate(start);
     }
     let n = (c.v4.len() + c.v6.len() - before) as u32;
-    if treat_as_withdraw && block.looped {
-        c.looped += n;
+    if let Some(reason) = block.refused {
+        c.refused[reason as usize] += n;
     }
     Ok(())
 }

@@ -125,6 +125,7 @@ impl Engine {
             families: vec![(1, 1, false)],
             aigp: false,
             extended_next_hop: Vec::new(),
+            role: None,
         };
         let mut body = (withdrawn.len() as u16).to_be_bytes().to_vec();
         body.extend_from_slice(withdrawn);

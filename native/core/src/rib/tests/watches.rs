@@ -186,6 +186,7 @@ fn another_group_for_the_same_path_is_news_to_a_watch_and_none_to_peers() {
         max_message: 4096,
         extended_next_hop: false,
         aigp: false,
+        role: None,
         default_local_pref: 100,
     };
     let x = e.export_open(reader, terms, ourselves);
