@@ -12,7 +12,7 @@ import signal
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 import structlog
 
@@ -26,6 +26,7 @@ from routingd.controller import SOCKET_NAME, Controller
 from routingd.embedded import EmbeddedAgent
 from routingd.identity import AlreadyRunningError, RunLock, choose
 from routingd.plan import plan
+from routingd.reference_engine import ReferenceWithBytes
 
 log = structlog.get_logger("routingd")
 
@@ -102,7 +103,9 @@ async def serve(options: Options, loaded: Loaded, level: str) -> int:
 
     chosen = choose(options.state_dir)
     router = plan(loaded, random.Random())
-    engine = Engine(router_id=router.router_id, asn=router.asn, digest_key=chosen.digest_key, seed=secrets.randbits(64))
+    # The reference has the native engine's interface; tests/rib/test_reference.py holds it to the stub
+    build = cast("type[Engine]", ReferenceWithBytes) if loaded.config.router.engine == "reference" else Engine
+    engine = build(router_id=router.router_id, asn=router.asn, digest_key=chosen.digest_key, seed=secrets.randbits(64))
     controller = Controller(router, engine, chosen, fatal)
     await controller.start(options.run_dir)
     embedded = [

@@ -19,6 +19,7 @@ from routingd.config.values import (
     Asn,
     DeviceName,
     Distance,
+    EngineName,
     FileName,
     Flag,
     InterfaceAddress,
@@ -69,6 +70,9 @@ class Router(Model):
     """Identifier in every protocol (RFC 6286); by custom the loopback's IPv4 address."""
     asn: Asn
     """The router's own AS number."""
+    engine: EngineName = "native"
+    """The RIB: `native`, or `reference`, the same in plain Python, which computes everything anew after each change:
+    for teaching, debugging and comparing, with hundreds of routes."""
 
 
 class Ncp(Model):

@@ -312,6 +312,9 @@ Password = Annotated[str, PlainValidator(parse_password), *_schema("text", type=
 Accept = Annotated[str | None, PlainValidator(parse_accept), *_schema("`accept` or nothing", enum=["accept", None])]
 LOG_LEVELS: Final = ("debug", "info", "warning", "error")
 LogLevel = Annotated[str, PlainValidator(one_of(*LOG_LEVELS)), *_schema(", ".join(LOG_LEVELS), enum=list(LOG_LEVELS))]
+EngineName = Annotated[
+    str, PlainValidator(one_of("native", "reference")), *_schema("native, reference", enum=["native", "reference"])
+]
 LogFormat = Annotated[str, PlainValidator(one_of("text", "json")), *_schema("text, json", enum=["text", "json"])]
 REDISTRIBUTED: Final = ("connected", "static")
 BGP_ROLES: Final = ("provider", "customer", "peer", "rs-server", "rs-client")

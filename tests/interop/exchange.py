@@ -72,14 +72,14 @@ class Exchange:
         return passed | {(NETWORKS[of], own)}
 
 
-def configuration(*, peer_asn: int) -> dict[str, Any]:
+def configuration(*, peer_asn: int, engine: str = "native") -> dict[str, Any]:
     both = {"import": "accept", "export": "accept"}
     neighbors: dict[str, Any] = {}
     for of, name in ((4, "ipv4-unicast"), (6, "ipv6-unicast")):
         neighbors[PEER[of]] = {"asn": peer_asn, "next-hop-self": True, "families": {name: both}}
         neighbors[FEEDER[of]] = {"asn": FEEDER_ASN, "families": {name: {"import": "accept"}}}
     return {
-        "router": {"name": "r1", "router-id": "10.255.0.1", "asn": ASN},
+        "router": {"name": "r1", "router-id": "10.255.0.1", "asn": ASN, "engine": engine},
         "ncps": {"ncp1": {"embedded": True}},
         "interfaces": {
             "ncp1/eth0": {"addresses": [f"{US[4]}/24", f"{US[6]}/64"]},
@@ -90,13 +90,13 @@ def configuration(*, peer_asn: int) -> dict[str, Any]:
     }
 
 
-def start(lab: Lab, daemon: type[Peer], *, ebgp: bool, prefixes: int = 400) -> Exchange:
+def start(lab: Lab, daemon: type[Peer], *, ebgp: bool, prefixes: int = 400, engine: str = "native") -> Exchange:
     """Everything up, sessions established, the tables on their way."""
     boxes = {name: lab.box(name) for name in ("r1", "peer", "feeder")}
     lab.link(boxes["r1"], "eth0", boxes["peer"], "eth0", b_addresses=[f"{PEER[4]}/24", f"{PEER[6]}/64"])
     lab.link(boxes["r1"], "eth1", boxes["feeder"], "eth0", b_addresses=[f"{FEEDER[4]}/24", f"{FEEDER[6]}/64"])
     peer_asn = PEER_ASN if ebgp else ASN
-    router = Router(lab, configuration(peer_asn=peer_asn), {"ncp1": boxes["r1"]})
+    router = Router(lab, configuration(peer_asn=peer_asn, engine=engine), {"ncp1": boxes["r1"]})
     announce = [a for a in ANNOUNCED if ebgp or not a.path]
     neighbors = [Neighbor(US[of], ASN, PEER[of], families=(of,)) for of in (4, 6)]
     peer = daemon(boxes["peer"], PeerConfig(peer_asn, PEER[4], neighbors, announce))
@@ -118,9 +118,11 @@ def start(lab: Lab, daemon: type[Peer], *, ebgp: bool, prefixes: int = 400) -> E
     return Exchange(router, peer, feeders[4], table, ebgp)
 
 
-def tables_cross_both_ways(lab: Lab, daemon: type[Peer], *, ebgp: bool) -> None:
+def tables_cross_both_ways(
+    lab: Lab, daemon: type[Peer], *, ebgp: bool, prefixes: int = 400, engine: str = "native"
+) -> None:
     """Sets of (prefix, attributes) at both ends, both families."""
-    made = start(lab, daemon, ebgp=ebgp)
+    made = start(lab, daemon, ebgp=ebgp, prefixes=prefixes, engine=engine)
     for of in (4, 6):
         made.loc_rib_must_be(of)
         made.peer_must_hold(of)

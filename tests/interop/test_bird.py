@@ -22,3 +22,7 @@ def test_a_killed_peer_takes_only_its_routes_and_comes_back(lab: Lab) -> None:
 
 def test_a_restarted_session_has_the_same_tables(lab: Lab) -> None:
     exchange.a_restarted_session_has_the_same_tables(lab, Bird)
+
+
+def test_the_reference_engine_runs_the_router_as_well(lab: Lab) -> None:
+    exchange.tables_cross_both_ways(lab, Bird, ebgp=True, prefixes=40, engine="reference")

@@ -35,5 +35,5 @@ def test_the_json_schema_has_the_keys_of_the_file() -> None:
     assert schema["additionalProperties"] is False
     assert set(schema["required"]) == {"router"}
     router = schema["$defs"]["Router"]
-    assert set(router["properties"]) == {"name", "router-id", "asn"}
+    assert set(router["properties"]) == {"name", "router-id", "asn", "engine"}
     assert router["properties"]["asn"]["maximum"] == 4294967295
