@@ -42,6 +42,10 @@ class Up:
     open_export: Callable[[Engine, Family], None]
     readers: dict[Family, Consumer[Engine]] = field(default_factory=dict)
     end_of_rib_sent: set[Family] = field(default_factory=set)
+    refresh_due: set[Family] = field(default_factory=set)
+    """To be told again, once what waits has gone: a withdrawal among it would not come again."""
+    refreshing: set[Family] = field(default_factory=set)
+    """BoRR sent, EoRR not yet (RFC 7313)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +56,19 @@ class Exported:
     """Whole UPDATE messages; none where a stretch of the table held nothing for this peer."""
     backlog: int
     updates: int
+    begun: bool = False
+    """The Adj-RIB-Out starts again behind this."""
 
 
 def read_export(up: Up, family: Family, engine: Engine) -> Exported | None:
     """On the engine's thread: the next UPDATEs, how many, and how much is left."""
     consumer = up.membership.consumers[family]
     told = engine.export_read(consumer, EXPORT_ROUTES)
+    if told is None and family in up.refresh_due:
+        up.refresh_due.discard(family)
+        engine.export_close(consumer)
+        up.open_export(engine, family)
+        return Exported(b"", engine.export_backlog(up.membership.consumers[family]), 0, begun=True)
     if told is None:
         return None
     data, updates = told

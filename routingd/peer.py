@@ -22,7 +22,7 @@ from native import Changes, Engine, Updates
 from protocols import effects
 from protocols.bgp.errors import Cease, CeaseSubcode
 from protocols.bgp.family import AFI_IPV6, Family, family_name
-from protocols.bgp.messages import MessageType
+from protocols.bgp.messages import MessageType, RefreshSubtype, RouteRefreshMessage
 from protocols.bgp.session import Session
 from routingd.boxes import Place
 from routingd.engine_thread import EngineThread
@@ -364,24 +364,33 @@ class Peer:
     def _export(self, up: Up, family: Family, read: Exported) -> None:
         if self.up is not up:
             return
-        if not read.backlog:
-            up.end_of_rib_sent.add(family)
+        if read.begun:
+            up.end_of_rib_sent.discard(family)
+            self._refresh_marker(up, family, RefreshSubtype.BEGIN)
+            up.refreshing.add(family)
         if read.data:
             self.session.counters.sent(MessageType.UPDATE, len(read.data), read.updates)
             self._send(up.conn, read.data)
-            self._arm()
+        if not read.backlog and not read.begun:
+            up.end_of_rib_sent.add(family)
+            if family in up.refreshing:
+                up.refreshing.discard(family)
+                self._refresh_marker(up, family, RefreshSubtype.END)
+        self._arm()
         self._read_exports()
 
+    def _refresh_marker(self, up: Up, family: Family, subtype: RefreshSubtype) -> None:
+        """RFC 7313 4: only to a peer that follows them."""
+        if up.agreed.enhanced_refresh:
+            message = RouteRefreshMessage(*family, subtype).encode()
+            self.session.counters.sent(MessageType.ROUTE_REFRESH, len(message))
+            self._send(up.conn, message)
+
     def _refresh(self, family: Family) -> None:
-        """RFC 2918 4: the whole Adj-RIB-Out of one family again, from a fresh cursor."""
+        """RFC 2918 4: the whole Adj-RIB-Out of one family again, from a fresh cursor, behind what waits."""
         up = self.up
-        if up is None or family not in up.readers:
+        if up is None or family not in up.readers or family in up.refresh_due:
             return
-        up.readers.pop(family).close()
-        up.end_of_rib_sent.discard(family)
-
-        def reopen(engine: Engine) -> None:
-            engine.export_close(up.membership.consumers[family])
-            up.open_export(engine, family)
-
-        self._engine.post(reopen, lambda _: self._export_families(up, [family]))
+        up.refresh_due.add(family)
+        if up.readers[family].waiting:
+            up.readers[family].request(partial(read_export, up, family))

@@ -14,6 +14,7 @@ import native
 from protocols.bgp.capabilities import (
     BgpRole,
     Capability,
+    EnhancedRouteRefresh,
     ExtendedMessage,
     ExtendedNextHop,
     FourOctetAs,
@@ -48,6 +49,8 @@ class Agreed:
     """Longest message it takes."""
     extended_next_hop: tuple[Family, ...] = ()
     """Families whose next hops may be IPv6 although their prefixes are not (RFC 8950)."""
+    enhanced_refresh: bool = False
+    """The peer follows markers around a refresh (RFC 7313 4: it says so for itself; we do not)."""
     role: Role | None = None
     """Ours (RFC 9234), whether the peer told its own or not."""
 
@@ -80,6 +83,7 @@ class Agreed:
             "keepalive": self.keepalive_interval,
             "four_octet_as": self.four_octet_as,
             "route_refresh": self.route_refresh,
+            "enhanced_refresh": self.enhanced_refresh,
             "families": [family_name(*f) for f in self.families],
             "extended_next_hop": [family_name(*f) for f in self.extended_next_hop],
             "max_message_receive": self.max_receive,
@@ -125,6 +129,7 @@ def negotiate(config: PeerConfig, offered: Sequence[Capability], received: Open)
         four_octet_as=_has(offered, FourOctetAs) and _has(received.capabilities, FourOctetAs),
         families=_agree_families(offered, received),
         route_refresh=_has(offered, RouteRefresh) and _has(received.capabilities, RouteRefresh),
+        enhanced_refresh=_has(received.capabilities, EnhancedRouteRefresh),
         # RFC 8654 4: each direction depends on what its receiver advertised, not on both.
         max_receive=MAX_EXTENDED_MESSAGE if _has(offered, ExtendedMessage) else MAX_MESSAGE,
         max_send=MAX_EXTENDED_MESSAGE if _has(received.capabilities, ExtendedMessage) else MAX_MESSAGE,

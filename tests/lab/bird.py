@@ -131,6 +131,10 @@ class Bird(Peer):
         found = re.search(r"(\d+) of \d+ routes for (\d+) networks", self.ask(f"show route table master{of} count"))
         return int(found.group(2)) if found else 0
 
+    def ask_again(self, neighbor: str) -> None:
+        """ROUTE-REFRESH (RFC 2918) of what the neighbour tells."""
+        self.ask(f"reload in {self.neighbor(neighbor).name}")
+
     def only_to_customer(self, where: str) -> int | None:
         """OTC of its path for an IPv4 prefix (RFC 9234); -1 where it has no path."""
         told = run(["birdc", "-r", "-s", str(self.socket), *f"show route {where} all".split()], check=False)

@@ -160,6 +160,10 @@ class Frr(Peer):
         """FRR gives every route it originates a MED: its IGP metric, 0."""
         return {(p, a._replace(med=a.med or 0)) for p, a in super().announced(neighbor, of, next_hop=next_hop)}
 
+    def ask_again(self, neighbor: str) -> None:
+        """ROUTE-REFRESH (RFC 2918) of what the neighbour tells."""
+        self._ask(f"clear bgp {neighbor} soft in")
+
     def only_to_customer(self, where: str) -> int | None:
         """OTC of its path for an IPv4 prefix (RFC 9234); -1 where it has no path."""
         paths = self._json(f"show bgp ipv4 unicast {where} json").get("paths", [])
