@@ -41,13 +41,13 @@ PEERS = (
 TYING_PEERS = (
     PeerConfig("a", "10.0.0.2", 65001, "1.1.1.1", add_path=True),
     PeerConfig("b", "10.0.0.3", 65001, "1.1.1.1", aigp=True),
-    PeerConfig("c", "10.0.1.3", 65002, "1.1.1.1"),
+    PeerConfig("c", "10.0.1.3", 65002, "1.1.1.1", aigp=True),
     PeerConfig("d", "2001:db8:1::3", 65002, "1.1.1.3", ncp="ncp1", port="eth0", extended=True),
     PeerConfig("e", "10.0.1.4", 65000, "1.1.1.4", aigp=True),
     PeerConfig("f", "10.0.1.5", 65000, "1.1.1.4", add_path=True),
     PeerConfig("j", "10.0.1.5", 65001, "1.1.1.1"),
     PeerConfig("k", "10.0.0.2", 65000, "1.1.1.1"),
-    PeerConfig("l", "10.0.0.9", 65001, "1.1.1.9", role=0),
+    PeerConfig("l", "10.0.0.9", 65001, "1.1.1.9", aigp=True, role=0),
 )
 AS_PATHS = (
     "65001", "65001 65002", "65002", "65002 65001", "65002 {1,2,3}", "{7,8}", "", "(65010) 65001", "65001 65000",
@@ -86,8 +86,8 @@ def link_bandwidth(kind: int, bandwidth: float) -> str:
 
 
 BANDWIDTHS: tuple[list[str], ...] = (
-    [], [], [link_bandwidth(0x40, 1e6)], [link_bandwidth(0x40, 1e6)], [link_bandwidth(0x00, 2.5e6)],
-    [link_bandwidth(0x40, 2.6e6)], [link_bandwidth(0x40, 1e9)], ["0002fde800000001", link_bandwidth(0x40, 3e6)],
+    *([[link_bandwidth(0x40, 1e6)], [link_bandwidth(0x00, 1.9e6)], [link_bandwidth(0x40, 2.9e6)]] * 4),
+    [], [], [link_bandwidth(0x40, 1e9)], ["0002fde800000001", link_bandwidth(0x40, 1e6)],
     [link_bandwidth(0x40, 0.0)], [link_bandwidth(0x40, float("inf"))],
     [link_bandwidth(0x40, float("nan"))], [link_bandwidth(0x40, -1.0), link_bandwidth(0x40, 1e6)],
 )  # fmt: skip
@@ -119,7 +119,9 @@ def attribute_rows(next_hop: str) -> st.SearchStrategy[dict[str, Any]]:
             "communities": st.sampled_from(([], [], ["65001:1"], ["65535:65281"], ["65001:7", "65535:65282"])),
             "originator_id": st.sampled_from((None, None, "1.1.1.1", "1.1.1.9", "9.9.9.9")),
             "cluster_list": st.sampled_from(([], [], ["1.0.0.1"], ["1.0.0.1", "1.0.0.2"])),
-            "extended_communities": st.sampled_from((*BANDWIDTHS[1:4], ["0002fde800000001", "4302fde800000001"])),
+            "extended_communities": st.sampled_from(
+                ([], [], *BANDWIDTHS[:3], ["0002fde800000001", "4302fde800000001"])
+            ),
             "large_communities": st.sampled_from(([], [], ["4200000000:1:2"])),
             "aigp": seldom(None, 0, 5, 10),
             "otc": seldom(None, 65001, 65002, 65009),
@@ -142,7 +144,7 @@ def tying_rows(next_hop: str) -> st.SearchStrategy[dict[str, Any]]:
             "originator_id": st.sampled_from((None, "1.1.1.1", "1.1.1.4")),
             "cluster_list": st.sampled_from(([], ["1.0.0.1"])),
             "extended_communities": st.sampled_from(BANDWIDTHS),
-            "aigp": seldom(None, None, None, None, None, 0, 5, 10, 2**64 - 5),
+            "aigp": seldom(None, 0, 0, 5, 10, 2**64 - 5),
             "otc": seldom(None, 65001),
         }
     )
