@@ -7,13 +7,14 @@ from typing import Any
 import pytest
 
 import native
-from tests.props.comparing import compare, compare_tables
+from tests.props.comparing import compare, compare_tables, watchable
 from tests.props.pair import Pair
 from tests.props.peers import IPV4, PeerConfig, Terms, prefix
 from tests.props.update_bytes import announcement, attribute, attributes, nlri, packed, update
 from tests.rib.building import attributes_row
 
-WHERE = prefix("203.0.113.0/24")
+WHERE_TEXT = "203.0.113.0/24"
+WHERE = prefix(WHERE_TEXT)
 EXTERNAL = PeerConfig("a", "10.0.0.2", 65001, "1.1.1.1")
 
 
@@ -178,3 +179,27 @@ def test_deferred_work_ends_wherever_it_stood_when_more_came(pair: Pair, budget:
         pair.native.step(budget)
     pair.settle()
     compare_tables(pair, [WHERE], [])
+
+
+def test_a_watcher_hears_of_another_group_for_the_same_path(pair: Pair) -> None:
+    """The best path stays what it is; a member beside it comes, and the group is another one."""
+    pair.call("set_options", multipath_ebgp=2)
+    announced(pair, attributes_row("10.0.0.1"))
+    watches = [pair.open_watch(1, initial=initial, before=watchable(pair, 1, {})) for initial in (True, False)]
+    for consumer in watches:
+        compare(pair, consumer)
+    announced(pair, attributes_row("10.0.0.3"), PeerConfig("b", "10.0.0.3", 65001, "1.1.1.2"))
+    for consumer in watches:
+        compare(pair, consumer)
+        assert WHERE_TEXT in consumer.native_told.routes
+
+
+def test_a_next_hop_that_is_only_a_link_is_shown_as_it_was_told_and_used_on_the_port_of_the_peer(pair: Pair) -> None:
+    """RFC 2545 3: some send the unspecified address where they have no global one."""
+    config = PeerConfig("l", "fe80::7", 65001, "1.1.1.7", ncp="ncp1", port="eth0", extended=True)
+    announced(pair, attributes_row("::", link_local="fe80::7"), config)
+    compare_tables(pair, [WHERE], [])
+    found = pair.native.lookup(WHERE)
+    assert found is not None
+    assert found["paths"][0]["attributes"]["next_hop"] == "::"
+    assert [(member["port"], member["gateway"]) for member in found["group"]["members"]] == [("eth0", "fe80::7")]
