@@ -29,11 +29,6 @@ class OptionRules(Machine):
         self.pair.call("set_time", max(0, self.seconds + more))
         self.seconds += max(0, more)
 
-    @rule(budget=st.integers(1, 9))
-    def step_a_little(self, budget: int) -> None:
-        self.pair.native.step(budget)
-        self.settled = False
-
 
 @dataclass
 class Leak:

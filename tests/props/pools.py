@@ -230,6 +230,7 @@ def some_criteria(draw: st.DrawFn) -> dict[str, Any]:
     """Of a query, without the family: few at once, or nothing would be found."""
     possible: dict[str, st.SearchStrategy[Any]] = {
         "within": some_prefix,
+        "after": some_prefix,
         "protocols": some_protocols,
         "source": st.integers(1, 12),
         "communities": st.sampled_from(COMMUNITIES),

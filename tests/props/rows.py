@@ -62,10 +62,11 @@ def pages(engine: Any, afi: int, instance: int) -> list[dict[str, Any]]:
     return sorted((listed(row, keys) for row in rows), key=lambda row: str(row["prefix"]))
 
 
-def query_pages(engine: Any, afi: int, limit: int, **criteria: Any) -> list[dict[str, Any]]:
+def query_pages(
+    engine: Any, afi: int, limit: int, *, after: tuple[bytes, int] | None = None, **criteria: Any
+) -> list[dict[str, Any]]:
     """All pages of ``query`` joined, each held to what a page promises."""
     rows: list[dict[str, Any]] = []
-    after = None
     keys = group_keys(engine)
     for _ in range(ENDS):
         part, after = engine.query(afi, after=after, limit=limit, **criteria)

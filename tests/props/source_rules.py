@@ -70,6 +70,11 @@ class PeerRules(Machine):
         self.pair.withdraw(peer.number, peer.config, family, path_id)
         self.done(settle)
 
+    @rule(budget=st.integers(1, 9))
+    def step_a_little(self, budget: int) -> None:
+        self.pair.native.step(budget)
+        self.settled = False
+
 
 class LocalRules(Machine):
     @rule(
