@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from kernel.edge_sockets import Peer, connect, endpoint, listen, prepare_accepted, reset_on_close, set_peers, text_of
+from kernel.pace import Pace
 from kernel.streams import Stream
 
 _ACCEPTS_PER_SLICE: Final = 32
@@ -52,6 +53,9 @@ class StreamTable:
         self.streams: dict[int, Stream] = {}
         self.refused = 0
         """Connections from addresses that are nobody's peer."""
+        self.too_often = 0
+        """Connections of a peer that had just made too many."""
+        self._pace = Pace()
         self._events = events
         self._rng = rng
         self._loop = asyncio.get_running_loop()
@@ -121,6 +125,7 @@ class StreamTable:
         else:
             set_peers(listener.sock, list(listener.peers.values()), peers, len(local))
             listener.number, listener.peers = number, allowed
+        self._pace.keep({address for one in self._listeners.values() for address in one.peers})
         self._loop.add_reader(listener.sock, self._accept, listener)
 
     def unlisten(self, number: int) -> None:
@@ -145,8 +150,10 @@ class StreamTable:
 
     def _accepted(self, listener: _Listener, sock: socket.socket, remote: bytes) -> None:
         peer = listener.peers.get(remote)
-        if peer is None:
-            self.refused += 1
+        too_often = peer is not None and not self._pace.allows(remote, self._loop.time())
+        self.refused += peer is None
+        self.too_often += too_often
+        if peer is None or too_often:
             reset_on_close(sock)
             sock.close()
             return

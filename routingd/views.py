@@ -145,6 +145,8 @@ class Views:
             "failed": told["failed"],
             "groups": counts.get("groups", 0),
             "streams": counts.get("streams", 0),
+            "strangers": counts.get("refused", 0),
+            "too_often": counts.get("too_often", 0),
             "heartbeat": max(0.0, now - control.heard_at) if control is not None else None,
             "snapshot_agrees": feed.agrees,
             "failures": failures(feed.feed.failures),
@@ -293,7 +295,15 @@ def neighbor(peer: Peer, summary: BgpSummaryRow, described: dict[str, Any]) -> B
         "counters": messages
         | {
             name: counters[name]
-            for name in ("bytes_in", "bytes_out", "announced", "withdrawn", "connect_failures", "collisions")
+            for name in (
+                "bytes_in",
+                "bytes_out",
+                "announced",
+                "withdrawn",
+                "connect_failures",
+                "collisions",
+                "rejected",
+            )
         },
     }
 

@@ -52,6 +52,7 @@ class Questions:
             "streams": len(process.relay.table.streams),
             "keepalives": sum(stream.keepalives for stream in process.relay.table.streams.values()),
             "refused": process.relay.table.refused,
+            "too_often": process.relay.table.too_often,
             "event_overruns": process.box.observer.overruns,
             "problems": list(process.box.problems),
             "connections": process.connected_roles(),

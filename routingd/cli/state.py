@@ -162,11 +162,17 @@ def _ncp(n: Data) -> None:
             ("Snapshot", None if verdict is None else "agreed" if verdict else "count or digest differed"),
             ("Routes", f"{n['routes']} in the agent, " + ", ".join(f"{n[word]} {word}" for word in counts)),
             ("Groups", n["groups"]),
-            ("BGP streams", n["streams"]),
+            ("BGP streams", _streams(n)),
         )
     )
     for failed in n["failures"]:
         click.echo(clean(f"  {failed['prefix']}: {failed['text']} (errno {failed['errno']})"))
+
+
+def _streams(n: Data) -> str:
+    kinds = (("strangers", "of strangers"), ("too_often", "that came too often"))
+    refused = ", ".join(f"{n[key]} {kind}" for key, kind in kinds if n[key])
+    return f"{n['streams']}; reset: {refused}" if refused else str(n["streams"])
 
 
 def _agent(n: Data) -> str:

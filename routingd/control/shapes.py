@@ -288,6 +288,10 @@ class NcpRow(TypedDict):
     groups: int
     streams: int
     """BGP connections it carries."""
+    strangers: int
+    """BGP connections reset there, as no neighbor has their address."""
+    too_often: int
+    """BGP connections reset there, as their neighbor had just made too many."""
     heartbeat: float | None
     """Seconds since the last one."""
     snapshot_agrees: bool | None

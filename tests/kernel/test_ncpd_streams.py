@@ -324,3 +324,28 @@ def test_a_small_write_comes_back_as_credit_too_if_later(under_test: BoxUnderTes
     granted = under_test.controller.wait(wire.StreamCredit, timeout=20)
     assert granted.rows == [[opened.stream, 5]]
     peer.close()
+
+
+def test_a_peer_that_connects_again_and_again_is_held_back_and_taken_later(under_test: BoxUnderTest) -> None:
+    listen(under_test)
+    dial(under_test)[0].close()
+
+    def attempt() -> bool:
+        """Whether the connection stays."""
+        with under_test.dial(under_test.peer_a, "192.0.2.1") as peer:
+            peer.settimeout(0.2)
+            try:
+                return peer.recv(1) != b""
+            except TimeoutError:
+                return True
+            except ConnectionResetError:
+                return False
+
+    def flood() -> int:
+        for _ in range(20):
+            under_test.dial(under_test.peer_a, "192.0.2.1").close()
+        return int(under_test.controller.ask(1, "counts")["too_often"])
+
+    assert wait_for("connections to be too many", flood, lambda count: count > 0) > 0
+    assert under_test.controller.ask(1, "counts")["refused"] == 0
+    wait_for("it to be taken again", attempt, every=0.5)

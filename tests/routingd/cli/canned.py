@@ -427,6 +427,8 @@ def ncp_row(name: str, embedded: bool) -> NcpRow:
         "failed": 0,
         "groups": 5,
         "streams": 1,
+        "strangers": 3,
+        "too_often": 0,
         "heartbeat": 0.4,
         "snapshot_agrees": True,
         "failures": [],
