@@ -51,6 +51,7 @@ def attributes_row(next_hop: str, as_path: str = "65001", **more: Any) -> dict[s
         "extended_communities": [],
         "large_communities": [],
         "aigp": None,
+        "otc": None,
         "unknown": [],
     } | more
 
