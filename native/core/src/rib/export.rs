@@ -58,6 +58,8 @@ pub struct ExportConsumer {
     pub ourselves: Ourselves,
     cursor: Cursor,
     end_of_rib_due: bool,
+    /// What its group was told when it had last read, if it has not read since a walk for tombstones began.
+    stalled: Option<Arc<Bits>>,
 }
 
 #[derive(Default)]
@@ -147,9 +149,25 @@ impl Exports {
     pub(super) fn await_record(&self, instance: usize, afi: u16, slot: u32, pos: Pos) -> bool {
         self.consumers.iter().flatten().any(|c| {
             let group = self.groups[c.group].as_ref();
-            let told = group.is_some_and(|g| g.reads(instance, afi) && g.told.get(slot));
-            told && !before(pos, c.cursor.pos)
+            let told = |g: &Group| match &c.stalled {
+                Some(told) => told.get(slot),
+                None => g.told.get(slot),
+            };
+            group.is_some_and(|g| g.reads(instance, afi) && told(g)) && !before(pos, c.cursor.pos)
         })
+    }
+
+    /// From here on a peer that does not read knows no more than its group was told so far, whatever the others read.
+    pub(super) fn note_stalled(&mut self) {
+        for (at, g) in self.groups.iter().enumerate() {
+            let Some(g) = g else { continue };
+            let members = self.consumers.iter_mut().flatten();
+            let mut told: Option<Arc<Bits>> = None;
+            for c in members.filter(|c| c.group == at && c.stalled.is_none()) {
+                let told = told.get_or_insert_with(|| Arc::new(g.told.clone()));
+                c.stalled = Some(Arc::clone(told));
+            }
+        }
     }
 }
 
@@ -178,6 +196,7 @@ impl Engine {
                 pos,
             },
             end_of_rib_due: true,
+            stalled: None,
         }));
         (self.exports.consumers.len() - 1) as u32
     }
@@ -206,6 +225,7 @@ impl Engine {
     pub fn export_read(&mut self, consumer: u32, max: usize) -> Option<(Vec<u8>, usize)> {
         let max = max.max(1);
         let mut c = self.exports.consumers.get_mut(consumer as usize)?.take()?;
+        c.stalled = None;
         let group = self.exports.groups[c.group].as_ref();
         let place = group.map(|g| (g.instance, g.terms.afi));
         let out = place.and_then(|(instance, afi)| {

@@ -1,6 +1,6 @@
 //! Sets of small numbers: as bits, and as a list in which each stands once.
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Bits(Vec<u64>);
 
 impl Bits {

@@ -13,6 +13,7 @@ use super::memory::hashed;
 use super::options::Options;
 use super::order::Order;
 use super::originate::Kinds;
+use super::tombstones::FEW;
 use super::tracked::Tracked;
 use super::NONE;
 use crate::prefix::{Addr, Prefix};
@@ -135,7 +136,7 @@ impl<A: Addr> Table<A> {
             fib_log: Log::default(),
             rib_log: Log::default(),
             watches: 0,
-            patience: 16_384,
+            patience: FEW,
             freed: Vec::new(),
             fib_count: 0,
             fib_digest: 0,

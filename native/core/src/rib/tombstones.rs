@@ -9,7 +9,7 @@ use super::watch::Watch;
 use super::NONE;
 
 /// Fewer of them are not worth a walk.
-const FEW: usize = 16_384;
+pub const FEW: usize = 4096;
 
 /// A walk over all tables; `None` while none is needed.
 #[derive(Default)]
@@ -25,6 +25,7 @@ impl Engine {
             |i: &Instance| i.v4.tombstones() > i.v4.patience || i.v6.tombstones() > i.v6.patience;
         if self.tombstones.0.is_none() && self.instances.iter().any(many) {
             self.tombstones.0 = Some((0, 0));
+            self.exports.note_stalled();
         }
     }
 
@@ -64,12 +65,19 @@ impl Engine {
         let t = A::table_mut(&mut self.instances[instance]);
         let end = from.saturating_add(*left).min(t.entries.len());
         *left -= end - from;
+        let mut gone = false;
         for slot in from..end {
-            release(t, slot as u32, told, forwarded);
+            gone |= release(t, slot as u32, told, forwarded);
         }
-        if end < t.entries.len() {
+        let len = t.entries.len();
+        if gone {
+            // Encoded for one who has heard of the end since, it would be without an end for another
+            self.exports.forget_stretches();
+        }
+        if end < len {
             return Some(end);
         }
+        let t = A::table_mut(&mut self.instances[instance]);
         t.patience = 2 * t.tombstones() + FEW + t.populated / 2;
         // Of the records that are stale now
         self.trim_rib(instance, A::AFI);
@@ -78,21 +86,24 @@ impl Engine {
     }
 }
 
+/// Lets one slot go, if it may; true if peers can miss what is gone with it.
 fn release<A: Family>(
     t: &mut Table<A>,
     slot: u32,
     told: impl Fn(u32, Pos) -> bool,
     forwarded: impl Fn(u32) -> bool,
-) {
+) -> bool {
     let e = &mut t.entries[slot as usize];
     if e.head != NONE || e.flags & VACANT != 0 {
-        return;
+        return false;
     }
-    if e.flags & IN_RIB_LOG != 0 && !told(slot, e.rib_pos) {
+    let gone = e.flags & IN_RIB_LOG != 0 && !told(slot, e.rib_pos);
+    if gone {
         e.flags &= !IN_RIB_LOG;
     }
     if e.flags & IN_FIB_LOG != 0 && !forwarded(slot) {
         e.flags &= !IN_FIB_LOG;
     }
     t.release_if_dead(slot);
+    gone
 }

@@ -6,6 +6,7 @@ use crate::prefix::{AnyPrefix, Ip};
 use crate::rib::engine::{Engine, OtherPath};
 use crate::rib::nexthop::{Hop, SetKind};
 use crate::rib::source::{Kind, Source};
+use crate::rib::update_encode::{ExportTerms, Ourselves};
 use crate::rib::value::Value;
 use crate::wire::attributes::Terms;
 use crate::wire::update::decode;
@@ -24,6 +25,20 @@ pub fn prefix(text: &str) -> AnyPrefix {
 
 pub fn engine() -> Engine {
     Engine::new(0x0909_0909, 65000, [7; 16])
+}
+
+/// Of every session here.
+pub fn terms() -> Terms {
+    Terms {
+        peer_asn: 65001,
+        local_asn: 65000,
+        local_router_id: 0x0909_0909,
+        four_octet_as: true,
+        families: vec![(1, 1, false)],
+        aigp: false,
+        extended_next_hop: Vec::new(),
+        role: None,
+    }
 }
 
 /// Attributes of an announcement beside its next hop.
@@ -117,16 +132,6 @@ impl Engine {
     }
 
     fn update(&mut self, source: u32, withdrawn: &[u8], attributes: &[u8], announced: &[u8]) {
-        let terms = Terms {
-            peer_asn: 65001,
-            local_asn: 65000,
-            local_router_id: 0x0909_0909,
-            four_octet_as: true,
-            families: vec![(1, 1, false)],
-            aigp: false,
-            extended_next_hop: Vec::new(),
-            role: None,
-        };
         let mut body = (withdrawn.len() as u16).to_be_bytes().to_vec();
         body.extend_from_slice(withdrawn);
         body.extend_from_slice(&(attributes.len() as u16).to_be_bytes());
@@ -136,10 +141,33 @@ impl Engine {
         m.extend_from_slice(&(19 + body.len() as u16).to_be_bytes());
         m.push(2);
         m.extend_from_slice(&body);
-        let changes = decode(&m, &terms);
+        let changes = decode(&m, &terms());
         assert!(changes.error.is_none() && changes.faults.is_empty());
         self.apply(source, &changes);
     }
+}
+
+/// A peer of a group of its kind.
+pub fn export(e: &mut Engine, peer: u32) -> u32 {
+    let ourselves = Ourselves {
+        address: ip("10.0.0.254"),
+        link_local: 0,
+    };
+    let terms = ExportTerms {
+        afi: 1,
+        safi: 1,
+        ebgp: true,
+        local_asn: 65000,
+        next_hop_self: false,
+        ourselves: ourselves.shape(),
+        four_octet_as: true,
+        max_message: 4096,
+        extended_next_hop: false,
+        aigp: false,
+        role: None,
+        default_local_pref: 100,
+    };
+    e.export_open(peer, terms, ourselves)
 }
 
 fn nlri(what: &str) -> Vec<u8> {

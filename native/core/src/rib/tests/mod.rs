@@ -4,4 +4,5 @@ mod leaks;
 mod queries;
 mod selection;
 mod settling;
+mod tombstones;
 mod watches;

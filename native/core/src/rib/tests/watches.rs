@@ -2,16 +2,15 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
-use super::fixture::{engine, field, ip, number, prefix, words, Said};
+use super::fixture::{engine, export, field, number, prefix, words, Said};
 use crate::rib::criteria::Criteria;
 use crate::rib::engine::Engine;
 use crate::rib::options::Options;
 use crate::rib::query::Page;
 use crate::rib::source::Kind;
-use crate::rib::update_encode::{ExportTerms, Ourselves};
 use crate::rib::value::Value;
 
-fn read(e: &mut Engine, watch: u32) -> Vec<String> {
+pub fn read(e: &mut Engine, watch: u32) -> Vec<String> {
     let rows = e.watch_read(watch, 100).unwrap_or_default();
     rows.iter()
         .map(|r| {
@@ -89,74 +88,6 @@ fn a_route_that_leaves_what_is_watched_is_deleted() {
 }
 
 #[test]
-fn a_reader_that_reads_no_more_holds_up_no_more_than_it_knows() {
-    let mut e = engine();
-    let s = e.source(Kind::Static, 0);
-    e.blackhole(s, "9.0.0.0/8");
-    e.blackhole(s, "8.0.0.0/8");
-    let stalled = e.watch_open(0, 1, Criteria::default(), true);
-    let busy = e.watch_open(0, 1, Criteria::default(), true);
-    assert_eq!(read(&mut e, stalled), ["put 9.0.0.0/8", "put 8.0.0.0/8"]);
-    e.delete_path(s, prefix("9.0.0.0/8"));
-    // Ever new prefixes come and go
-    for n in 0..100_000u32 {
-        let what = format!("10.{}.{}.0/24", n >> 8 & 255, n & 255);
-        let what = if n < 65_536 {
-            what
-        } else {
-            what.replace("10.", "11.")
-        };
-        e.blackhole(s, &what);
-        if n % 3 == 0 {
-            e.watch_read(busy, 10);
-        }
-        e.delete_path(s, prefix(&what));
-        e.step(100);
-    }
-    // And the same ones change again and again while one reads and one does not
-    for n in 0..100_000u32 {
-        let what = if n % 2 == 0 { "9.0.0.0/8" } else { "7.0.0.0/8" };
-        e.blackhole(s, what);
-        e.watch_read(busy, 10);
-        e.delete_path(s, prefix(what));
-    }
-    e.settled();
-    let t = &e.instances[0].v4;
-    assert!(t.entries.len() < 40_000, "{} slots", t.entries.len());
-    assert!(t.rib_log.len() < 110_000, "{} records", t.rib_log.len());
-    assert!(t.freed.is_empty());
-    let told = read(&mut e, stalled);
-    assert_eq!(told, ["delete 9.0.0.0/8"]);
-    while e.watch_read(busy, 100).is_some() {}
-    assert!(e.instances[0].v4.rib_log.is_empty());
-    assert_eq!(e.instances[0].v4.prefix_count(), 1);
-}
-
-#[test]
-fn a_box_that_reads_no_more_holds_up_no_more_than_it_has() {
-    let mut e = engine();
-    let s = e.source(Kind::Static, 0);
-    e.blackhole(s, "9.0.0.0/8");
-    let stalled = e.fib_open();
-    assert_eq!(e.fib_read(stalled, 100).map(|d| d.count), Some(1));
-    e.delete_path(s, prefix("9.0.0.0/8"));
-    for n in 0..50_000u32 {
-        let what = format!("10.{}.{}.0/24", n >> 8, n & 255);
-        e.blackhole(s, &what);
-        e.delete_path(s, prefix(&what));
-        e.step(100);
-    }
-    let t = &e.instances[0].v4;
-    assert!(t.entries.len() < 40_000, "{} slots", t.entries.len());
-    assert!(t.fib_log.len() < 110_000, "{} records", t.fib_log.len());
-    let delta = e.fib_read(stalled, 100).expect("the end of a route");
-    assert_eq!((delta.count, &delta.routes[0].op[..]), (1, &[0][..]));
-    while e.fib_read(stalled, 100).is_some() {}
-    assert_eq!(e.fib_state(stalled), (true, 0, 0));
-    assert!(e.instances[0].v4.fib_log.is_empty());
-}
-
-#[test]
 fn another_group_for_the_same_path_is_news_to_a_watch_and_none_to_peers() {
     let mut e = engine();
     let s = e.source(Kind::Static, 0);
@@ -171,25 +102,7 @@ fn another_group_for_the_same_path_is_news_to_a_watch_and_none_to_peers() {
     e.announce(p, "10.0.0.0/8", "192.0.2.1", Said::default());
     e.settled();
     let w = e.watch_open(0, 1, only(Kind::Bgp), true);
-    let ourselves = Ourselves {
-        address: ip("10.0.0.254"),
-        link_local: 0,
-    };
-    let terms = ExportTerms {
-        afi: 1,
-        safi: 1,
-        ebgp: true,
-        local_asn: 65000,
-        next_hop_self: false,
-        ourselves: ourselves.shape(),
-        four_octet_as: true,
-        max_message: 4096,
-        extended_next_hop: false,
-        aigp: false,
-        role: None,
-        default_local_pref: 100,
-    };
-    let x = e.export_open(reader, terms, ourselves);
+    let x = export(&mut e, reader);
     assert_eq!(read(&mut e, w), ["put 10.0.0.0/8"]);
     assert_eq!(messages(&mut e, x), 2); // the route and the end of the table
     e.announce(q, "10.0.0.0/8", "192.0.2.2", Said::default());
@@ -209,7 +122,7 @@ fn another_group_for_the_same_path_is_news_to_a_watch_and_none_to_peers() {
     assert_eq!(read(&mut e, w), ["put 10.0.0.0/8"]);
 }
 
-fn messages(e: &mut Engine, export: u32) -> usize {
+pub fn messages(e: &mut Engine, export: u32) -> usize {
     std::iter::from_fn(|| e.export_read(export, 100))
         .map(|part| part.1)
         .sum()
