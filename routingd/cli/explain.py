@@ -177,7 +177,7 @@ def _path(path: Data, sources: dict[int, Data]) -> Iterator[str]:
         parts = [f"AS path {as_path(attributes)}", f"next hop {attributes['next_hop']}"]
         parts += [
             f"{label} {attributes[key]}"
-            for key, label in (("local_pref", "LOCAL_PREF"), ("med", "MED"), ("aigp", "AIGP"))
+            for key, label in (("local_pref", "LOCAL_PREF"), ("med", "MED"), ("aigp", "AIGP"), ("otc", "OTC"))
             if attributes.get(key) is not None
         ]
         yield f"    {', '.join(parts)}"

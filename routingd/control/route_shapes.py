@@ -35,6 +35,8 @@ class Attributes(TypedDict):
     extended_communities: list[str]
     large_communities: list[str]
     aigp: int | None
+    otc: int | None
+    """Only to Customer (RFC 9234)."""
     """Accumulated IGP metric (RFC 7311)."""
     unknown: list[list[Any]]
 

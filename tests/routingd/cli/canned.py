@@ -50,6 +50,7 @@ def attributes(as_path: str, next_hop: str, local_pref: int | None = None, med: 
         "extended_communities": [],
         "large_communities": [],
         "aigp": None,
+        "otc": None,
         "unknown": [],
     }
 
