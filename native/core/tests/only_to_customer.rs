@@ -1,6 +1,7 @@
 //! RFC 9234 5, ingress: what each role makes of a route without OTC, with the peer's, and with another's.
 
-use routing_core::wire::attributes::{Disposition, Refusal, Terms};
+use routing_core::wire::attributes::{Disposition, Terms};
+use routing_core::wire::refusal::Refusal;
 use routing_core::wire::role::Role;
 use routing_core::wire::update::{decode, Changes, WITHDRAW};
 

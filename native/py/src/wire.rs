@@ -8,8 +8,9 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList};
 use routing_core::prefix::{Addr, Ip, Prefix};
 use routing_core::rib::value::attributes_value;
-use routing_core::wire::attributes::{Refusal, Terms};
+use routing_core::wire::attributes::Terms;
 use routing_core::wire::framer::{self, Item, Notification};
+use routing_core::wire::refusal::Refusal;
 use routing_core::wire::role::Role;
 use routing_core::wire::update::{self, Change, WITHDRAW};
 

@@ -5,6 +5,7 @@ use super::attribute_rows::{
     aigp_tlv, check_zero, FLAGS_ERROR, LENGTH_ERROR, MALFORMED_LIST, OPT_TRANS, ROWS, UNRECOGNIZED,
 };
 use super::framer::Notification;
+use super::refusal::Refusal;
 use super::role::{Ingress, Role};
 use super::{as_path, code, AS_TRANS, FLAG_EXTENDED, FLAG_OPTIONAL, FLAG_PARTIAL, FLAG_TRANSITIVE};
 use crate::prefix::Ip;
@@ -76,21 +77,6 @@ pub struct Summary {
     pub aigp: bool,
     /// Only to Customer (RFC 9234 5).
     pub otc: bool,
-}
-
-/// Why a well-formed route is not taken.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Refusal {
-    /// RFC 4271 9.1.2.
-    OwnAs = 0,
-    /// RFC 4456 8.
-    OwnOriginator = 1,
-    /// RFC 9234 5.
-    OtcLeak = 2,
-}
-
-impl Refusal {
-    pub const NAMES: [&'static str; 3] = ["own-as", "own-originator", "otc-leak"];
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]

@@ -6,6 +6,7 @@ pub mod attributes;
 pub mod communities;
 pub mod framer;
 pub mod mrt;
+pub mod refusal;
 pub mod role;
 pub mod update;
 

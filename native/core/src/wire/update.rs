@@ -1,8 +1,9 @@
 //! UPDATE messages to canonical changes (RFC 4271 4.3, RFC 4760, RFC 7606). Pure: no table is touched here.
 
 use super::attribute_rows::OPTIONAL_ERROR;
-use super::attributes::{self, Block, Disposition, Fault, NextHop, Refusal, Summary, Terms};
+use super::attributes::{self, Block, Disposition, Fault, NextHop, Summary, Terms};
 use super::framer::{Notification, HEADER};
+use super::refusal::Refusal;
 use crate::prefix::{Addr, Ip, Prefix};
 
 pub const WITHDRAW: u32 = u32::MAX;
