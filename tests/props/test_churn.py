@@ -1,5 +1,7 @@
-"""Tables too large for a state machine: thousands of changes that the native engine takes in while it is at work, then one
-comparison."""
+"""Tables too large for a state machine.
+
+Thousands of changes, which the native engine takes in while it is still at work, and then one comparison.
+"""
 
 from __future__ import annotations
 
