@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import ClassVar, Final, Generic, Protocol, TypeVar
@@ -38,14 +39,14 @@ def html_table(rows: Sequence[Tabular], *, more: str = "") -> str:
     return f"<table><thead>{line(rows[0].COLUMNS, 'th')}</thead><tbody>{body}</tbody></table>{note}"
 
 
-class Rows(tuple[T, ...], Generic[T]):
-    """A tuple that shows itself as a table."""
+class Shown(ABC, Generic[T]):
+    """Shows itself as a table, in a terminal and in a notebook."""
 
     __slots__ = ()
 
+    @abstractmethod
     def _shown(self) -> tuple[Sequence[T], str]:
-        hidden = len(self) - SHOWN
-        return self[:SHOWN], f"... and {hidden:,} more" if hidden > 0 else ""
+        """The rows to show, and a word for those left out."""
 
     def __repr__(self) -> str:
         rows, more = self._shown()
@@ -56,7 +57,17 @@ class Rows(tuple[T, ...], Generic[T]):
         return html_table(rows, more=more) if rows else "<p>(nothing)</p>"
 
 
-class Paged(Generic[T]):
+class Rows(Shown[T], tuple[T, ...]):
+    """A tuple that shows itself as a table."""
+
+    __slots__ = ()
+
+    def _shown(self) -> tuple[Sequence[T], str]:
+        hidden = len(self) - SHOWN
+        return self[:SHOWN], f"... and {hidden:,} more" if hidden > 0 else ""
+
+
+class Paged(Shown[T]):
     """Rows that are fetched while they are read, from the beginning each time; the table may change between pages,
     and what comes after the last prefix read is then as it is now."""
 
@@ -76,11 +87,3 @@ class Paged(Generic[T]):
     def _shown(self) -> tuple[Sequence[T], str]:
         rows = self.first(SHOWN + 1)
         return rows[:SHOWN], "... and more" if len(rows) > SHOWN else ""
-
-    def __repr__(self) -> str:
-        rows, more = self._shown()
-        return text_table(rows, more=more) if rows else "(nothing)"
-
-    def _repr_html_(self) -> str:
-        rows, more = self._shown()
-        return html_table(rows, more=more) if rows else "<p>(nothing)</p>"

@@ -169,7 +169,7 @@ class ReferenceEngine(Said):
         initial: bool = True,
     ) -> int:
         self._instance(instance)
-        watcher = WatchConsumer(afi, criteria(protocols=protocols, within=within), instance)
+        watcher = WatchConsumer(afi, Criteria(inside(within), named(protocols)), instance)
         if not initial:
             watcher.told = watcher.wanted(self._outcome())
         number = self._number()
@@ -229,7 +229,9 @@ class ReferenceEngine(Said):
         """Rows in the order of prefixes after ``after``, never cut within a prefix; the last prefix shown where more
         follow."""
         self._instance(instance)
-        wanted = criteria(within, protocols, source, communities, as_in_path, origin_as, neighbor_as)
+        wanted = Criteria(
+            inside(within), named(protocols), source, tuple(communities), as_in_path, origin_as, neighbor_as
+        )
         outcome, make = self._outcome(), self._rows()
         rows: list[dict[str, Any]] = []
         last: Prefix | None = None
@@ -280,24 +282,12 @@ class ReferenceEngine(Said):
         return {}
 
 
-def criteria(
-    within: tuple[bytes, int] | None = None,
-    protocols: Sequence[str] = (),
-    source: int | None = None,
-    communities: Sequence[str] = (),
-    as_in_path: int | None = None,
-    origin_as: int | None = None,
-    neighbor_as: int | None = None,
-) -> Criteria:
-    return Criteria(
-        Prefix.of(*within) if within else None,
-        frozenset(map(Protocol.named, protocols)),
-        source,
-        tuple(communities),
-        as_in_path,
-        origin_as,
-        neighbor_as,
-    )
+def inside(within: tuple[bytes, int] | None) -> Prefix | None:
+    return Prefix.of(*within) if within else None
+
+
+def named(protocols: Sequence[str]) -> frozenset[Protocol]:
+    return frozenset(map(Protocol.named, protocols))
 
 
 def cursor_of_prefix(prefix: Prefix) -> int:

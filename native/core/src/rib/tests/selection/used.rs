@@ -14,34 +14,26 @@ fn tied(router_ids: &[u32]) -> Vec<Route> {
         .collect()
 }
 
-const MULTIPATH: Options = Options {
-    always_compare_med: false,
-    missing_med_as_worst: false,
-    as_path_ignore: false,
-    compare_router_id: true,
-    prefer_oldest: false,
-    default_local_pref: 100,
-    multipath_ebgp: 8,
-    multipath_ibgp: 1,
-    multipath_relax: false,
-    weighted: true,
-    backup: false,
-    resolve_via_default: true,
-};
+fn multipath() -> Options {
+    Options {
+        multipath_ebgp: 8,
+        ..Options::default()
+    }
+}
 
 #[test]
 fn members_come_in_the_order_of_the_tie_breakers_and_no_more_than_allowed() {
     let rows = tied(&[3, 1, 4, 2]);
-    assert_eq!(used(&rows, &MULTIPATH), (1, vec![3, 0, 2], None));
+    assert_eq!(used(&rows, &multipath()), (1, vec![3, 0, 2], None));
     let two = Options {
         multipath_ebgp: 2,
-        ..MULTIPATH
+        ..multipath()
     };
     assert_eq!(used(&rows, &two), (1, vec![3], None));
     let none = Options {
         multipath_ebgp: 1,
         multipath_ibgp: 9,
-        ..MULTIPATH
+        ..multipath()
     };
     assert_eq!(used(&rows, &none), (1, vec![], None));
     let internal: Vec<Route> = rows
@@ -57,12 +49,12 @@ fn age_and_router_id_order_members_only_where_they_are_compared() {
     rows[2].since = 1;
     let oldest = Options {
         prefer_oldest: true,
-        ..MULTIPATH
+        ..multipath()
     };
     assert_eq!(used(&rows, &oldest), (2, vec![1, 0], None));
     let alike = Options {
         compare_router_id: false,
-        ..MULTIPATH
+        ..multipath()
     };
     assert_eq!(used(&rows, &alike), (0, vec![1, 2], None));
 }
@@ -72,10 +64,10 @@ fn what_lost_before_the_tie_breakers_is_no_member_and_another_as_path_only_if_re
     let mut rows = tied(&[1, 2, 3, 4]);
     rows[1].igp_metric = 6;
     rows[2].as_path = vec![2];
-    assert_eq!(used(&rows, &MULTIPATH), (0, vec![3], None));
+    assert_eq!(used(&rows, &multipath()), (0, vec![3], None));
     let relaxed = Options {
         multipath_relax: true,
-        ..MULTIPATH
+        ..multipath()
     };
     assert_eq!(used(&rows, &relaxed), (0, vec![2, 3], None));
 }
@@ -85,7 +77,7 @@ fn only_bgp_has_members_and_a_backup() {
     let rows: Vec<Route> = tied(&[1, 2]);
     let o = Options {
         backup: true,
-        ..MULTIPATH
+        ..multipath()
     };
     let other = rows.iter().map(|r| r.clone().other(Kind::Static, 1));
     let rows: Vec<Route> = other.chain(rows.clone()).collect();
@@ -105,7 +97,7 @@ fn the_backup_is_the_best_path_with_a_next_hop_that_no_member_has() {
     let o = Options {
         multipath_ebgp: 2,
         backup: true,
-        ..MULTIPATH
+        ..multipath()
     };
     assert_eq!(used(&rows, &o), (0, vec![1], Some(2)));
     rows[2].next_hop = rows[1].next_hop;
