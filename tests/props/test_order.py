@@ -137,6 +137,11 @@ def neighbor(row: dict[str, Any]) -> str:
 near = st.sampled_from(("10.0.0.1", "10.0.1.1"))
 
 
+def taken_in(row: dict[str, Any]) -> bool:
+    """Whoever says it: no loop (RFC 4271 9.1.2, RFC 4456 8) and, from a peer with a role, no leak (RFC 9234 5)."""
+    return row["originator_id"] != "9.9.9.9" and "65000" not in row["as_path"] and row["otc"] is None
+
+
 @settings(deadline=None, max_examples=100)
 @given(
     rows=st.dictionaries(
@@ -146,7 +151,7 @@ near = st.sampled_from(("10.0.0.1", "10.0.1.1"))
                 tying_rows(hop).flatmap(lambda row: st.sampled_from((0, 1, 2)).map(lambda med: row | {"med": med})),
                 attribute_rows(hop),
             )
-        ).filter(lambda row: row["originator_id"] != "9.9.9.9" and "65000" not in row["as_path"]),
+        ).filter(taken_in),
         min_size=2,
     ),
     options=some_options,
