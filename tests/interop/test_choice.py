@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.interop.matrix import against
 from tests.lab import kernel
 from tests.lab.attributes import Attributes
 from tests.lab.bird import Bird
@@ -99,7 +100,7 @@ def test_equal_paths_share_the_traffic_where_the_file_allows_it(two: TwoProvider
     two.goes(second)
 
 
-@pytest.mark.parametrize("daemon", [Bird, Frr], ids=["bird", "frr"])
+@pytest.mark.parametrize("daemon", against("IPv4 over IPv6 next hops (RFC 8950)", bird=Bird, frr=Frr))
 def test_ipv4_routes_cross_a_link_that_has_no_ipv4_address(lab: Lab, daemon: type[Bird | Frr]) -> None:
     """RFC 8950, which an IPv6 session for IPv4 routes offers without a word in the file."""
     ours, theirs = "2001:db8:1::1", "2001:db8:1::2"

@@ -11,7 +11,13 @@ from tests.lab.lab import Lab
 pytestmark = pytest.mark.netns
 
 
-@pytest.mark.parametrize("ebgp", [True, False], ids=["ebgp", "ibgp"])
+@pytest.mark.parametrize(
+    "ebgp",
+    [
+        pytest.param(True, id="ebgp", marks=pytest.mark.matrix("routes both ways: eBGP", "gobgp")),
+        pytest.param(False, id="ibgp", marks=pytest.mark.matrix("routes both ways: iBGP", "gobgp")),
+    ],
+)
 def test_tables_cross_both_ways_with_every_attribute(lab: Lab, ebgp: bool) -> None:
     exchange.tables_cross_both_ways(lab, GoBgp, ebgp=ebgp)
 

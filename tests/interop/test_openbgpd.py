@@ -11,7 +11,13 @@ from tests.lab.openbgpd import OpenBgpd
 pytestmark = pytest.mark.netns
 
 
-@pytest.mark.parametrize("ebgp", [True, False], ids=["ebgp", "ibgp"])
+@pytest.mark.parametrize(
+    "ebgp",
+    [
+        pytest.param(True, id="ebgp", marks=pytest.mark.matrix("routes both ways: eBGP", "openbgpd")),
+        pytest.param(False, id="ibgp", marks=pytest.mark.matrix("routes both ways: iBGP", "openbgpd")),
+    ],
+)
 def test_tables_cross_both_ways_with_every_attribute(lab: Lab, ebgp: bool) -> None:
     exchange.tables_cross_both_ways(lab, OpenBgpd, ebgp=ebgp)
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.interop.matrix import against
 from tests.lab.bird import Bird
 from tests.lab.feeder import Feeder
 from tests.lab.frr import Frr
@@ -43,7 +44,7 @@ def configuration(**more: Any) -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize("daemon", [Bird, Frr], ids=["bird", "frr"])
+@pytest.mark.parametrize("daemon", against("roles and OTC (RFC 9234)", bird=Bird, frr=Frr))
 def test_what_came_from_above_or_aside_goes_to_customers_only(lab: Lab, daemon: type[Bird | Frr]) -> None:
     box = lab.box("r1")
     peers: dict[str, Bird | Frr] = {}

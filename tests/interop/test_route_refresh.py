@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.interop import exchange
+from tests.interop.matrix import against
 from tests.lab.bird import Bird
 from tests.lab.frr import Frr
 from tests.lab.lab import Lab
@@ -15,7 +16,9 @@ from tests.lab.waiting import wait_for
 pytestmark = pytest.mark.netns
 
 
-@pytest.mark.parametrize("daemon", [Bird, Frr], ids=["bird", "frr"])
+@pytest.mark.parametrize(
+    "daemon", against("route refresh (RFC 2918)", "enhanced route refresh: sent (RFC 7313)", bird=Bird, frr=Frr)
+)
 def test_a_peer_that_asks_again_gets_everything_between_markers_and_keeps_it(
     lab: Lab, daemon: type[Bird | Frr]
 ) -> None:

@@ -1,0 +1,77 @@
+"""Our speaker by feature and by daemon: which exchanges a run of the tests made, and how they ended.
+
+A test says `@pytest.mark.matrix(feature, daemon)` for every cell that it judges from both ends. At the end of a run the
+table is printed. A daemon that lacks a feature has its reason here instead of a test.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+import pytest
+
+DAEMONS: Final = {
+    "bird": "BIRD 2.0.12",
+    "frr": "FRR 8.4.4",
+    "gobgp": "GoBGP 3.10",
+    "openbgpd": "OpenBGPD 7.7",
+    "exabgp": "ExaBGP 5.0",
+}
+FEATURES: Final[tuple[str, ...]] = (
+    "routes both ways: eBGP",
+    "routes both ways: iBGP",
+    "IPv4 over IPv6 next hops (RFC 8950)",
+    "roles and OTC (RFC 9234)",
+    "route refresh (RFC 2918)",
+    "enhanced route refresh: sent (RFC 7313)",
+)
+"""In the order of the table."""
+LACKS: Final[Mapping[tuple[str, str], str]] = {}
+"""(feature, daemon): why there is nothing to exchange."""
+
+Cell = tuple[str, str]
+
+
+def against(*features: str, **daemons: Any) -> list[Any]:
+    """Values for a parameter, one per daemon and marked with its cells: `against("roles", bird=Bird, frr=Frr)`."""
+    return [
+        pytest.param(value, id=daemon, marks=[pytest.mark.matrix(feature, daemon) for feature in features])
+        for daemon, value in daemons.items()
+    ]
+
+
+def unknown(marked: Iterable[Cell]) -> set[Cell]:
+    """Cells that tests claim and the table has no place for."""
+    return {(f, d) for f, d in marked if f not in FEATURES or d not in DAEMONS or (f, d) in LACKS}
+
+
+def missing(marked: Iterable[Cell]) -> set[Cell]:
+    """Cells with neither a test nor a reason."""
+    every = {(feature, daemon) for feature in FEATURES for daemon in DAEMONS}
+    return every - set(marked) - set(LACKS)
+
+
+def rendered(outcomes: Mapping[Cell, Sequence[str]]) -> list[str]:
+    """Lines of the table. ``outcomes``: of each cell those of its tests ("passed", "failed", "skipped")."""
+    width = max(map(len, FEATURES))
+    columns = {name: max(len(title), 6) for name, title in DAEMONS.items()}
+    head = "  ".join(f"{title:^{columns[name]}}" for name, title in DAEMONS.items())
+    lines = [f"{'':{width}}  {head}".rstrip()]
+    for feature in FEATURES:
+        cells = (f"{_word((feature, d), outcomes):^{columns[d]}}" for d in DAEMONS)
+        lines.append(f"{feature:{width}}  {'  '.join(cells)}".rstrip())
+    reasons: dict[str, list[str]] = {}
+    for (feature, daemon), reason in LACKS.items():
+        reasons.setdefault(f"{DAEMONS[daemon]}: {reason}", []).append(feature)
+    lines += [f"- {reason}: {', '.join(features)}" for reason, features in sorted(reasons.items())]
+    return lines
+
+
+def _word(cell: Cell, outcomes: Mapping[Cell, Sequence[str]]) -> str:
+    if cell in LACKS:
+        return "-"
+    of = outcomes.get(cell, ())
+    if not of:
+        return "."
+    return "FAILED" if "failed" in of else "ok" if "passed" in of else "skipped"
