@@ -1,66 +1,35 @@
-"""One BGP neighbor at work: its session, the streams its connections run on, its place in the RIB and its Adj-RIBs-Out.
+"""One BGP neighbor at work: its session, and its place in the RIB.
 
 Performs the session's effects and decides nothing: what a session does about an event is the session's
-(``protocols.bgp``). Read credit goes back to the box only when the engine has dealt with the bytes, and UPDATEs are
-read from the engine only into a stream that may carry them, so pressure reaches TCP both ways and nothing piles up
-here.
+(``protocols.bgp``). Its connections are ``peer_streams``', what it is told is ``adj_ribs_out``'s.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
-from functools import partial
-from typing import Final, Protocol, assert_never
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Final, assert_never
 
 import structlog
 
-from fibd.wire import MAX_CHUNK, Capsule, Lease, StreamClose, StreamConnect
 from native import Changes, Engine, Updates
 from protocols import effects
 from protocols.bgp.errors import Cease, CeaseSubcode
-from protocols.bgp.family import AFI_IPV6, Family, family_name
-from protocols.bgp.messages import MessageType, RefreshSubtype, RouteRefreshMessage
+from protocols.bgp.family import AFI_IPV6, family_name
 from protocols.bgp.session import Session
+from routingd.adj_ribs_out import AdjRibsOut
 from routingd.boxes import Place
 from routingd.engine_thread import EngineThread
-from routingd.established import Exported, Membership, Up, capsule, exporter, read_export
-from routingd.outbox import Outbox, pieces
+from routingd.established import Membership, Up, capsule, exporter
+from routingd.peer_streams import PeerStreams, Stream, Streams
 
 RESTART: Final = 60.0
 """Pause after UPDATEs that the engine could not take."""
-LEASE: Final = 30.0
-"""How long a box keeps a session's KEEPALIVEs going without hearing from us."""
-
 ACCEPT: Final = "accept"
 """The one policy there is so far: everything passes. Without a policy nothing does (RFC 8212)."""
 
 log = structlog.get_logger("routingd.bgp")
-
-
-class Streams(Protocol):
-    """Where a peer's connections run (``peers``)."""
-
-    def outbox(self, ncp: str) -> Outbox | None:
-        """None while that box's agent is away."""
-
-    def new_stream(self, ncp: str, peer: Peer, conn: int) -> int: ...
-    def forget_stream(self, ncp: str, stream: int) -> None: ...
-
-
-@dataclass(slots=True)
-class Stream:
-    """One TCP connection at a box, asked for or up."""
-
-    ncp: str
-    number: int
-    credit: int = 0
-    """Bytes we may still send."""
-    window: int = 0
-    queue: deque[bytes] = field(default_factory=deque)
-    lease: Lease | None = None
 
 
 class Peer:
@@ -81,10 +50,9 @@ class Peer:
         self.group = group
         self.up: Up | None = None
         self._engine = engine
-        self._owner = streams
         self._clock = clock
-        self._streams: dict[int, Stream] = {}
-        self._next_inbound = 0
+        self._streams = PeerStreams(streams)
+        self._told: AdjRibsOut | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
 
@@ -99,7 +67,7 @@ class Peer:
 
     @property
     def connections(self) -> list[Stream]:
-        return list(self._streams.values())
+        return self._streams.all
 
     # --- what happens to it -------------------------------------------------------------------------------------------
 
@@ -111,36 +79,26 @@ class Peer:
 
     def accept(self, ncp: str, number: int, credit: int) -> int:
         """A connection the peer opened; the number it has within the session."""
-        conn = self._next_inbound
-        self._next_inbound += 1
-        self._streams[conn] = Stream(ncp, number, credit, credit)
-        return conn
+        return self._streams.accept(ncp, number, credit)
 
     def accepted(self, conn: int, local: bytes, remote: bytes) -> None:
         self._perform(self.session.connected(conn, local, remote, True, self._clock()))
 
     def opened(self, conn: int, local: bytes, remote: bytes, credit: int) -> None:
-        stream = self._streams.get(conn)
-        if stream is not None:
-            stream.credit = stream.window = credit
+        if self._streams.opened(conn, credit):
             self._perform(self.session.connected(conn, local, remote, False, self._clock()))
 
     def closed(self, conn: int, reason: str) -> None:
         """The stream ended at the box, or could not be opened, or the box is gone."""
-        stream = self._streams.pop(conn, None)
-        if stream is None:
-            return
-        self._owner.forget_stream(stream.ncp, stream.number)
-        self._perform(self.session.closed(conn, reason, self._clock()))
+        if self._streams.closed(conn):
+            self._perform(self.session.closed(conn, reason, self._clock()))
 
     def credited(self, conn: int, count: int) -> None:
-        stream = self._streams.get(conn)
+        stream = self._streams.credited(conn, count)
         if stream is not None:
-            stream.credit += count
-            stream.window = max(stream.window, stream.credit)
-            self._write(stream)
-            self.session.moved(conn, self._clock(), waits=bool(stream.queue) or stream.credit < stream.window)
-            self._read_exports()
+            self.session.moved(conn, self._clock(), waits=stream.waits)
+            if self._told is not None:
+                self._told.read()
             self._arm()
 
     def received(self, conn: int, data: bytes, age: float) -> None:
@@ -149,7 +107,7 @@ class Peer:
         routes = [e for e in out if isinstance(e, effects.Routes)]
         self._perform(out, owed=len(data) if routes else 0)
         if not routes:
-            self._give_back(conn, len(data))
+            self._streams.give_back(conn, len(data))
 
     # --- effects ------------------------------------------------------------------------------------------------------
 
@@ -163,7 +121,7 @@ class Peer:
                 case effects.Send(conn, data):
                     self._send(conn, data)
                 case effects.Close(conn, reason, reset):
-                    self._close(conn, reason, reset)
+                    self._streams.close(conn, reason, reset)
                 case effects.Routes(conn, updates):
                     self._routes(conn, updates, owed if at == last else 0)
                 case effects.Established():
@@ -173,9 +131,10 @@ class Peer:
                 case effects.StateChanged(old, new, reason):
                     log.info("bgp.state", peer=self.name, old=str(old), new=str(new), reason=reason)
                 case effects.Lease(conn, interval, packet):
-                    self._lease(conn, interval, packet)
+                    self._streams.lease(conn, interval, packet)
                 case effects.RefreshRequested(_, afi, safi):
-                    self._refresh((afi, safi))
+                    if self._told is not None:
+                        self._told.refresh((afi, safi))
                 case _:
                     assert_never(effect)
         self._arm()
@@ -197,59 +156,21 @@ class Peer:
         self._perform(self.session.timer(self._clock()))
 
     def _connect(self, conn: int) -> None:
-        config, place = self.session.config, self.place
-        outbox = self._owner.outbox(place.ncp)
-        if outbox is None:
-            reason = f"the agent of {place.ncp} is not connected"
+        if not self._streams.connect(self, conn, self.place, self.session.config):
+            reason = f"the agent of {self.place.ncp} is not connected"
             self._loop.call_soon(lambda: self._perform(self.session.connect_failed(conn, reason, self._clock())))
-            return
-        number = self._owner.new_stream(place.ncp, self, conn)
-        self._streams[conn] = Stream(place.ncp, number)
-        outbox.message(
-            StreamConnect(
-                number, config.address, config.port, local=place.local,
-                ttl=config.send_ttl, minimum_ttl=config.minimum_ttl, md5=config.password,
-            )
-        )  # fmt: skip
 
     def _send(self, conn: int, data: bytes) -> None:
-        stream = self._streams.get(conn)
-        if stream is not None:
-            stream.queue.extend(pieces(data, MAX_CHUNK))
-            self._write(stream)
+        if self._streams.send(conn, data):
             # Until the box says that TCP took it (RFC 9687).
             self.session.waiting(conn, self._clock())
-
-    def _write(self, stream: Stream) -> None:
-        """Hand over what credit allows. With nothing in flight a run larger than the whole window still goes."""
-        outbox = self._owner.outbox(stream.ncp)
-        while stream.queue and outbox is not None:
-            size = len(stream.queue[0])
-            if size > stream.credit and stream.credit < stream.window:
-                return
-            stream.credit -= size
-            outbox.data(stream.number, stream.queue.popleft())
-
-    def _close(self, conn: int, reason: str, reset: bool) -> None:
-        stream = self._streams.pop(conn, None)
-        if stream is None:
-            return
-        outbox = self._owner.outbox(stream.ncp)
-        if outbox is not None:
-            for data in stream.queue if not reset else ():
-                # A NOTIFICATION is the last thing said; the box flushes or drops it with the socket, whatever the
-                # credit.
-                outbox.data(stream.number, data)
-            outbox.forget(stream.number)
-            outbox.message(StreamClose(stream.number, reason, reset=reset))
-        self._owner.forget_stream(stream.ncp, stream.number)
 
     # --- routes in ----------------------------------------------------------------------------------------------------
 
     def _routes(self, conn: int, updates: Updates, owed: int) -> None:
         up = self.up
         if up is None or up.conn != conn:
-            self._give_back(conn, owed)
+            self._streams.give_back(conn, owed)
             return
         membership, terms = up.membership, up.terms
 
@@ -257,7 +178,7 @@ class Peer:
             return engine.receive(membership.source, updates, terms)
 
         def done(changes: Changes) -> None:
-            self._give_back(conn, owed)
+            self._streams.give_back(conn, owed)
             self._perform(self.session.routes_processed(conn, changes, self._clock()))
 
         def failed(error: Exception) -> None:
@@ -266,12 +187,6 @@ class Peer:
             self._loop.call_later(RESTART, self.start)
 
         self._engine.post(receive, done, failed)
-
-    def _give_back(self, conn: int, count: int) -> None:
-        stream = self._streams.get(conn)
-        outbox = self._owner.outbox(stream.ncp) if stream is not None else None
-        if stream is not None and outbox is not None and count:
-            outbox.credit(stream.number, count)
 
     # --- up and down --------------------------------------------------------------------------------------------------
 
@@ -293,6 +208,9 @@ class Peer:
             exporter(config, agreed, next_hops, membership),
         )
         self.up = up
+        told = self._told = AdjRibsOut(
+            up, self.session.counters, self._engine, lambda data: self._export(event.conn, data), self._has_room
+        )
         exported = [f.family for f in config.families if f.family in agreed.families and f.export_policy == ACCEPT]
         for family in [f for f in exported if not next_hops[f[0]]]:
             # RFC 4760 5.1.3: there would be no next hop to announce.
@@ -309,18 +227,24 @@ class Peer:
             for family in exported:
                 up.open_export(engine, family)
 
-        self._engine.post(join, lambda _: self._export_families(up, exported))
-        stream = self._streams[event.conn]
-        outbox = self._owner.outbox(stream.ncp)
-        if outbox is not None:
-            outbox.message(Capsule(stream.number, capsule(self.session, agreed)))
+        self._engine.post(join, lambda _: told.begin(exported))
+        self._streams.keep(event.conn, capsule(self.session, agreed))
+
+    def _export(self, conn: int, data: bytes) -> None:
+        self._send(conn, data)
+        self._arm()
+
+    def _has_room(self) -> bool:
+        stream = self.stream
+        return stream is not None and not stream.queue and stream.credit > 0
 
     def _down(self, reason: str) -> None:
         up, self.up = self.up, None
         if up is None:
             return
-        for reader in up.readers.values():
-            reader.close()
+        if self._told is not None:
+            self._told.close()
+            self._told = None
         membership = up.membership
 
         def leave(engine: Engine) -> None:
@@ -331,66 +255,6 @@ class Peer:
         self._engine.post(leave)
         log.info("bgp.down", peer=self.name, reason=reason)
 
-    def _lease(self, conn: int, interval: float, packet: bytes) -> None:
-        stream = self._streams.get(conn)
-        if stream is not None:
-            stream.lease = Lease(stream.number, interval, LEASE, packet)
-            self.renew()
-
     def renew(self) -> None:
         """Called every few seconds: KEEPALIVEs go on for as long as we are here to say so."""
-        for stream in self._streams.values():
-            outbox = self._owner.outbox(stream.ncp)
-            if stream.lease is not None and outbox is not None:
-                outbox.message(stream.lease)
-
-    # --- routes out ---------------------------------------------------------------------------------------------------
-
-    def _export_families(self, up: Up, families: Iterable[Family]) -> None:
-        if self.up is up:
-            for family in families:
-                up.readers[family] = self._engine.consumer(partial(self._export, up, family))
-            self._read_exports()
-
-    def _read_exports(self) -> None:
-        """One chunk at a time per family, and none while the stream has something to send or no credit."""
-        up, stream = self.up, self.stream
-        if up is None or stream is None or stream.queue or stream.credit <= 0:
-            return
-        for family, reader in up.readers.items():
-            if not reader.waiting:
-                reader.request(partial(read_export, up, family))
-
-    def _export(self, up: Up, family: Family, read: Exported) -> None:
-        if self.up is not up:
-            return
-        if read.begun:
-            up.end_of_rib_sent.discard(family)
-            self._refresh_marker(up, family, RefreshSubtype.BEGIN)
-            up.refreshing.add(family)
-        if read.data:
-            self.session.counters.sent(MessageType.UPDATE, len(read.data), read.updates)
-            self._send(up.conn, read.data)
-        if not read.backlog and not read.begun:
-            up.end_of_rib_sent.add(family)
-            if family in up.refreshing:
-                up.refreshing.discard(family)
-                self._refresh_marker(up, family, RefreshSubtype.END)
-        self._arm()
-        self._read_exports()
-
-    def _refresh_marker(self, up: Up, family: Family, subtype: RefreshSubtype) -> None:
-        """RFC 7313 4: only to a peer that follows them."""
-        if up.agreed.enhanced_refresh:
-            message = RouteRefreshMessage(*family, subtype).encode()
-            self.session.counters.sent(MessageType.ROUTE_REFRESH, len(message))
-            self._send(up.conn, message)
-
-    def _refresh(self, family: Family) -> None:
-        """RFC 2918 4: the whole Adj-RIB-Out of one family again, from a fresh cursor, behind what waits."""
-        up = self.up
-        if up is None or family not in up.readers or family in up.refresh_due:
-            return
-        up.refresh_due.add(family)
-        if up.readers[family].waiting:
-            up.readers[family].request(partial(read_export, up, family))
+        self._streams.renew()

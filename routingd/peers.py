@@ -30,7 +30,8 @@ from protocols.bgp.session import Session
 from routingd.boxes import Boxes
 from routingd.engine_thread import EngineThread
 from routingd.outbox import Outbox
-from routingd.peer import LEASE, Peer
+from routingd.peer import Peer
+from routingd.peer_streams import LEASE
 
 RENEW: Final = LEASE / 3
 

@@ -1,40 +1,30 @@
-"""The session with one configured peer, without I/O: RFC 4271 8 (Idle, Connect, Active, damping) and 6.8 (collision).
+"""The session with one configured peer, without I/O: RFC 4271 8 (events) and 6.8 (collision).
 
-It survives reconnects. One connection we opened and one the peer opened may live at a time; each is a
-``connection.Connection`` with the rest of the states. ``state`` is that of the furthest.
+It survives reconnects. When to connect is ``attempts``'. One connection we opened and one the peer opened may live at a
+time; each is a ``connection.Connection`` with the states from OpenSent on. ``state`` is that of the furthest.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from protocols.bgp.attempts import CONNECT_TIMEOUT, Attempts
 from protocols.bgp.config import PeerConfig
-from protocols.bgp.connection import Connection, Rng, jittered
+from protocols.bgp.connection import Connection, Rng
 from protocols.bgp.counters import Counters
 from protocols.bgp.describe import LastDown, describe
 from protocols.bgp.errors import Cease, CeaseSubcode, ErrorCode, Notification, OpenSubcode, SessionError
 from protocols.bgp.fsm import RANK, State, check_expected
 from protocols.bgp.messages import MessageType, decode_notification
 from protocols.bgp.negotiation import offer
-from protocols.effects import Close, Connect, Down, Effect, StateChanged
+from protocols.effects import Close, Down, Effect, StateChanged
 
 if TYPE_CHECKING:
     from native import Changes, Updates
 
-CONNECT_TIMEOUT: Final = 30.0
-"""An attempt to connect that was not answered by then is given up."""
-FIRST_PAUSE: Final = 1.0
-"""Before the second attempt; it doubles from there, up to the configured connect retry, after errors IDLE_HOLD_MAX."""
-IDLE_HOLD_MAX: Final = 120.0
-STABLE: Final = 120.0
-"""A session that held this long owes nothing to the errors before it."""
 _COLLISION: Final = Notification(ErrorCode.CEASE, CeaseSubcode.CONNECTION_COLLISION_RESOLUTION)
 _REJECTED: Final = Notification(ErrorCode.CEASE, CeaseSubcode.CONNECTION_REJECTED)
 _OPTIONAL_PARAMETER_REFUSED: Final = (ErrorCode.OPEN_MESSAGE, OpenSubcode.UNSUPPORTED_OPTIONAL_PARAMETER)
-
-
-def pause(failures: int, ceiling: float, rng: Rng) -> float:
-    return jittered(min(ceiling, FIRST_PAUSE * 2.0 ** min(failures - 1, 16)), rng)
 
 
 class Session:
@@ -48,13 +38,7 @@ class Session:
         self.last_connect_error = ""
         self._rng = rng
         self._connections: dict[int, Connection] = {}
-        self._next_number = -1
-        self._pending: int | None = None
-        self._connect_deadline: float | None = None
-        self._retry_at: float | None = None
-        self._idle_until: float | None = None
-        self._attempts = 0
-        self._failures = 0
+        self._attempts = Attempts(config, rng)
         self._bare_open = False
 
     # --- the operator -----------------------------------------------------------------------------------------
@@ -64,9 +48,9 @@ class Session:
         if self.running:
             return []
         self.running = True
-        self._attempts = self._failures = 0
+        self._attempts.reset()
         self._bare_open = False
-        out = self._begin(now)
+        out = self._attempts.begin(now)
         self._moved(out, "started")
         return out
 
@@ -75,10 +59,10 @@ class Session:
         self.running = False
         notification = cease.notification()
         reason = f"stopped: {notification}"
-        out = self._cancel_pending(reason)
+        out = self._attempts.cancel(reason)
         for connection in self.connections:
             out += self._lost(connection, now, reason, sent=notification)
-        self._retry_at = self._idle_until = None
+        self._attempts.rest()
         self._moved(out, reason)
         return out
 
@@ -88,7 +72,7 @@ class Session:
         """Events 16 and 17. An outgoing connection has the number of its ``Connect``, an inbound one is >= 0."""
         if conn in self._connections:
             return []
-        if not inbound and conn != self._pending:
+        if not inbound and conn != self._attempts.pending:
             return [Close(conn, "no longer wanted", reset=True)]
         connection = Connection(
             conn, inbound=inbound, local=local, remote=remote, config=self.config,
@@ -104,8 +88,8 @@ class Session:
                 # A peer that connects again has given up the first connection, whatever TCP knows about it.
                 out += self._discard(older, "the peer connected again")
         else:
-            self._pending = self._connect_deadline = None
-        self._retry_at = self._idle_until = None
+            self._attempts.answered()
+        self._attempts.rest()
         self._connections[conn] = connection
         out.append(connection.open(now))
         self._moved(out, "TCP connection accepted" if inbound else "TCP connection opened")
@@ -114,20 +98,20 @@ class Session:
     def connect_failed(self, conn: int, reason: str, now: float) -> list[Effect]:
         """Event 18 before a connection was there. RFC 4271 8.2.2 would go to Idle, as the DelayOpen timer does not run;
         we stay in Active, so that the peer may connect, and pause longer each time."""
-        if conn != self._pending:
+        if conn != self._attempts.pending:
             return []
-        self._pending = self._connect_deadline = None
+        self._attempts.answered()
         self.counters.connect_failures += 1
         self.last_connect_error = reason
         if not self._connections:
-            self._schedule_retry(now)
+            self._attempts.retry(now)
         out: list[Effect] = []
         self._moved(out, f"connect failed: {reason}")
         return out
 
     def closed(self, conn: int, reason: str, now: float) -> list[Effect]:
         """Event 18: TCP ended, by the peer or the network."""
-        if conn == self._pending:
+        if conn == self._attempts.pending:
             return self.connect_failed(conn, reason, now)
         connection = self._connections.get(conn)
         if connection is None:
@@ -188,8 +172,8 @@ class Session:
         out = connection.handle(kind, body, now)
         if connection.state is not before:
             # Only one connection may be Established (RFC 4271 6.8), so the others end.
-            self._attempts = 0
-            ended = self._cancel_pending("the session is Established")
+            self._attempts.up()
+            ended = self._attempts.cancel("the session is Established")
             for other in self.connections:
                 if other is not connection:
                     ended += self._discard(other, "the session is Established on another connection")
@@ -224,8 +208,8 @@ class Session:
     # --- time -------------------------------------------------------------------------------------------------
 
     def next_deadline(self) -> float | None:
-        own = (self._connect_deadline, self._retry_at, self._idle_until)
-        return min((d for d in (*own, *(c.next_deadline() for c in self.connections)) if d is not None), default=None)
+        deadlines = (self._attempts.next_deadline(), *(c.next_deadline() for c in self.connections))
+        return min((d for d in deadlines if d is not None), default=None)
 
     def timer(self, now: float) -> list[Effect]:
         """Do what is due at ``now``."""
@@ -235,11 +219,11 @@ class Session:
                 out += connection.timer(now)
             except SessionError as error:
                 out += self._fail(connection, error, now)
-        if self._pending is not None and self._connect_deadline is not None and now >= self._connect_deadline:
-            out.append(Close(self._pending, "no answer to the attempt to connect", reset=True))
-            out += self.connect_failed(self._pending, f"no answer within {CONNECT_TIMEOUT:.0f} s", now)
-        if any(at is not None and now >= at for at in (self._retry_at, self._idle_until)):
-            out += self._begin(now)
+        if (pending := self._attempts.pending) is not None and self._attempts.unanswered(now):
+            out.append(Close(pending, "no answer to the attempt to connect", reset=True))
+            out += self.connect_failed(pending, f"no answer within {CONNECT_TIMEOUT:.0f} s", now)
+        if self._attempts.due(now):
+            out += self._attempts.begin(now)
             self._moved(out, "trying again")
         return out
 
@@ -251,20 +235,10 @@ class Session:
 
     def describe(self, now: float) -> dict[str, Any]:
         """All there is to show about this peer, ready for JSON."""
-        waiting = min((at for at in (self._retry_at, self._idle_until) if at is not None), default=None)
+        waiting = self._attempts.next_at
         return describe(self, None if waiting is None else max(0.0, waiting - now), now)
 
     # --- within -----------------------------------------------------------------------------------------------
-
-    def _begin(self, now: float) -> list[Effect]:
-        """Out of Idle, or of Active at the ConnectRetryTimer."""
-        self._retry_at = self._idle_until = None
-        if self.config.passive:
-            return []
-        self._pending = self._next_number
-        self._next_number -= 1
-        self._connect_deadline = now + CONNECT_TIMEOUT
-        return [Connect(self._pending)]
 
     def _refuse(self, inbound: Connection) -> list[Effect]:
         if not self.running:
@@ -273,23 +247,9 @@ class Session:
         if self.state is State.ESTABLISHED:
             # RFC 4271 6.8: an Established session is not given up for a newcomer; it ends by its own hold timer.
             return [inbound.notify(_COLLISION), Close(inbound.number, "the session is Established")]
-        if self._idle_until is not None and self._failures > 1:
-            # RFC 4271 8.2.2: Idle refuses. After a first error a peer that comes back is no oscillation, and is taken.
+        if self._attempts.refusing:
             return [Close(inbound.number, "the session is held down after repeated errors", reset=True)]
         return []
-
-    def _schedule_retry(self, now: float) -> None:
-        self._attempts += 1
-        if not self.config.passive:
-            # Errors count as well: a peer that holds us down takes connections only to close them.
-            failures = self._attempts + self._failures
-            self._retry_at = now + pause(failures, self.config.connect_retry, self._rng)
-
-    def _cancel_pending(self, reason: str) -> list[Effect]:
-        if self._pending is None:
-            return []
-        number, self._pending, self._connect_deadline = self._pending, None, None
-        return [Close(number, reason, reset=True)]
 
     def _forget(self, connection: Connection) -> None:
         connection.closed = True
@@ -327,17 +287,15 @@ class Session:
         self._bare_open = refused and not self._bare_open
         if connection.established_at is not None:
             out.append(Down(connection.number, reason, sent, received))
-            if now - connection.established_at >= STABLE:
-                self._failures = 0
+            self._attempts.lasted(now - connection.established_at)
         if self.running and damp:
-            self._failures += 1
+            self._attempts.failed()
         if self.running and not self._connections:
             if damp:
-                # RFC 4271 8.1.1: DampPeerOscillations, by the IdleHoldTimer.
-                out += self._cancel_pending(reason)
-                self._idle_until = now + pause(self._failures, IDLE_HOLD_MAX, self._rng)
-            elif self._pending is None:
-                self._schedule_retry(now)
+                out += self._attempts.cancel(reason)
+                self._attempts.hold(now)
+            elif self._attempts.pending is None:
+                self._attempts.retry(now)
         self._moved(out, reason)
         return out
 
@@ -352,6 +310,6 @@ class Session:
     def _furthest(self) -> State:
         if self._connections:
             return max((c.state for c in self.connections), key=RANK.__getitem__)
-        if self._pending is not None:
+        if self._attempts.pending is not None:
             return State.CONNECT
-        return State.ACTIVE if self.running and self._idle_until is None else State.IDLE
+        return State.ACTIVE if self.running and not self._attempts.held else State.IDLE

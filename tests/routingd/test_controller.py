@@ -37,7 +37,7 @@ from protocols.bgp.fsm import State
 from protocols.bgp.session import Session
 from routingd.boxes import Box, Boxes, Port
 from routingd.controller import SOCKET_NAME, Controller, RouterPlan, Secrets
-from routingd.peer import LEASE
+from routingd.peer_streams import LEASE
 from routingd.peers import Neighbor
 from tests.routingd.fake_agent import FakeAgent, RemotePeer, until, update
 

@@ -1,0 +1,115 @@
+"""Coming up: our own connections and the pauses between them: RFC 4271 8.1.1 (damping), 8.2.2 Connect, Active, Idle."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from protocols.bgp.config import PeerConfig
+from protocols.bgp.connection import Rng, jittered
+from protocols.effects import Close, Connect, Effect
+
+CONNECT_TIMEOUT: Final = 30.0
+"""An attempt to connect that was not answered by then is given up."""
+FIRST_PAUSE: Final = 1.0
+"""Before the second attempt; it doubles from there, up to the configured connect retry, after errors IDLE_HOLD_MAX."""
+IDLE_HOLD_MAX: Final = 120.0
+STABLE: Final = 120.0
+"""A session that held this long owes nothing to the errors before it."""
+
+
+def pause(failures: int, ceiling: float, rng: Rng) -> float:
+    return jittered(min(ceiling, FIRST_PAUSE * 2.0 ** min(failures - 1, 16)), rng)
+
+
+class Attempts:
+    """When to connect next, and the attempt under way. At most one of both at a time."""
+
+    __slots__ = (
+        "_config", "_deadline", "_failures", "_idle_until", "_next_number", "_retry_at", "_rng", "_tried", "pending"
+    )  # fmt: skip
+
+    def __init__(self, config: PeerConfig, rng: Rng) -> None:
+        self.pending: int | None = None
+        """The connection asked for and not answered yet."""
+        self._config = config
+        self._rng = rng
+        self._next_number = -1
+        self._deadline: float | None = None
+        self._retry_at: float | None = None
+        self._idle_until: float | None = None
+        self._tried = 0
+        """Attempts without an answer since the session was last up."""
+        self._failures = 0
+        """Errors that count for damping."""
+
+    def reset(self) -> None:
+        """The operator's start forgives."""
+        self._tried = self._failures = 0
+
+    def begin(self, now: float) -> list[Effect]:
+        """Out of Idle, or of Active at the ConnectRetryTimer."""
+        self.rest()
+        if self._config.passive:
+            return []
+        self.pending = self._next_number
+        self._next_number -= 1
+        self._deadline = now + CONNECT_TIMEOUT
+        return [Connect(self.pending)]
+
+    def answered(self) -> None:
+        self.pending = self._deadline = None
+
+    def rest(self) -> None:
+        """Nothing is to be tried later."""
+        self._retry_at = self._idle_until = None
+
+    def cancel(self, reason: str) -> list[Effect]:
+        if self.pending is None:
+            return []
+        number = self.pending
+        self.answered()
+        return [Close(number, reason, reset=True)]
+
+    def retry(self, now: float) -> None:
+        """Active until the ConnectRetryTimer."""
+        self._tried += 1
+        if not self._config.passive:
+            # Errors count as well: a peer that holds us down takes connections only to close them.
+            self._retry_at = now + pause(self._tried + self._failures, self._config.connect_retry, self._rng)
+
+    def failed(self) -> None:
+        self._failures += 1
+
+    def hold(self, now: float) -> None:
+        """RFC 4271 8.1.1: DampPeerOscillations, Idle until the IdleHoldTimer."""
+        self._idle_until = now + pause(self._failures, IDLE_HOLD_MAX, self._rng)
+
+    def up(self) -> None:
+        self._tried = 0
+
+    def lasted(self, seconds: float) -> None:
+        """A session ended that had been up for so long."""
+        if seconds >= STABLE:
+            self._failures = 0
+
+    @property
+    def held(self) -> bool:
+        return self._idle_until is not None
+
+    @property
+    def refusing(self) -> bool:
+        """RFC 4271 8.2.2: Idle refuses. After a first error a peer that comes back is no oscillation, and is taken."""
+        return self.held and self._failures > 1
+
+    @property
+    def next_at(self) -> float | None:
+        return min((at for at in (self._retry_at, self._idle_until) if at is not None), default=None)
+
+    def next_deadline(self) -> float | None:
+        return min((at for at in (self._deadline, self.next_at) if at is not None), default=None)
+
+    def unanswered(self, now: float) -> bool:
+        return self._deadline is not None and now >= self._deadline
+
+    def due(self, now: float) -> bool:
+        return self.next_at is not None and now >= self.next_at

@@ -1,0 +1,86 @@
+"""What an Established session's peer is told: its Adj-RIBs-Out, read from the engine only into a stream that may carry
+them; refreshes (RFC 2918, RFC 7313)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import partial
+
+from native import Engine
+from protocols.bgp.counters import Counters
+from protocols.bgp.family import Family
+from protocols.bgp.messages import MessageType, RefreshSubtype, RouteRefreshMessage
+from routingd.engine_thread import EngineThread
+from routingd.established import Exported, Up, read_export
+
+
+class AdjRibsOut:
+    def __init__(
+        self,
+        up: Up,
+        counters: Counters,
+        engine: EngineThread[Engine],
+        send: Callable[[bytes], None],
+        room: Callable[[], bool],
+    ) -> None:
+        """``send`` whole messages; ``room``: the stream has nothing that waits, and credit."""
+        self._up = up
+        self._counters = counters
+        self._engine = engine
+        self._send = send
+        self._room = room
+        self._open = True
+
+    def begin(self, families: Iterable[Family]) -> None:
+        """These are open in the engine."""
+        if self._open:
+            for family in families:
+                self._up.readers[family] = self._engine.consumer(partial(self._read, family))
+            self.read()
+
+    def close(self) -> None:
+        self._open = False
+        for reader in self._up.readers.values():
+            reader.close()
+
+    def read(self) -> None:
+        """One chunk at a time per family, and none while the stream has something to send or no credit."""
+        if not self._room():
+            return
+        for family, reader in self._up.readers.items():
+            if not reader.waiting:
+                reader.request(partial(read_export, self._up, family))
+
+    def _read(self, family: Family, read: Exported) -> None:
+        if not self._open:
+            return
+        up = self._up
+        if read.begun:
+            up.end_of_rib_sent.discard(family)
+            self._marker(family, RefreshSubtype.BEGIN)
+            up.refreshing.add(family)
+        if read.data:
+            self._counters.sent(MessageType.UPDATE, len(read.data), read.updates)
+            self._send(read.data)
+        if not read.backlog and not read.begun:
+            up.end_of_rib_sent.add(family)
+            if family in up.refreshing:
+                up.refreshing.discard(family)
+                self._marker(family, RefreshSubtype.END)
+        self.read()
+
+    def _marker(self, family: Family, subtype: RefreshSubtype) -> None:
+        """RFC 7313 4: only to a peer that follows them."""
+        if self._up.agreed.enhanced_refresh:
+            message = RouteRefreshMessage(*family, subtype).encode()
+            self._counters.sent(MessageType.ROUTE_REFRESH, len(message))
+            self._send(message)
+
+    def refresh(self, family: Family) -> None:
+        """RFC 2918 4: the whole Adj-RIB-Out of one family again, from a fresh cursor, behind what waits."""
+        up = self._up
+        if family not in up.readers or family in up.refresh_due:
+            return
+        up.refresh_due.add(family)
+        if up.readers[family].waiting:
+            up.readers[family].request(partial(read_export, up, family))
