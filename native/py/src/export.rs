@@ -3,7 +3,7 @@
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList};
 use routing_core::prefix::Ip;
-use routing_core::rib::update_encode::{ExportTerms, Ourselves};
+use routing_core::rib::export_terms::{ExportTerms, Ourselves};
 
 use crate::engine::Engine;
 use crate::values::list;

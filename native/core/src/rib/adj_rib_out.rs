@@ -1,14 +1,16 @@
 //! What a peer is told by the tables as they are: which best paths, and under what. Its UPDATEs are made from this, and people see it.
 
+use super::attributes_encode::encode_attributes;
 use super::core::Core;
 use super::engine::Engine;
 use super::export::ExportConsumer;
+use super::export_terms::{ExportTerms, NextHop, Told};
 use super::infos::Info;
 use super::nexthop::SetKind;
 use super::originate::origin;
 use super::source::Kind;
 use super::table::{Entry, Table, HAS_BEST, VACANT};
-use super::update_encode::{encode_attributes, fits, ExportTerms, NextHop, Told};
+use super::update_encode::fits;
 use super::value::{attributes_value, text, Value};
 use crate::prefix::{Addr, Ip, Prefix};
 use crate::wire::attributes::{NO_ADVERTISE, NO_EXPORT, NO_EXPORT_SUBCONFED};

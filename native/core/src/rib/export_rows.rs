@@ -1,9 +1,11 @@
 //! One stretch of the log as messages: prefixes by attribute set and source, withdrawals by whom they are for, and what each peer of
 //! the group gets of it.
 
+use super::attributes_encode::encode_attributes;
 use super::core::Core;
+use super::export_terms::{ExportTerms, Told};
 use super::table::Table;
-use super::update_encode::{announce, encode_attributes, withdraw, Encoded, ExportTerms, Told};
+use super::update_encode::{announce, withdraw, Encoded};
 use crate::prefix::{Addr, Prefix};
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

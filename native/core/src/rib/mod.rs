@@ -1,6 +1,7 @@
 //! The central RIB: tables of paths, interned attribute sets, next hops and their groups, selection, change feeds.
 
 pub mod adj_rib_out;
+pub mod attributes_encode;
 pub mod choice;
 pub mod compare;
 pub mod core;
@@ -8,6 +9,7 @@ pub mod criteria;
 pub mod engine;
 pub mod export;
 pub mod export_rows;
+pub mod export_terms;
 pub mod feed;
 pub mod fib;
 pub mod grouping;

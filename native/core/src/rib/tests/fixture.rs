@@ -4,9 +4,9 @@ use std::net::IpAddr;
 
 use crate::prefix::{AnyPrefix, Ip};
 use crate::rib::engine::{Engine, OtherPath};
+use crate::rib::export_terms::{ExportTerms, Ourselves};
 use crate::rib::nexthop::{Hop, SetKind};
 use crate::rib::source::{Kind, Source};
-use crate::rib::update_encode::{ExportTerms, Ourselves};
 use crate::rib::value::Value;
 use crate::wire::attributes::Terms;
 use crate::wire::update::decode;

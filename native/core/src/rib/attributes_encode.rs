@@ -1,0 +1,130 @@
+//! The path attributes of a route as one kind of peer is told them (RFC 4271 5, RFC 6793 4.2). Written once per attribute set.
+
+use super::export_terms::{ExportTerms, NextHop, Told};
+use super::infos::Info;
+use crate::wire::attributes::{self, push};
+use crate::wire::role::Role;
+use crate::wire::{as_path, code, FLAG_OPTIONAL, FLAG_TRANSITIVE};
+
+/// The path attributes to tell, without MP_REACH_NLRI; NEXT_HOP among them where the family is IPv4 with an IPv4 next hop. Where in
+/// `out` our own address belongs.
+pub fn encode_attributes(
+    terms: &ExportTerms,
+    info: &Info,
+    told: &Told,
+    out: &mut Vec<u8>,
+) -> Option<usize> {
+    push(out, FLAG_TRANSITIVE, code::ORIGIN, &[told.origin]);
+    let as4 = push_path(terms, info.as_path(), out);
+    let mut ours = None;
+    if terms.plain(told.next_hop) {
+        let address = terms.next_hop_bytes(told.next_hop);
+        push(out, FLAG_TRANSITIVE, code::NEXT_HOP, &address);
+        ours = (told.next_hop == NextHop::Ourselves).then(|| out.len() - address.len());
+    }
+    if let (false, Some(med)) = (terms.ebgp, info.summary.med) {
+        // RFC 4271 5.1.4: a received MED does not leave the AS
+        push(out, FLAG_OPTIONAL, code::MED, &med.to_be_bytes());
+    }
+    if !terms.ebgp {
+        let pref = info.summary.local_pref.unwrap_or(terms.default_local_pref); // RFC 4271 5.1.5
+        push(out, FLAG_TRANSITIVE, code::LOCAL_PREF, &pref.to_be_bytes());
+    }
+    let mut as4 = as4.filter(|_| !terms.four_octet_as);
+    let mut mark = terms.ebgp && !info.summary.otc && terms.role.is_some_and(Role::marks);
+    for (flags, kind, value) in attributes::iter(&info.attributes) {
+        if kind > code::AS4_PATH {
+            push_as4(&mut as4, out);
+        }
+        if kind > code::OTC && std::mem::take(&mut mark) {
+            push_otc(terms, out);
+        }
+        match kind {
+            code::ORIGIN | code::AS_PATH | code::MED | code::LOCAL_PREF => {}
+            // RFC 4456 8: meaningful inside the AS alone, and only on reflected routes
+            code::ORIGINATOR_ID | code::CLUSTER_LIST => {}
+            code::AIGP => push_aigp(terms, info, told, out),
+            code::AGGREGATOR if !terms.four_octet_as => push_narrow_aggregator(flags, value, out),
+            code::EXTENDED_COMMUNITIES if terms.ebgp => push_transitive(flags, value, out),
+            _ => push(out, flags, kind, value),
+        }
+    }
+    push_as4(&mut as4, out);
+    if mark {
+        push_otc(terms, out);
+    }
+    ours
+}
+
+/// RFC 9234 5, egress 1.
+fn push_otc(terms: &ExportTerms, out: &mut Vec<u8>) {
+    let flags = FLAG_OPTIONAL | FLAG_TRANSITIVE;
+    push(out, flags, code::OTC, &terms.local_asn.to_be_bytes());
+}
+
+/// RFC 7311 3.4: whoever makes himself the next hop adds his way to the one that he was told.
+fn push_aigp(terms: &ExportTerms, info: &Info, told: &Told, out: &mut Vec<u8>) {
+    let Some(metric) = info.aigp().filter(|_| terms.aigp) else {
+        return;
+    };
+    let way = match told.next_hop {
+        NextHop::Ourselves => told.igp_metric.into(),
+        NextHop::Other(_) => 0,
+    };
+    let mut tlv = vec![1, 0, 11];
+    tlv.extend_from_slice(&metric.saturating_add(way).to_be_bytes());
+    push(out, FLAG_OPTIONAL, code::AIGP, &tlv);
+}
+
+fn push_path(terms: &ExportTerms, path: &[u8], out: &mut Vec<u8>) -> Option<Vec<u8>> {
+    let prepended;
+    let path = if terms.ebgp {
+        let mut p = Vec::with_capacity(path.len() + 6);
+        as_path::push_prepended(path, terms.local_asn, &mut p);
+        prepended = p;
+        &prepended[..]
+    } else {
+        path
+    };
+    if terms.four_octet_as {
+        push(out, FLAG_TRANSITIVE, code::AS_PATH, path);
+        return None;
+    }
+    let mut narrow = Vec::with_capacity(path.len());
+    let lost = as_path::narrow(path, &mut narrow);
+    push(out, FLAG_TRANSITIVE, code::AS_PATH, &narrow);
+    lost.then(|| as_path::without_confederations(path)) // RFC 6793 4.2.2
+}
+
+fn push_as4(as4: &mut Option<Vec<u8>>, out: &mut Vec<u8>) {
+    if let Some(path) = as4.take() {
+        push(out, FLAG_OPTIONAL | FLAG_TRANSITIVE, code::AS4_PATH, &path);
+    }
+}
+
+fn push_narrow_aggregator(flags: u8, value: &[u8], out: &mut Vec<u8>) {
+    let mut narrow = Vec::with_capacity(6);
+    if value[..2] == [0, 0] {
+        narrow.extend_from_slice(&value[2..4]);
+    } else {
+        narrow.extend_from_slice(&(crate::wire::AS_TRANS as u16).to_be_bytes());
+    }
+    narrow.extend_from_slice(&value[4..]);
+    push(out, flags, code::AGGREGATOR, &narrow);
+    if value[..2] != [0, 0] {
+        push(out, flags, code::AS4_AGGREGATOR, value); // RFC 6793 4.2.2
+    }
+}
+
+/// RFC 4360 6: non-transitive extended communities stay in the AS.
+fn push_transitive(flags: u8, value: &[u8], out: &mut Vec<u8>) {
+    let kept: Vec<u8> = value
+        .chunks_exact(8)
+        .filter(|c| c[0] & 0x40 == 0)
+        .flatten()
+        .copied()
+        .collect();
+    if !kept.is_empty() {
+        push(out, flags, code::EXTENDED_COMMUNITIES, &kept);
+    }
+}
