@@ -1,6 +1,7 @@
 //! RFC 9234 5, ingress: what each role makes of a route without OTC, with the peer's, and with another's.
 
-use routing_core::wire::attributes::{Disposition, Terms};
+use routing_core::wire::attributes::Terms;
+use routing_core::wire::finding::Disposition;
 use routing_core::wire::refusal::Refusal;
 use routing_core::wire::role::Role;
 use routing_core::wire::update::{decode, Changes, WITHDRAW};
@@ -112,9 +113,9 @@ fn of_another_length_it_withdraws_the_route_and_inside_an_as_roles_mean_nothing(
         &terms(Some(Role::Customer), PEER),
     );
     assert_eq!(c.v4[0].attrs, WITHDRAW);
-    let (fault, count) = c.faults[0];
+    let fault = c.faults[0].fault;
     assert_eq!(
-        (fault.code, fault.disposition, fault.rfc, count),
+        (fault.code, fault.disposition, fault.rfc, c.faults[0].count),
         (35, Disposition::TreatAsWithdraw, "9234 5", 1)
     );
     let c = decode(&update(&otc(OTHER)), &terms(Some(Role::Provider), 65001));

@@ -1,7 +1,8 @@
 //! UPDATE error handling: one row per kind of fault, with the verdict of RFC 7606 (or RFC 4271 where that still holds).
 
 use routing_core::prefix::{Ip, Prefix};
-use routing_core::wire::attributes::{self, Disposition, Terms};
+use routing_core::wire::attributes::{self, Terms};
+use routing_core::wire::finding::{Disposition, ATTRIBUTE_SAMPLE, MESSAGE_SAMPLE};
 use routing_core::wire::update::{decode, Changes, WITHDRAW};
 
 fn terms(ebgp: bool, four: bool) -> Terms {
@@ -161,8 +162,8 @@ fn malformed_attributes_get_the_verdict_of_their_rfc() {
     for (rfc, extra, disposition) in rows {
         let c = with(extra.clone());
         assert_eq!(c.faults.len(), 1, "{rfc} {extra:?}");
-        assert_eq!(c.faults[0].0.rfc, rfc, "{extra:?}");
-        assert_eq!(c.faults[0].0.disposition, disposition, "{extra:?}");
+        assert_eq!(c.faults[0].fault.rfc, rfc, "{extra:?}");
+        assert_eq!(c.faults[0].fault.disposition, disposition, "{extra:?}");
         let expected = if disposition == Disposition::DiscardAttribute {
             announced(&c)
         } else {
@@ -207,7 +208,7 @@ fn an_attribute_that_overruns_the_list_withdraws_and_loses_no_prefix() {
     attributes.extend_from_slice(&[0x80, 4, 200, 1]);
     let c = decode(&raw(&[], &attributes, &NLRI), &terms(true, true));
     assert!(withdrawn(&c));
-    assert_eq!(c.faults[0].0.rfc, "7606 4");
+    assert_eq!(c.faults[0].fault.rfc, "7606 4");
 }
 
 #[test]
@@ -294,7 +295,7 @@ fn as_zero_makes_a_path_a_withdrawal_and_an_aggregator_void() {
         let found: Vec<_> = c
             .faults
             .iter()
-            .map(|f| (f.0.code, f.0.disposition, f.0.rfc))
+            .map(|f| (f.fault.code, f.fault.disposition, f.fault.rfc))
             .collect();
         (announced(&c), withdrawn(&c), found, c)
     };
@@ -453,4 +454,54 @@ fn ipv6_travels_in_mp_attributes() {
     let unreach = attribute(0x80, 15, &[0, 2, 1, 32, 0x20, 1, 0xd, 0xb8]);
     let c = decode(&update(&[unreach], &[]), &terms(true, true));
     assert_eq!((c.v6.len(), c.v6[0].attrs), (1, WITHDRAW));
+}
+
+#[test]
+fn a_kind_of_finding_keeps_the_bytes_of_its_first_attribute_and_message() {
+    let bad = |value: &[u8]| {
+        update(
+            &[origin(), path(), next_hop(), attribute(0xc0, 8, value)],
+            &NLRI,
+        )
+    };
+    let first = bad(&[1, 2, 3]);
+    let run = [first.clone(), bad(&[4, 5, 6]), update(&[origin()], &NLRI)].concat();
+    let c = decode(&run, &terms(true, true));
+    let kept: Vec<_> = c
+        .faults
+        .iter()
+        .map(|f| (f.fault.code, f.count, f.attribute.clone()))
+        .collect();
+    // of a missing AS_PATH: the attributes that are there
+    assert_eq!(
+        kept,
+        [(8, 2, attribute(0xc0, 8, &[1, 2, 3])), (2, 1, origin())]
+    );
+    assert_eq!(c.faults[0].message, first);
+    assert_eq!(c.faults[1].message, update(&[origin()], &NLRI));
+}
+
+#[test]
+fn what_resets_the_session_is_a_finding_with_its_message() {
+    // a prefix length of 33
+    let message = update(&[origin(), path(), next_hop()], &[33, 10, 0, 0, 0, 0]);
+    let c = decode(&message, &terms(true, true));
+    let found = &c.faults[0];
+    assert_eq!(
+        (found.fault.code, found.fault.disposition, found.count),
+        (0, Disposition::SessionReset, 1)
+    );
+    assert_eq!((c.faults.len(), &found.message), (1, &message));
+}
+
+#[test]
+fn bytes_of_a_finding_are_bounded() {
+    let mut long = vec![0xd0, 8];
+    long.extend_from_slice(&9001u16.to_be_bytes());
+    long.resize(4 + 9001, 7);
+    let message = update(&[origin(), path(), next_hop(), long.clone()], &NLRI);
+    let c = decode(&message, &terms(true, true));
+    let found = &c.faults[0];
+    assert_eq!(found.attribute, long[..ATTRIBUTE_SAMPLE]);
+    assert_eq!(found.message, message[..MESSAGE_SAMPLE]);
 }

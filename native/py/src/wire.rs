@@ -208,13 +208,16 @@ impl Changes {
     #[getter]
     fn faults<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
         let out = PyList::empty(py);
-        for (f, count) in &self.0.faults {
+        for found in &self.0.faults {
+            let f = &found.fault;
             let row = PyDict::new(py);
             row.set_item("code", f.code)?;
             row.set_item("disposition", f.disposition as u8)?;
             row.set_item("subcode", f.subcode)?;
             row.set_item("rfc", f.rfc)?;
-            row.set_item("count", count)?;
+            row.set_item("count", found.count)?;
+            row.set_item("bytes", PyBytes::new(py, &found.attribute))?;
+            row.set_item("message", PyBytes::new(py, &found.message))?;
             out.append(row)?;
         }
         Ok(out)

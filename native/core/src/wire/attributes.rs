@@ -4,29 +4,12 @@
 use super::attribute_rows::{
     aigp_tlv, check_zero, FLAGS_ERROR, LENGTH_ERROR, MALFORMED_LIST, OPT_TRANS, ROWS, UNRECOGNIZED,
 };
+use super::finding::{Disposition, Fault};
 use super::framer::Notification;
 use super::refusal::Refusal;
 use super::role::{Ingress, Role};
 use super::{as_path, code, AS_TRANS, FLAG_EXTENDED, FLAG_OPTIONAL, FLAG_PARTIAL, FLAG_TRANSITIVE};
 use crate::prefix::Ip;
-
-/// RFC 7606 2, weakest first: the strongest of an UPDATE's faults decides.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub enum Disposition {
-    DiscardAttribute = 1,
-    TreatAsWithdraw = 2,
-    DisableFamily = 3,
-    SessionReset = 4,
-}
-
-/// One finding: which attribute, what follows, the NOTIFICATION subcode it would have had, the clause that says so.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Fault {
-    pub code: u8,
-    pub disposition: Disposition,
-    pub subcode: u8,
-    pub rfc: &'static str,
-}
 
 /// What reading UPDATEs needs to know of the session.
 #[derive(Clone, Debug)]
@@ -109,13 +92,14 @@ fn be32(v: &[u8]) -> u32 {
 /// Attributes met so far: (code, flags, value start, value end).
 type Found = Vec<(u8, u8, usize, usize)>;
 
-/// Reads one block; appends the canonical form to `out`. `Err` is a fault that resets the session at once.
-pub fn decode(
-    data: &[u8],
+/// Reads one block; appends the canonical form to `out`, and to `faults` what is wrong, with the attribute's bytes. `Err` is a
+/// fault that resets the session at once.
+pub fn decode<'a>(
+    data: &'a [u8],
     terms: &Terms,
     scratch: &mut Found,
     out: &mut Vec<u8>,
-    faults: &mut Vec<Fault>,
+    faults: &mut Vec<(Fault, &'a [u8])>,
 ) -> Result<Block, Notification> {
     let mut block = Block::default();
     scratch.clear();
@@ -126,7 +110,7 @@ pub fn decode(
         let header = if data[at] & FLAG_EXTENDED != 0 { 4 } else { 3 };
         if data.len() - at < header {
             // RFC 7606 4: too short for a header: the list ends here
-            faults.push(fault(0, MALFORMED_LIST, "7606 4"));
+            faults.push((fault(0, MALFORMED_LIST, "7606 4"), &data[at..]));
             break;
         }
         let flags = data[at];
@@ -139,9 +123,10 @@ pub fn decode(
         let start = at + header;
         let end = start + len;
         if end > data.len() {
-            faults.push(fault(kind, LENGTH_ERROR, "7606 4"));
+            faults.push((fault(kind, LENGTH_ERROR, "7606 4"), &data[at..]));
             break;
         }
+        let whole = &data[at..end];
         at = end;
         let bit = 1u64 << (kind & 63);
         if seen[usize::from(kind >> 6)] & bit != 0 {
@@ -149,12 +134,13 @@ pub fn decode(
             if kind == code::MP_REACH || kind == code::MP_UNREACH {
                 return Err(Notification::new(3, MALFORMED_LIST, &[]));
             }
-            faults.push(Fault {
+            let repeated = Fault {
                 code: kind,
                 disposition: Disposition::DiscardAttribute,
                 subcode: MALFORMED_LIST,
                 rfc: "7606 3 g",
-            });
+            };
+            faults.push((repeated, whole));
             continue;
         }
         seen[usize::from(kind >> 6)] |= bit;
@@ -162,7 +148,6 @@ pub fn decode(
         let Some(row) = ROWS.iter().find(|r| r.code == kind) else {
             if flags & FLAG_OPTIONAL == 0 {
                 // RFC 4271 6.3: an unrecognized well-known attribute
-                let whole = &data[start - header..end];
                 return Err(Notification::new(3, UNRECOGNIZED, whole));
             }
             // RFC 4271 5: unrecognized optional: pass on with Partial if transitive, else ignore
@@ -177,26 +162,28 @@ pub fn decode(
         let wrong_flags = (flags ^ row.flags) & (FLAG_OPTIONAL | FLAG_TRANSITIVE) != 0;
         if wrong_flags {
             // RFC 7606 3 c: unless the attribute's own RFC wants something else
-            faults.push(if kind == code::AIGP {
+            let fault = if kind == code::AIGP {
                 Fault {
                     disposition: row.on_error,
                     ..fault(kind, FLAGS_ERROR, row.rfc)
                 }
             } else {
                 fault(kind, FLAGS_ERROR, "7606 3 c")
-            });
+            };
+            faults.push((fault, whole));
             continue;
         }
         let checked = (row.check)(value, terms).map_err(|subcode| (subcode, row.rfc));
         let checked = checked
             .and_then(|()| check_zero(kind, value, terms).map_err(|subcode| (subcode, "7607 2")));
         if let Err((subcode, rfc)) = checked {
-            faults.push(Fault {
+            let malformed = Fault {
                 code: kind,
                 disposition: row.on_error,
                 subcode,
                 rfc,
-            });
+            };
+            faults.push((malformed, whole));
             continue;
         }
         match kind {

@@ -4,6 +4,7 @@ pub mod as_path;
 pub mod attribute_rows;
 pub mod attributes;
 pub mod communities;
+pub mod finding;
 pub mod framer;
 pub mod mrt;
 pub mod refusal;

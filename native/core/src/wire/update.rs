@@ -1,7 +1,8 @@
 //! UPDATE messages to canonical changes (RFC 4271 4.3, RFC 4760, RFC 7606). Pure: no table is touched here.
 
 use super::attribute_rows::OPTIONAL_ERROR;
-use super::attributes::{self, Block, Disposition, Fault, NextHop, Summary, Terms};
+use super::attributes::{self, Block, NextHop, Summary, Terms};
+use super::finding::{self, Disposition, Fault, Finding};
 use super::framer::{Notification, HEADER};
 use super::refusal::Refusal;
 use crate::prefix::{Addr, Ip, Prefix};
@@ -33,7 +34,7 @@ pub struct Changes {
     pub v4: Vec<Change<u32>>,
     pub v6: Vec<Change<u128>>,
     pub end_of_rib: Vec<(u16, u8)>,
-    pub faults: Vec<(Fault, u32)>,
+    pub faults: Vec<Finding>,
     pub updates: u32,
     pub announced: u32,
     pub withdrawn: u32,
@@ -56,20 +57,19 @@ pub fn decode(bytes: &[u8], terms: &Terms) -> Changes {
         }
         changes.updates += 1;
         faults.clear();
+        let whole = &bytes[at..at + len];
         let result = message(
-            &bytes[at + HEADER..at + len],
+            &whole[HEADER..],
             terms,
             &mut scratch,
             &mut faults,
             &mut changes,
         );
-        for f in &faults {
-            match changes.faults.iter_mut().find(|(known, _)| known == f) {
-                Some((_, n)) => *n += 1,
-                None => changes.faults.push((*f, 1)),
-            }
+        for (fault, attribute) in &faults {
+            finding::note(&mut changes.faults, *fault, attribute, whole);
         }
         if let Err(n) = result {
+            finding::note(&mut changes.faults, reset(&n), &[], whole);
             changes.error = Some(n);
             break;
         }
@@ -84,11 +84,11 @@ fn split(body: &[u8], at: usize) -> Option<(&[u8], usize)> {
     Some((part, at + 2 + len))
 }
 
-fn message(
-    body: &[u8],
+fn message<'a>(
+    body: &'a [u8],
     terms: &Terms,
     scratch: &mut Vec<(u8, u8, usize, usize)>,
-    faults: &mut Vec<Fault>,
+    faults: &mut Vec<(Fault, &'a [u8])>,
     c: &mut Changes,
 ) -> Result<(), Notification> {
     let malformed = || Notification::new(3, 1, &[]);
@@ -101,7 +101,7 @@ fn message(
     }
     let start = c.arena.len();
     let block = attributes::decode(attrs, terms, scratch, &mut c.arena, faults)?;
-    let worst = faults.iter().map(|f| f.disposition).max();
+    let worst = faults.iter().map(|f| f.0.disposition).max();
     let v4_ids = terms.family(1, 1);
     let bad_network = |_| Notification::new(3, 10, &[]); // Invalid Network Field
     if let Some(ids) = v4_ids {
@@ -122,7 +122,7 @@ fn message(
     if announces && !(block.seen_origin && block.seen_path) {
         treat_as_withdraw = true; // RFC 7606 3 d
         if worst.is_none_or(|w| w < Disposition::TreatAsWithdraw) {
-            faults.push(missing(if block.seen_origin { 2 } else { 1 }));
+            faults.push((missing(if block.seen_origin { 2 } else { 1 }), attrs));
         }
     }
     let before = c.v4.len() + c.v6.len();
@@ -133,7 +133,7 @@ fn message(
     if let (false, Some(ids)) = (nlri.is_empty(), v4_ids) {
         let usable = block.next_hop.filter(|_| !treat_as_withdraw);
         if usable.is_none() && !treat_as_withdraw {
-            faults.push(missing(3)); // RFC 7606 3 d: NEXT_HOP
+            faults.push((missing(3), attrs)); // RFC 7606 3 d: NEXT_HOP
         }
         let attrs = usable.map_or(WITHDRAW, |nh| add_block(c, &block, start, nh));
         used |= attrs != WITHDRAW;
@@ -147,6 +147,16 @@ fn message(
         c.refused[reason as usize] += n;
     }
     Ok(())
+}
+
+/// What cannot be read past (RFC 7606 3 b, j and 7.11): the message as a whole is at fault.
+fn reset(notification: &Notification) -> Fault {
+    Fault {
+        code: 0,
+        disposition: Disposition::SessionReset,
+        subcode: notification.subcode,
+        rfc: "4271 6.3",
+    }
 }
 
 fn missing(code: u8) -> Fault {

@@ -1,0 +1,50 @@
+//! What is wrong with UPDATEs: counted by kind, with the bytes of the first of each (RFC 7606 6).
+
+/// RFC 7606 2, weakest first: the strongest of an UPDATE's faults decides.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Disposition {
+    DiscardAttribute = 1,
+    TreatAsWithdraw = 2,
+    DisableFamily = 3,
+    SessionReset = 4,
+}
+
+/// A kind of finding: which attribute (0: the message), what follows, the NOTIFICATION subcode it has or would have had, the
+/// clause that says so.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Fault {
+    pub code: u8,
+    pub disposition: Disposition,
+    pub subcode: u8,
+    pub rfc: &'static str,
+}
+
+/// Octets kept of an attribute, its header among them.
+pub const ATTRIBUTE_SAMPLE: usize = 256;
+/// Octets kept of a message: all of it, but for extended ones (RFC 8654).
+pub const MESSAGE_SAMPLE: usize = 4096;
+
+/// One kind of finding in a run of UPDATEs.
+#[derive(Clone, Debug)]
+pub struct Finding {
+    pub fault: Fault,
+    pub count: u32,
+    /// Of the first: the attribute as it came, or where it is missing the whole list of attributes.
+    pub attribute: Vec<u8>,
+    /// Of the first: the UPDATE, with its header.
+    pub message: Vec<u8>,
+}
+
+/// Counts one more; only the first of its kind leaves its bytes.
+pub fn note(findings: &mut Vec<Finding>, fault: Fault, attribute: &[u8], message: &[u8]) {
+    let sample = |octets: &[u8], most| octets[..octets.len().min(most)].to_vec();
+    match findings.iter_mut().find(|known| known.fault == fault) {
+        Some(known) => known.count += 1,
+        None => findings.push(Finding {
+            fault,
+            count: 1,
+            attribute: sample(attribute, ATTRIBUTE_SAMPLE),
+            message: sample(message, MESSAGE_SAMPLE),
+        }),
+    }
+}
