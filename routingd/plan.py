@@ -88,7 +88,12 @@ def _neighbor(neighbor: effective.EffectiveNeighbor, router_id: bytes, rng: rand
         local_asn=neighbor.local_asn,
         router_id=router_id,
         families=tuple(
-            FamilyConfig(*FAMILIES[name], _policy(terms.accept_import), _policy(terms.accept_export))
+            FamilyConfig(
+                *FAMILIES[name],
+                _policy(terms.accept_import),
+                _policy(terms.accept_export),
+                add_path_receive=terms.add_path_receive,
+            )
             for name, terms in neighbor.families.items()
         ),
         hold_time=neighbor.hold_time,

@@ -84,7 +84,7 @@ class FourOctetAs:
 @dataclass(frozen=True, slots=True)
 class AddPath:
     entries: tuple[tuple[int, int, int], ...]
-    """(AFI, SAFI, mode as it came)"""
+    """(AFI, SAFI, ``AddPathMode``)"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +161,10 @@ def _encode_graceful_restart(c: GracefulRestart) -> bytes:
 
 
 def _decode_add_path(body: Cursor) -> AddPath:
-    return AddPath(tuple((e.u16(), e.u8(), e.u8()) for e in _entries(body, 4)))
+    entries = tuple((e.u16(), e.u8(), e.u8()) for e in _entries(body, 4))
+    if any(mode not in (1, 2, 3) for _, _, mode in entries):
+        raise CursorError("of an unknown mode")  # RFC 7911 4: not understood then, and ignored
+    return AddPath(entries)
 
 
 def _decode_fqdn(body: Cursor) -> Fqdn:

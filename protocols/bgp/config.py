@@ -10,6 +10,8 @@ from protocols.bgp.family import IPV4_UNICAST, IPV6_UNICAST, Family, family_name
 from protocols.bgp.role import Role
 
 BGP_PORT: Final = 179
+ALL_PATHS: Final = 255
+"""Instead of a number of paths: all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +22,11 @@ class FamilyConfig:
     safi: int
     import_policy: str | None = None
     export_policy: str | None = None
+    add_path_send: int = 0
+    """Tell so many paths of a prefix at most, the best ones, where the peer takes several (RFC 7911); 0: the best one
+    without an identifier."""
+    add_path_receive: bool = False
+    """Offer to take several."""
 
     @property
     def family(self) -> Family:
@@ -104,6 +111,9 @@ class PeerConfig:
                 raise ValueError(f"{self.name}: {given} is not supported; use ipv4-unicast or ipv6-unicast")
         if len({f.family for f in self.families}) != len(self.families):
             raise ValueError(f"{self.name}: an address family is given twice")
+        for family in self.families:
+            if not 0 <= family.add_path_send <= ALL_PATHS:
+                raise ValueError(f"{self.name}: paths to send must be 0 to 255, not {family.add_path_send}")
 
     @property
     def name(self) -> str:

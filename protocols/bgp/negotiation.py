@@ -1,6 +1,7 @@
 """What we offer in an OPEN, whether the peer's is acceptable, and what both then mean together.
 
-RFC 4271 6.2 and 4.2, 5492, 6286 (identifiers), 6793 (AS numbers), 7607 (AS 0), 8654 (long messages), 9234 (roles).
+RFC 4271 6.2 and 4.2, 5492, 6286 (identifiers), 6793 (AS numbers), 7607 (AS 0), 7911 (several paths), 8654 (long
+messages), 9234 (roles).
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from typing import Any
 
 import native
 from protocols.bgp.capabilities import (
+    AddPath,
+    AddPathMode,
     BgpRole,
     Capability,
     EnhancedRouteRefresh,
@@ -24,7 +27,7 @@ from protocols.bgp.capabilities import (
     SoftwareVersion,
     encode_capability,
 )
-from protocols.bgp.config import PeerConfig
+from protocols.bgp.config import FamilyConfig, PeerConfig
 from protocols.bgp.errors import OpenSubcode, open_error
 from protocols.bgp.family import AFI_IPV6, IPV4_UNICAST, Family, family_name
 from protocols.bgp.messages import AS_TRANS, MAX_EXTENDED_MESSAGE, MAX_MESSAGE, Open
@@ -53,6 +56,10 @@ class Agreed:
     """The peer follows markers around a refresh (RFC 7313 4: it says so for itself; we do not)."""
     role: Role | None = None
     """Ours (RFC 9234), whether the peer told its own or not."""
+    add_path_receive: tuple[Family, ...] = ()
+    """Families whose prefixes come with path identifiers (RFC 7911)."""
+    add_path_send: tuple[Family, ...] = ()
+    """Families whose prefixes go with them."""
 
     @property
     def ebgp(self) -> bool:
@@ -69,7 +76,7 @@ class Agreed:
             local_asn=self.local_asn,
             four_octet_as=self.four_octet_as,
             families=self.families,
-            add_path_receive=(),
+            add_path_receive=self.add_path_receive,
             max_message=self.max_receive,
             local_router_id=self.local_router_id,
             aigp=aigp,
@@ -89,6 +96,8 @@ class Agreed:
             "max_message_receive": self.max_receive,
             "max_message_send": self.max_send,
             "role": None if self.role is None else self.role.label,
+            "add_path_receive": [family_name(*f) for f in self.add_path_receive],
+            "add_path_send": [family_name(*f) for f in self.add_path_send],
         }
 
 
@@ -103,6 +112,9 @@ def offer(config: PeerConfig) -> tuple[Capability, ...]:
     if config.role is not None:
         offered.append(BgpRole(config.role))
     offered.append(FourOctetAs(config.local_asn))
+    several = tuple((*f.family, mode) for f in config.families if (mode := _add_path_mode(f)))
+    if several:
+        offered.append(AddPath(several))
     if config.host_name:
         host, _, domain = config.host_name.partition(".")
         offered.append(Fqdn(host.encode()[:64], domain.encode()[:64]))
@@ -136,6 +148,9 @@ def negotiate(config: PeerConfig, offered: Sequence[Capability], received: Open)
         # RFC 8950 4: used where both sides advertised it for the family.
         extended_next_hop=tuple(sorted(_extended(offered) & _extended(received.capabilities))),
         role=config.role,
+        # RFC 7911 4: one side has said that it sends, the other that it receives.
+        add_path_receive=_agree_add_path(offered, AddPathMode.RECEIVE, received.capabilities, AddPathMode.SEND),
+        add_path_send=_agree_add_path(offered, AddPathMode.SEND, received.capabilities, AddPathMode.RECEIVE),
     )
 
 
@@ -146,6 +161,22 @@ def _has(capabilities: Sequence[Capability], kind: type[Any]) -> bool:
 def _extended(capabilities: Sequence[Capability]) -> set[Family]:
     entries = (e for c in capabilities if isinstance(c, ExtendedNextHop) for e in c.entries)
     return {(afi, safi) for afi, safi, next_hop in entries if next_hop == AFI_IPV6}
+
+
+def _add_path_mode(family: FamilyConfig) -> AddPathMode:
+    receive = AddPathMode.RECEIVE if family.add_path_receive else AddPathMode(0)
+    return receive | (AddPathMode.SEND if family.add_path_send else AddPathMode(0))
+
+
+def _add_path(capabilities: Sequence[Capability], mode: AddPathMode) -> set[Family]:
+    modes = {(afi, safi): m for c in capabilities if isinstance(c, AddPath) for afi, safi, m in c.entries}
+    return {family for family, m in modes.items() if m & mode}
+
+
+def _agree_add_path(
+    ours: Sequence[Capability], our_mode: AddPathMode, theirs: Sequence[Capability], their_mode: AddPathMode
+) -> tuple[Family, ...]:
+    return tuple(sorted(_add_path(ours, our_mode) & _add_path(theirs, their_mode)))
 
 
 def peer_asn_of(received: Open) -> int:

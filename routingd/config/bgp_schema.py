@@ -33,6 +33,13 @@ from routingd.config.values import (
 )
 
 
+class AddPath(Model):
+    """Several paths of one prefix on a session (RFC 7911), in the directions that the neighbor agrees to."""
+
+    receive: Flag = False
+    """Take several."""
+
+
 class FamilyPolicy(Model):
     """What passes, by RFC 8212: nothing without a word for it."""
 
@@ -40,6 +47,8 @@ class FamilyPolicy(Model):
     """`accept` lets routes of the neighbor in; without it none of them is used."""
     export: Accept = None
     """`accept` sends our best routes; without it none is sent."""
+    add_path: AddPath = AddPath()
+    """Several paths of one prefix."""
 
 
 class NeighborOptions(Model):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
 from typing import Any
 
-from routingd.config.bgp_schema import Group, Neighbor
+from routingd.config.bgp_schema import AddPath, Group, Neighbor
 from routingd.config.schema import Config
 
 LOOPBACK = "lo"
@@ -35,6 +35,7 @@ class Box:
 class FamilyTerms:
     accept_import: bool
     accept_export: bool
+    add_path_receive: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,17 +144,18 @@ def option(neighbor: Neighbor, group: Group | None, name: str) -> Any:
 
 
 def family_terms(neighbor: Neighbor, group: Group | None, version: int) -> dict[str, FamilyTerms]:
-    """Families of both; within one, the neighbor's `import` and `export` win each for itself."""
+    """Families of both; within one, each key that the neighbor gives wins for itself."""
     names = list(dict.fromkeys([*(group.families if group is not None else ()), *neighbor.families]))
     if not names:
         return {f"ipv{version}-unicast": FamilyTerms(accept_import=False, accept_export=False)}
     result: dict[str, FamilyTerms] = {}
     for name in names:
-        words = {"import_": None, "export": None}
+        words: dict[str, Any] = {"import_": None, "export": None, "add_path": AddPath()}
         for policy in ((group.families.get(name) if group is not None else None), neighbor.families.get(name)):
             if policy is not None:
                 words.update({field: getattr(policy, field) for field in policy.model_fields_set})
-        result[name] = FamilyTerms(words["import_"] == "accept", words["export"] == "accept")
+        add_path = words["add_path"]
+        result[name] = FamilyTerms(words["import_"] == "accept", words["export"] == "accept", add_path.receive)
     return result
 
 

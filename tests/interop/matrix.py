@@ -25,6 +25,7 @@ FEATURES: Final[tuple[str, ...]] = (
     "roles and OTC (RFC 9234)",
     "route refresh (RFC 2918)",
     "enhanced route refresh: sent (RFC 7313)",
+    "several paths: received (RFC 7911)",
 )
 """In the order of the table."""
 LACKS: Final[Mapping[tuple[str, str], str]] = {}

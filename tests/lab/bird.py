@@ -12,6 +12,7 @@ from tests.lab.waiting import wait_for
 
 ROUTE = re.compile(r"^(\S+/\d+)\s+\S+ \[(\S+) ")
 PAIR = re.compile(r"\((\d+), ?(\d+)\)")
+ADD_PATHS = {"send": "tx", "receive": "rx", "both": "on"}
 TRIPLE = re.compile(r"\((\d+), ?(\d+), ?(\d+)\)")
 
 
@@ -75,9 +76,10 @@ def _neighbor(config: PeerConfig, n: Neighbor) -> str:
     own = " next hop self;" if n.next_hop_self else ""
     # RFC 8950 is about IPv4 routes of an IPv6 session.
     extended = {4: " extended next hop on;" if n.extended_next_hop else "", 6: ""}
+    several = f" add paths {ADD_PATHS[n.add_path]};" if n.add_path else ""
     export = {of: _export(config, n, of) if n.export else "none" for of in n.families}
     channels = "".join(
-        f"  ipv{of} {{ import all;{_gateway(config, n, of)} export {export[of]};{own}{extended[of]} }};\n"
+        f"  ipv{of} {{ import all;{_gateway(config, n, of)} export {export[of]};{own}{extended[of]}{several} }};\n"
         for of in n.families
     )
     return (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import shutil
 import sys
@@ -44,7 +45,7 @@ def configuration(config: PeerConfig, recorder: Path) -> str:
             f"  local-as {config.asn};",
             f"  peer-as {n.asn};",
             f"  hold-time {n.hold_time};",
-            "  capability { route-refresh enable; }",
+            f"  capability {{ route-refresh enable; {_add_path(n)}}}",
             "  family { " + " ".join(f"ipv{of} unicast;" for of in n.families) + " }",
             "  api { processes [ record ]; neighbor-changes; receive { parsed; update; } }",
             "  static {",
@@ -55,10 +56,16 @@ def configuration(config: PeerConfig, recorder: Path) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _add_path(n: Neighbor) -> str:
+    modes = {"both": "send/receive"}
+    return f"add-path {modes.get(n.add_path, n.add_path)}; " if n.add_path else ""
+
+
 def _route(config: PeerConfig, n: Neighbor, a: Announcement) -> str:
     # ExaBGP sends a path as it is written, so its own number is written too.
     path = (config.asn, *a.path) if n.asn != config.asn else a.path
     words = [f"    route {a.prefix} next-hop {_next_hop(n, a)} origin {a.origin}"]
+    words += [f"path-information {ipaddress.IPv4Address(a.path_id)}"] if a.path_id is not None else []
     words += [f"as-path [ {' '.join(map(str, path))} ]"] if path else []
     words += [f"med {a.med}"] if a.med is not None else []
     words += [f"community [ {' '.join(a.communities)} ]"] if a.communities else []
@@ -112,7 +119,7 @@ class ExaBgp(Peer):
         return {"up": "established"}.get(states[-1], states[-1]) if states else "idle"
 
     def routes(self, neighbor: str, of: int = 4) -> set[Route]:
-        table: dict[str, Attributes] = {}
+        table: dict[tuple[str, str], Attributes] = {}
         name = f"ipv{of} unicast"
         for event in self._events(neighbor):
             if event["type"] == "state" and event["neighbor"]["state"] == "down":
@@ -121,15 +128,18 @@ class ExaBgp(Peer):
                 continue
             update = event["neighbor"]["message"].get("update", {})
             for entry in update.get("withdraw", {}).get(name, []):
-                table.pop(prefix(_nlri(entry)), None)
+                table.pop(_nlri(entry), None)
             for next_hop, entries in update.get("announce", {}).get(name, {}).items():
                 attributes = self.received(neighbor, _attributes(update.get("attribute", {}), next_hop))
-                table.update((prefix(_nlri(entry)), attributes) for entry in entries)
-        return set(table.items())
+                table.update((_nlri(entry), attributes) for entry in entries)
+        return {(where, attributes) for (where, _), attributes in table.items()}
 
 
-def _nlri(entry: Any) -> str:
-    return str(entry["nlri"] if isinstance(entry, dict) else entry)
+def _nlri(entry: Any) -> tuple[str, str]:
+    """Prefix and path identifier."""
+    if isinstance(entry, dict):
+        return prefix(str(entry["nlri"])), str(entry.get("path-information", ""))
+    return prefix(str(entry)), ""
 
 
 def _attributes(said: dict[str, Any], next_hop: str) -> Attributes:

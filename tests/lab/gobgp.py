@@ -52,6 +52,12 @@ def _neighbor(n: Neighbor) -> list[str]:
             "    [neighbors.afi-safis.config]",
             f'      afi-safi-name = "ipv{of}-unicast"',
         ]
+        if n.add_path:
+            lines += [
+                "    [neighbors.afi-safis.add-paths.config]",
+                f"      receive = {str(n.add_path != 'send').lower()}",
+                f"      send-max = {0 if n.add_path == 'receive' else 8}",
+            ]
     return lines
 
 

@@ -52,6 +52,8 @@ def _neighbor(n: Neighbor) -> str:
     ]
     lines += ["  passive"] if n.passive else []
     lines += ["  multihop 64"] if n.multihop else []
+    lines += ["  announce add-path recv yes"] if n.add_path in ("receive", "both") else []
+    lines += ["  announce add-path send all"] if n.add_path in ("send", "both") else []
     lines += [f"  announce IPv{of} {'unicast' if of in n.families else 'none'}" for of in (4, 6)]
     return "\n".join([*lines, "}"])
 

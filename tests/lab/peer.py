@@ -35,6 +35,8 @@ class Neighbor:
     multihop: bool = False
     extended_next_hop: bool = False
     """IPv6 next hops for IPv4 routes (RFC 8950); BIRD and FRR."""
+    add_path: str = ""
+    """Several paths of a prefix (RFC 7911), as the peer has it: "send", "receive" or "both"."""
     role: str = ""
     """The peer's own (RFC 9234), in our words; BIRD and FRR."""
     role_strict: bool = False
@@ -58,6 +60,8 @@ class Announcement:
     communities: tuple[str, ...] = ()
     large: tuple[str, ...] = ()
     origin: str = "igp"
+    path_id: int | None = None
+    """Path identifier (RFC 7911); ExaBGP."""
 
     def as_sent(self, *, asn: int, ebgp: bool, next_hop: str) -> Route:
         """What a session with the announcing peer must carry."""

@@ -193,7 +193,7 @@ def test_no_open_does_worse_than_a_session_error(octets: bytes) -> None:
 
 
 u8, u16, u32 = st.integers(0, 255), st.integers(0, 65535), st.integers(0, 2**32 - 1)
-triples = st.lists(st.tuples(u16, u8, u8), max_size=10).map(tuple)
+several = st.lists(st.tuples(u16, u8, st.integers(1, 3)), max_size=10).map(tuple)
 KNOWN = {1, 2, 5, 6, 9, 64, 65, 69, 70, 73, 75}
 capabilities: st.SearchStrategy[Capability] = st.one_of(
     st.builds(Multiprotocol, u16, u8),
@@ -206,7 +206,7 @@ capabilities: st.SearchStrategy[Capability] = st.one_of(
         st.lists(st.tuples(u16, u8, st.booleans()), max_size=8).map(tuple),
     ),
     st.builds(FourOctetAs, u32),
-    st.builds(AddPath, triples),
+    st.builds(AddPath, several),
     st.builds(EnhancedRouteRefresh),
     st.builds(Fqdn, st.binary(max_size=64), st.binary(max_size=64)),
     st.builds(SoftwareVersion, st.binary(max_size=64)),
@@ -224,7 +224,18 @@ def test_every_open_reads_back_as_it_was_written(
 
 @pytest.mark.parametrize(
     "value",
-    ["4601 00", "0900", "0902 0000", "0601 00", "4003 0078 00", "4505 00010101 00", "4903 05 61 62", "4b02 05 61"],
+    [
+        "4601 00",
+        "0900",
+        "0902 0000",
+        "0601 00",
+        "4003 0078 00",
+        "4505 00010101 00",
+        "4504 00010104",
+        "4508 00010103 00020100",
+        "4903 05 61 62",
+        "4b02 05 61",
+    ],
 )
 def test_a_malformed_capability_that_nothing_rests_on_is_set_aside(value: str) -> None:
     octets = bytes.fromhex(value)

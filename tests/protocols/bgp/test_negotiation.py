@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from protocols.bgp.capabilities import (
+    AddPath,
     BgpRole,
     Capability,
     ExtendedMessage,
@@ -83,6 +84,33 @@ def test_ipv6_next_hops_of_ipv4_routes_are_agreed_where_both_offer_them() -> Non
     assert agree(both, wanting).extended_next_hop == ((1, 1),)
     assert agree(both).extended_next_hop == ()
     assert agree(OPEN, wanting).extended_next_hop == ()
+
+
+SEVERAL = replace(
+    A,
+    families=(FamilyConfig(1, 1, add_path_send=255, add_path_receive=True), FamilyConfig(2, 1, add_path_receive=True)),
+)
+RECEIVE, SEND, BOTH = 1, 2, 3
+
+
+@pytest.mark.parametrize(
+    ("theirs", "received", "sent"),
+    [
+        ((AddPath(((1, 1, BOTH), (2, 1, BOTH))),), ((1, 1), (2, 1)), ((1, 1),)),
+        ((AddPath(((1, 1, RECEIVE), (2, 1, RECEIVE))),), (), ((1, 1),)),
+        ((AddPath(((1, 1, SEND),)), AddPath(((2, 1, SEND), (1, 4, BOTH)))), ((1, 1), (2, 1)), ()),
+        ((), (), ()),
+    ],
+    ids=["both", "they receive", "they send, said in two capabilities", "neither"],
+)
+def test_several_paths_go_where_one_sends_and_the_other_receives(
+    theirs: tuple[Capability, ...], received: tuple[object, ...], sent: tuple[object, ...]
+) -> None:
+    # RFC 7911 4
+    assert AddPath(((1, 1, BOTH), (2, 1, RECEIVE))) in offer(SEVERAL)
+    agreed = agree(replace(OPEN, capabilities=(*USUAL, *theirs)), SEVERAL)
+    assert (agreed.add_path_receive, agreed.add_path_send) == (received, sent)
+    assert agree(replace(OPEN, capabilities=(*USUAL, *theirs))).add_path_receive == ()
 
 
 def test_the_as_number_is_taken_from_the_capability() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from ipaddress import ip_address, ip_interface
 
 import pytest
@@ -58,6 +59,25 @@ def test_within_a_family_each_word_of_the_neighbor_wins_for_itself() -> None:
         "ipv6-unicast": FamilyTerms(accept_import=True, accept_export=False),
     }
     assert second.families["ipv4-unicast"] == FamilyTerms(accept_import=True, accept_export=True)
+
+
+def test_several_paths_are_received_as_group_and_neighbor_say() -> None:
+    text = """
+router: { name: r1, router-id: 10.255.0.1, asn: 65001 }
+bgp:
+  groups:
+    peers: { asn: 65002, families: { ipv4-unicast: { export: accept }, ipv6-unicast: } }
+  neighbors:
+    192.0.2.2: { group: peers }
+    192.0.2.3: { group: peers, families: { ipv4-unicast: { add-path: { receive: true } } } }
+"""
+    first, second = (neighbor.families for neighbor in neighbors(config(text)))
+    said = FamilyTerms(accept_import=False, accept_export=True)
+    assert first == {
+        "ipv4-unicast": said,
+        "ipv6-unicast": FamilyTerms(accept_import=False, accept_export=False),
+    }
+    assert second["ipv4-unicast"] == replace(said, add_path_receive=True)
 
 
 def test_distance_and_aigp_follow_the_kind_of_session_where_nothing_is_said() -> None:
