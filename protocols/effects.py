@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from native import SessionTerms, Updates
     from protocols.bgp.errors import Notification
+    from protocols.bgp.findings import Finding
     from protocols.bgp.negotiation import Agreed
 
 
@@ -77,6 +78,31 @@ class StateChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class Notified:
+    """A NOTIFICATION went either way, for logs and monitoring."""
+
+    conn: int
+    notification: Notification
+    sent: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A connection that the peer opened was not taken."""
+
+    conn: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """UPDATEs of the peer were malformed (RFC 7606 6); told now and then for each kind."""
+
+    conn: int
+    finding: Finding
+
+
+@dataclass(frozen=True, slots=True)
 class Lease:
     """Let the agent send ``packet`` every ``interval`` s while the connection lives; the edge renews the lease."""
 
@@ -94,4 +120,7 @@ class RefreshRequested:
     safi: int
 
 
-Effect = Connect | Send | Close | Routes | Established | Down | StateChanged | Lease | RefreshRequested
+Effect = (
+    Connect | Send | Close | Routes | Established | Down | StateChanged | Lease | RefreshRequested | Notified | Refused
+    | Found
+)  # fmt: skip

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from routingd.asked import RouteQuery, families, number, protocols, required, text, within
+from routingd.bgp_views import BgpViews
 from routingd.control.protocol import CommandFailed
 from routingd.control.server import Arguments, ControlServer, Handler
 from routingd.control.shapes import Shutdown, Version
@@ -33,15 +34,16 @@ class Commands:
         self._shutdown = shutdown
         self._begun = controller.clock()
         self._views = Views(controller)
+        self._bgp = BgpViews(controller)
         self._routes = RouteViews(controller)
         self._rib = RibViews(controller)
         self._fib = FibViews(controller)
         self._explain = ExplainView(controller, self._fib)
 
     def register(self, server: ControlServer) -> None:
-        views, routes, rib, explain = self._views, self._routes, self._rib, self._explain
-        server.add(("show", "bgp", "summary"), answer(lambda args: views.bgp_summary()))
-        server.add(("show", "bgp", "neighbor"), answer(lambda args: views.bgp_neighbors(text(args, "address"))))
+        views, bgp, routes, rib, explain = self._views, self._bgp, self._routes, self._rib, self._explain
+        server.add(("show", "bgp", "summary"), answer(lambda args: bgp.summary()))
+        server.add(("show", "bgp", "neighbor"), answer(lambda args: bgp.neighbors(text(args, "address"))))
         server.add(("show", "bgp", "advertised"), stream(self._advertised))
         server.add(("show", "ncp"), answer(lambda args: views.ncps(text(args, "name"))))
         server.add(("show", "interfaces"), answer(self._interfaces))

@@ -130,6 +130,13 @@ class Peer:
                     self._down(reason)
                 case effects.StateChanged(old, new, reason):
                     log.info("bgp.state", peer=self.name, old=str(old), new=str(new), reason=reason)
+                case effects.Notified(_, notification, sent):
+                    log.info("bgp.notification", peer=self.name, sent=sent, text=str(notification))
+                case effects.Refused(_, reason):
+                    log.info("bgp.refused", peer=self.name, reason=reason)
+                case effects.Found(_, finding):
+                    # RFC 7606 6: with the whole message, for whoever has to find the cause.
+                    log.warning("bgp.malformed", peer=self.name, **finding.describe(self._clock()))
                 case effects.Lease(conn, interval, packet):
                     self._streams.lease(conn, interval, packet)
                 case effects.RefreshRequested(_, afi, safi):

@@ -105,8 +105,12 @@ class Attempts:
     def next_at(self) -> float | None:
         return min((at for at in (self._retry_at, self._idle_until) if at is not None), default=None)
 
+    def deadlines(self) -> dict[str, float]:
+        timers = {"connect": self._deadline, "connect-retry": self._retry_at, "idle-hold": self._idle_until}
+        return {name: at for name, at in timers.items() if at is not None}
+
     def next_deadline(self) -> float | None:
-        return min((at for at in (self._deadline, self.next_at) if at is not None), default=None)
+        return min(self.deadlines().values(), default=None)
 
     def unanswered(self, now: float) -> bool:
         return self._deadline is not None and now >= self._deadline

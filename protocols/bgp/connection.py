@@ -28,7 +28,7 @@ from protocols.bgp.messages import (
     encode_open,
 )
 from protocols.bgp.negotiation import Agreed, negotiate
-from protocols.effects import Effect, Established, Lease, RefreshRequested, Routes, Send
+from protocols.effects import Effect, Established, Lease, Notified, RefreshRequested, Routes, Send
 
 LARGE_HOLD_TIME: Final = 240.0
 """RFC 4271 8.2.2: how long a peer may take to send its OPEN."""
@@ -94,9 +94,10 @@ class Connection:
         self._hold_deadline = now + LARGE_HOLD_TIME
         return self._send(MessageType.OPEN, data)
 
-    def notify(self, notification: Notification) -> Send:
+    def notify(self, notification: Notification) -> list[Effect]:
         self._counters.last_sent = notification
-        return self._send(MessageType.NOTIFICATION, encode_notification(notification))
+        message = self._send(MessageType.NOTIFICATION, encode_notification(notification))
+        return [message, Notified(self.number, notification, sent=True)]
 
     def _send(self, kind: MessageType, data: bytes) -> Send:
         self._counters.sent(kind, len(data))
@@ -211,9 +212,13 @@ class Connection:
         if waits:
             self.waiting(now)
 
+    def deadlines(self) -> dict[str, float]:
+        """Of the timers that run, by name. The keepalive timer of an Established session is the agent's."""
+        timers = {"hold": self._hold_deadline, "keepalive": self._keepalive_deadline, "send-hold": self._send_deadline}
+        return {name: at for name, at in timers.items() if at is not None}
+
     def next_deadline(self) -> float | None:
-        deadlines = (self._hold_deadline, self._keepalive_deadline, self._send_deadline)
-        return min((d for d in deadlines if d is not None), default=None)
+        return min(self.deadlines().values(), default=None)
 
     def timer(self, now: float) -> list[Effect]:
         """Raises SessionError when the hold timer or the send hold timer has expired."""

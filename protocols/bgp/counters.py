@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from protocols.bgp.errors import Notification
+from protocols.bgp.findings import Finding, Findings
 from protocols.bgp.messages import MessageType
 
 if TYPE_CHECKING:
@@ -26,10 +27,9 @@ class Counters:
     transitions: Counter[tuple[str, str]] = field(default_factory=Counter)
     connect_failures: int = 0
     collisions: int = 0
-    rejected: int = 0
-    """Inbound connections turned away."""
-    faults: Counter[tuple[int, int, int, str]] = field(default_factory=Counter)
-    """Attributes in error by (code, disposition, subcode, RFC clause): RFC 7606 8."""
+    rejected: Counter[str] = field(default_factory=Counter)
+    """Inbound connections turned away, by reason."""
+    findings: Findings = field(default_factory=Findings)
     refused: Counter[str] = field(default_factory=Counter)
     """Well-formed announcements not taken, by reason (``native.Changes.refused``)."""
     last_sent: Notification | None = None
@@ -39,14 +39,14 @@ class Counters:
         self.messages_out[kind] += count
         self.bytes_out += nbytes
 
-    def processed(self, changes: Changes) -> None:
+    def processed(self, changes: Changes, now: float) -> list[Finding]:
+        """Returns the findings worth telling."""
         self.announced += changes.announced
         self.withdrawn += changes.withdrawn
         self.refused.update(changes.refused)
-        for fault in changes.faults:
-            self.faults[(fault["code"], fault["disposition"], fault["subcode"], fault["rfc"])] += fault["count"]
+        return self.findings.note(changes.faults, now)
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self, now: float) -> dict[str, Any]:
         return {
             "messages_in": {kind.label: self.messages_in[kind] for kind in MessageType},
             "messages_out": {kind.label: self.messages_out[kind] for kind in MessageType},
@@ -58,10 +58,8 @@ class Counters:
             "transitions": {f"{old} -> {new}": count for (old, new), count in self.transitions.items()},
             "connect_failures": self.connect_failures,
             "collisions": self.collisions,
-            "rejected": self.rejected,
+            "rejected": dict(self.rejected),
             "refused": dict(self.refused),
-            "faults": [
-                {"attribute": code, "disposition": disposition, "subcode": subcode, "rfc": rfc, "count": count}
-                for (code, disposition, subcode, rfc), count in sorted(self.faults.items())
-            ],
+            "findings": self.findings.describe(now),
+            "other_findings": self.findings.others,
         }

@@ -25,13 +25,15 @@ class LastDown:
     at: float
     state: str
     """How far it had come."""
+    lasted: float | None
+    """Seconds in Established."""
     sent: Notification | None
     received: Notification | None
 
     def describe(self, now: float) -> dict[str, Any]:
         return {
-            "reason": self.reason, "ago": now - self.at, "state": self.state, "sent": _notification(self.sent),
-            "received": _notification(self.received),
+            "reason": self.reason, "ago": now - self.at, "state": self.state, "lasted": self.lasted,
+            "sent": _notification(self.sent), "received": _notification(self.received),
         }  # fmt: skip
 
 
@@ -56,6 +58,7 @@ def describe(session: Session, next_attempt: float | None, now: float) -> dict[s
         "state": str(session.state),
         "uptime": None if up is None else now - up,
         "next_attempt": next_attempt,
+        "timers": {name: max(0.0, at - now) for name, at in session.deadlines().items()},
         "type": "external" if config.ebgp else "internal",
         "peer_asn": config.remote_asn,
         "local_asn": config.local_asn,
@@ -73,13 +76,14 @@ def describe(session: Session, next_attempt: float | None, now: float) -> dict[s
             for f in config.families
         ],
         **_connection(session, connection),
-        "counters": counters.describe(),
+        "counters": counters.describe(now),
         "last_connect_error": session.last_connect_error,
         "last_notification": {
             "sent": _notification(counters.last_sent),
             "received": _notification(counters.last_received),
         },
         "last_down": None if session.last_down is None else session.last_down.describe(now),
+        "last_session": None if session.last_session is None else session.last_session.describe(now),
     }
 
 

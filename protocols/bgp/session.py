@@ -17,7 +17,7 @@ from protocols.bgp.errors import Cease, CeaseSubcode, ErrorCode, Notification, O
 from protocols.bgp.fsm import RANK, State, check_expected
 from protocols.bgp.messages import MessageType, decode_notification
 from protocols.bgp.negotiation import offer
-from protocols.effects import Close, Down, Effect, StateChanged
+from protocols.effects import Close, Down, Effect, Found, Notified, Refused, StateChanged
 
 if TYPE_CHECKING:
     from native import Changes, Updates
@@ -35,6 +35,8 @@ class Session:
         """As last told by StateChanged."""
         self.running = False
         self.last_down: LastDown | None = None
+        self.last_session: LastDown | None = None
+        """Of those that were Established."""
         self.last_connect_error = ""
         self._rng = rng
         self._connections: dict[int, Connection] = {}
@@ -82,7 +84,6 @@ class Session:
         if inbound:
             refusal = self._refuse(connection)
             if refusal:
-                self.counters.rejected += 1
                 return refusal
             for older in [c for c in self.connections if c.inbound]:
                 # A peer that connects again has given up the first connection, whatever TCP knows about it.
@@ -143,12 +144,12 @@ class Session:
         connection = self._connections.get(conn)
         if connection is None:
             return []
-        self.counters.processed(changes)
+        out: list[Effect] = [Found(conn, finding) for finding in self.counters.processed(changes, now)]
         connection.end_of_rib.update(changes.end_of_rib)
         if changes.error is None:
-            return []
+            return out
         notification = Notification(*changes.error)
-        return self._lost(connection, now, f"the peer sent a bad UPDATE: {notification}", sent=notification)
+        return out + self._lost(connection, now, f"the peer sent a bad UPDATE: {notification}", sent=notification)
 
     def waiting(self, conn: int, now: float) -> None:
         """Something to send on this connection waits for TCP, which the peer holds back."""
@@ -184,11 +185,12 @@ class Session:
         if notification is None:
             return self._lost(connection, now, "the peer sent a NOTIFICATION too short to read")
         self.counters.last_received = notification
+        told = Notified(connection.number, notification, sent=False)
         if notification == _COLLISION and connection.state is not State.ESTABLISHED and len(self._connections) > 1:
             self.counters.collisions += 1
             self._forget(connection)
-            return [Close(connection.number, "the peer kept the other connection")]
-        return self._lost(connection, now, f"the peer sent {notification}", received=notification)
+            return [told, Close(connection.number, "the peer kept the other connection")]
+        return [told, *self._lost(connection, now, f"the peer sent {notification}", received=notification)]
 
     def _resolve_collision(self, newer: Connection) -> list[Effect]:
         """RFC 4271 6.8, at the OPEN: the connection opened by the speaker with the higher identifier stays."""
@@ -233,6 +235,11 @@ class Session:
     def connections(self) -> tuple[Connection, ...]:
         return tuple(self._connections.values())
 
+    def deadlines(self) -> dict[str, float]:
+        """Timers that run, by name, and when they fire; of the connection that has come furthest."""
+        furthest = max(self.connections, key=lambda c: RANK[c.state], default=None)
+        return self._attempts.deadlines() | (furthest.deadlines() if furthest is not None else {})
+
     def describe(self, now: float) -> dict[str, Any]:
         """All there is to show about this peer, ready for JSON."""
         waiting = self._attempts.next_at
@@ -241,15 +248,19 @@ class Session:
     # --- within -----------------------------------------------------------------------------------------------
 
     def _refuse(self, inbound: Connection) -> list[Effect]:
+        said: list[Effect] = []
         if not self.running:
             # RFC 4486 4.
-            return [inbound.notify(_REJECTED), Close(inbound.number, "the session is stopped")]
-        if self.state is State.ESTABLISHED:
+            reason, said = "the session is stopped", inbound.notify(_REJECTED)
+        elif self.state is State.ESTABLISHED:
             # RFC 4271 6.8: an Established session is not given up for a newcomer; it ends by its own hold timer.
-            return [inbound.notify(_COLLISION), Close(inbound.number, "the session is Established")]
-        if self._attempts.refusing:
-            return [Close(inbound.number, "the session is held down after repeated errors", reset=True)]
-        return []
+            reason, said = "the session is Established", inbound.notify(_COLLISION)
+        elif self._attempts.refusing:
+            reason = "the session is held down after repeated errors"
+        else:
+            return []
+        self.counters.rejected[reason] += 1
+        return [*said, Refused(inbound.number, reason), Close(inbound.number, reason, reset=not said)]
 
     def _forget(self, connection: Connection) -> None:
         connection.closed = True
@@ -259,7 +270,7 @@ class Session:
         """End one connection for another: no error, nothing to damp."""
         self.counters.collisions += 1
         self._forget(connection)
-        return [connection.notify(_COLLISION), Close(connection.number, reason)]
+        return [*connection.notify(_COLLISION), Close(connection.number, reason)]
 
     def _fail(self, connection: Connection, error: SessionError, now: float) -> list[Effect]:
         return self._lost(connection, now, error.reason, sent=error.notification)
@@ -272,7 +283,7 @@ class Session:
         self._forget(connection)
         out: list[Effect] = []
         if sent is not None:
-            out.append(connection.notify(sent))
+            out += connection.notify(sent)
         if not gone:
             # RFC 9687 3.2: a peer that takes nothing is not waited for.
             stuck = sent is not None and sent.code == ErrorCode.SEND_HOLD_TIMER_EXPIRED
@@ -281,7 +292,10 @@ class Session:
             # Not worth the place of an error that was told: a peer that holds us down closes like this.
             self.last_connect_error = reason
         else:
-            self.last_down = LastDown(reason, now, connection.state.value, sent, received)
+            up = connection.established_at
+            lasted = None if up is None else now - up
+            self.last_down = LastDown(reason, now, connection.state.value, lasted, sent, received)
+            self.last_session = self.last_session if up is None else self.last_down
         # RFC 5492 3: a peer that refuses our optional parameters is tried once without.
         refused = received is not None and (received.code, received.subcode) == _OPTIONAL_PARAMETER_REFUSED
         self._bare_open = refused and not self._bare_open

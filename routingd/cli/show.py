@@ -35,10 +35,10 @@ def bgp() -> None:
 @anywhere
 def summary() -> None:
     """Every neighbor on a line (a line for each family)."""
-    from routingd.cli import state
+    from routingd.cli import bgp as told
 
     answer = ask("show", "bgp", "summary")
-    print_json(answer) if settings().json else state.bgp_summary(answer)
+    print_json(answer) if settings().json else told.summary(answer)
 
 
 @bgp.command()
@@ -46,10 +46,11 @@ def summary() -> None:
 @anywhere
 def neighbor(address: str | None) -> None:
     """All that is known of one neighbor, or of each."""
-    from routingd.cli import state, values
+    from routingd.cli import bgp as told
+    from routingd.cli import values
 
     answer = ask("show", "bgp", "neighbor", address=values.address(address) if address is not None else None)
-    print_json(answer) if settings().json else state.bgp_neighbors(answer)
+    print_json(answer) if settings().json else told.neighbors(answer)
 
 
 @bgp.command(cls=Keywords)

@@ -10,6 +10,17 @@ from __future__ import annotations
 
 from typing import Any, Final, Literal, NotRequired, TypedDict
 
+from routingd.control.bgp_shapes import (
+    BgpCapability,
+    BgpEndpoint,
+    BgpFamily,
+    BgpFault,
+    BgpNeighbor,
+    BgpNeighbors,
+    BgpNotification,
+    BgpSummary,
+    BgpSummaryRow,
+)
 from routingd.control.rib_shapes import (
     AdvertisedPage,
     AdvertisedRow,
@@ -134,122 +145,6 @@ class Reply(TypedDict):
     result: NotRequired[Any]
     error: NotRequired[Failure]
     more: bool
-
-
-# --- show bgp summary (no arguments) --------------------------------------------------------------------------------
-
-
-class BgpFamily(TypedDict):
-    agreed: bool
-    """Both OPENs offered it (RFC 4760 8); false while the session is down."""
-    received: int
-    """Paths in the Adj-RIB-In."""
-    advertised: int
-    accept_import: bool
-    accept_export: bool
-    """RFC 8212: false means nothing passes."""
-    end_of_rib_received: bool
-    end_of_rib_sent: bool
-
-
-class BgpSummaryRow(TypedDict):
-    address: str
-    description: str
-    asn: int
-    ncp: str | None
-    """The box whose socket carries it."""
-    state: str
-    """RFC 4271 8.2.2: Idle, Connect, Active, OpenSent, OpenConfirm, Established."""
-    uptime: float | None
-    """In Established."""
-    last_down: str | None
-    messages_received: int
-    messages_sent: int
-    families: dict[str, BgpFamily]
-    """By FamilyName."""
-
-
-class BgpSummary(TypedDict):
-    router: str
-    router_id: str
-    asn: int
-    routes: dict[str, int]
-    """Prefixes in the Loc-RIB, by FamilyName."""
-    neighbors: list[BgpSummaryRow]
-
-
-# --- show bgp neighbor (args: address, absent for all) --------------------------------------------------------------
-
-
-class BgpCapability(TypedDict):
-    name: str
-    value: str
-    sent: bool
-    received: bool
-
-
-class BgpNotification(TypedDict):
-    direction: Literal["sent", "received"]
-    code: int
-    subcode: int
-    text: str
-    """Decoded: "Cease: Administrative Shutdown (bye)"."""
-    ago: float
-
-
-class BgpEndpoint(TypedDict):
-    ncp: str
-    local: str
-    remote: str
-    inbound: bool
-
-
-class BgpFault(TypedDict):
-    """Malformed attributes seen in UPDATEs, by RFC 7606."""
-
-    attribute: int
-    disposition: str
-    rfc: str
-    count: int
-
-
-class BgpNeighbor(BgpSummaryRow):
-    group: str | None
-    local_asn: int
-    kind: Literal["ebgp", "ibgp"]
-    router_id: str | None
-    hold_time: int | None
-    """Agreed (RFC 4271 4.2); None while down."""
-    configured_hold_time: int
-    keepalive_interval: float | None
-    send_hold_time: int | None
-    """Seconds for which it may take nothing (RFC 9687), 0: any; None while down."""
-    endpoint: BgpEndpoint | None
-    port: int
-    passive: bool
-    password: bool
-    """Whether one is set; the key itself is never told."""
-    ttl_security: bool
-    multihop: int | None
-    role: str | None
-    """Ours towards it (RFC 9234)."""
-    next_hop_self: bool
-    weight: int
-    distance: int | None
-    """None: the default of its kind."""
-    aigp: bool
-    capabilities: list[BgpCapability]
-    established_count: int
-    last_notification: BgpNotification | None
-    faults: list[BgpFault]
-    refused: dict[str, int]
-    """Well-formed announcements not taken: "own-as", "own-originator", "otc-leak"."""
-    counters: dict[str, int]
-    """Messages by kind and direction: "update_received", "keepalive_sent" …"""
-
-
-class BgpNeighbors(TypedDict):
-    neighbors: list[BgpNeighbor]
 
 
 # --- show ncp (args: name, absent for all) --------------------------------------------------------------------------

@@ -16,11 +16,30 @@ from protocols.bgp.config import FamilyConfig, PeerConfig
 from protocols.bgp.errors import Cease, CeaseSubcode, Notification
 from protocols.bgp.fsm import State
 from protocols.bgp.messages import KEEPALIVE, MessageType, Open, encode_message, encode_notification
-from protocols.effects import Close, Connect, Down, Established, Lease, RefreshRequested, Routes, Send, StateChanged
+from protocols.effects import (
+    Close,
+    Connect,
+    Down,
+    Effect,
+    Established,
+    Found,
+    Lease,
+    Notified,
+    RefreshRequested,
+    Refused,
+    Routes,
+    Send,
+    StateChanged,
+)
 from tests.protocols.bgp.peers import A, B, Verdict
 from tests.protocols.bgp.wire_pair import Side, World
 
 PASSIVE_B = replace(B, passive=True)
+
+
+def done(out: list[Effect]) -> list[Effect]:
+    """Without what is only told."""
+    return [effect for effect in out if not isinstance(effect, Notified | Refused | Found)]
 
 
 def states(world: World) -> tuple[State, State]:
@@ -147,7 +166,8 @@ def test_a_newcomer_is_refused_while_the_session_is_established() -> None:
     session = world.a.session
     out = session.connected(40, B.address, A.address, True, 2)
     collision = encode_notification(Notification(6, 7))
-    assert out == [Send(40, collision), Close(40, "the session is Established")]
+    assert done(out) == [Send(40, collision), Close(40, "the session is Established")]
+    assert Refused(40, "the session is Established") in out
     assert session.state is State.ESTABLISHED
     assert session.receive(40, KEEPALIVE, 2) == []
 
@@ -157,7 +177,7 @@ def test_a_peer_that_connects_again_replaces_its_first_connection() -> None:
     session.start(0)
     session.connected(1, B.address, A.address, True, 0)
     out = session.connected(3, B.address, A.address, True, 1)
-    assert out[:2] == [Send(1, encode_notification(Notification(6, 7))), Close(1, "the peer connected again")]
+    assert done(out)[:2] == [Send(1, encode_notification(Notification(6, 7))), Close(1, "the peer connected again")]
     assert [c.number for c in session.connections] == [3]
 
 
@@ -273,11 +293,11 @@ def test_a_long_shutdown_message_is_cut_between_characters() -> None:
 
 def test_a_stopped_session_rejects_connections() -> None:
     session = World(A, B).a.session
-    assert session.connected(1, B.address, A.address, True, 0) == [
+    assert done(session.connected(1, B.address, A.address, True, 0)) == [
         Send(1, encode_notification(Notification(6, 5))),
         Close(1, "the session is stopped"),
     ]
-    assert session.counters.rejected == 1
+    assert session.counters.rejected == {"the session is stopped": 1}
 
 
 def test_a_lost_session_comes_back_by_itself() -> None:
@@ -294,7 +314,7 @@ def test_a_peer_that_restarts_is_taken_back_at_once_but_not_one_that_keeps_faili
     session.start(0)
     for attempt, taken in ((1, True), (3, True), (5, False)):
         out = session.connected(attempt, B.address, A.address, True, 0)
-        assert isinstance(out[0], Send if taken else Close)
+        assert isinstance(done(out)[0], Send if taken else Close)
         session.receive(attempt, KEEPALIVE, 0)
     due = session.next_deadline()
     assert due is not None
@@ -363,7 +383,7 @@ def test_a_refresh_is_asked_for_only_in_families_that_were_agreed() -> None:
 
 def test_the_engines_verdict_ends_the_session_with_its_notification() -> None:
     session, conn = established()
-    out = session.routes_processed(conn, Verdict(announced=3, error=(3, 1, b"\x01\x02")), 2)
+    out = done(session.routes_processed(conn, Verdict(announced=3, error=(3, 1, b"\x01\x02")), 2))
     assert out[:2] == [
         Send(conn, encode_notification(Notification(3, 1, b"\x01\x02"))),
         Close(conn, "the peer sent a bad UPDATE: update message error: malformed attribute list (3/1): data 0102"),
@@ -380,7 +400,7 @@ def test_what_the_engine_finds_in_an_update_reaches_the_peer() -> None:
     (routes,) = session.receive(conn, broken, 2)
     assert isinstance(routes, Routes)
     (connection,) = session.connections
-    out = session.routes_processed(conn, native.decode(routes.updates, connection.agreed.terms()), 2)
+    out = done(session.routes_processed(conn, native.decode(routes.updates, connection.agreed.terms()), 2))
     assert isinstance(out[0], Send)
     assert out[0].data[18:21] == bytes([3, 3, 1])
     assert session.state is State.IDLE
@@ -423,16 +443,19 @@ def test_a_peer_that_holds_us_down_does_not_hide_what_it_told_before() -> None:
 
 def test_the_engines_verdict_is_counted_and_shown() -> None:
     session, conn = established()
-    fault = {"code": 4, "disposition": 2, "subcode": 5, "rfc": "7606 7.4", "count": 2}
-    for _ in range(2):
+    fault = {
+        "code": 4, "disposition": 2, "subcode": 5, "rfc": "7606 7.4", "count": 2, "bytes": b"\x80\x04", "message": b"",
+    }  # fmt: skip
+    for told in ("MULTI_EXIT_DISC", None):
         verdict = Verdict(announced=7, withdrawn=1, end_of_rib=[(1, 1)], faults=[fault])
-        assert session.routes_processed(conn, verdict, 2) == []
+        out = session.routes_processed(conn, verdict, 2)
+        assert [e.finding.name for e in out if isinstance(e, Found)] == [told] * (told is not None)
+        assert all(isinstance(e, Found) for e in out)
     shown = session.describe(2)
     assert [f["end_of_rib"] for f in shown["families"]] == [True, False]
     assert (shown["counters"]["announced"], shown["counters"]["withdrawn"]) == (14, 2)
-    assert shown["counters"]["faults"] == [
-        {"attribute": 4, "disposition": 2, "subcode": 5, "rfc": "7606 7.4", "count": 4}
-    ]
+    (found,) = shown["counters"]["findings"]
+    assert (found["name"], found["verdict"], found["count"]) == ("MULTI_EXIT_DISC", "treat as withdraw", 4)
 
 
 def test_everything_about_a_session_can_be_shown_as_json_in_every_state() -> None:
