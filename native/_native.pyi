@@ -41,12 +41,12 @@ class SessionTerms:
 
     def __init__(
         self, *, peer_asn: int, local_asn: int, four_octet_as: bool, families: Sequence[tuple[int, int]],
-        add_path_receive: Sequence[tuple[int, int]] = (), max_message: int = 4096, local_router_id: bytes = b"\0\0\0\0",
+        add_path_receive: Sequence[tuple[int, int]] = (), max_message: int = 4096, local_router_id: bytes = b"\0\0\0\0", cluster_id: bytes | None = None,
         aigp: bool = False, extended_next_hop: Sequence[tuple[int, int]] = (), role: int | None = None,
     ) -> None:
         """``aigp``: AIGP is taken from this peer (RFC 7311 3.2), else dropped. ``extended_next_hop``: families whose next hops in MP_REACH_NLRI may
         be IPv6 although the prefixes are IPv4 (RFC 8950); of any other, such a next hop has a wrong length (RFC 7606 7.11). ``role``: ours, by its
-        code (RFC 9234 4.1); by it routes get OTC, or are refused as leaks (5)."""
+        code (RFC 9234 4.1); by it routes get OTC, or are refused as leaks (5). ``cluster_id``: ours (RFC 4456 7), else ``local_router_id``."""
 
 @final
 class Changes:
@@ -57,7 +57,7 @@ class Changes:
     withdrawn: int
     end_of_rib: list[tuple[int, int]]
     refused: dict[str, int]
-    """Well-formed announcements taken as withdrawals: "own-as" (RFC 4271 9.1.2), "own-originator" (RFC 4456 8), "otc-leak" (RFC 9234 5)."""
+    """Well-formed announcements taken as withdrawals: "own-as" (RFC 4271 9.1.2), "own-originator" and "cluster-loop" (RFC 4456 8), "otc-leak" (RFC 9234 5)."""
     faults: list[dict[str, Any]]
     """Kinds of findings: code (0: the message), disposition (1 discard .. 4 reset, RFC 7606 2), subcode, rfc, count, and of the first of the kind
     bytes (the attribute with its header, at most 256; of a missing one all attributes) and message (the UPDATE with its header, at most 4096)."""
@@ -118,11 +118,11 @@ class Engine:
     def add_connected_source(self, *, instance: int = 0) -> int: ...
     def add_static_source(self, *, instance: int = 0) -> int: ...
     def add_peer(
-        self, *, address: bytes, asn: int, router_id: bytes, ebgp: bool, import_accept: bool = True, distance: int | None = None, weight: int = 0,
+        self, *, address: bytes, asn: int, router_id: bytes, ebgp: bool, client: bool = False, import_accept: bool = True, distance: int | None = None, weight: int = 0,
         instance: int = 0, ncp: str = "", port: str = "",
     ) -> int:
         """A BGP peer as a source (one per Established session; distance defaults to 20 eBGP, 200 iBGP). The higher weight (u16) wins first.
-        ncp and port say where the peer is: that is where its link-local next hops are."""
+        ncp and port say where the peer is: that is where its link-local next hops are. ``client``: of our reflection (RFC 4456 5), internal."""
     def set_port(self, ncp: str, port: str, up: bool) -> None:
         """A next hop with this port does not resolve while it is down. Ports never mentioned are up. Connected routes are not touched."""
     def remove_source(self, source: int) -> None:
@@ -162,12 +162,13 @@ class Engine:
     def export_open(
         self, *, peer_source: int, afi: int, safi: int, ebgp: bool, local_asn: int, peer_asn: int, next_hop_self: bool,
         local_address: bytes, local_link: bytes | None, four_octet_as: bool, max_message: int = 4096, extended_next_hop: bool = False,
-        aigp: bool = False, role: int | None = None,
+        aigp: bool = False, role: int | None = None, client: bool = False, cluster_id: bytes | None = None,
     ) -> int:
         """A new Adj-RIB-Out for one peer and family; peers whose terms differ in their own addresses at most share encoded bytes.
         ``aigp``: AIGP may be told (RFC 7311 3.2). A route that came without LOCAL_PREF goes to iBGP peers with ``default_local_pref`` as it
         is now. ``role``: ours, by its code (RFC 9234 4.1): routes with OTC are not told to providers, peers and route servers, and others
-        get it towards customers, peers and clients (5)."""
+        get it towards customers, peers and clients (5). What one internal peer told goes to another if one of them is a ``client``, then with
+        ORIGINATOR_ID, ``cluster_id`` (else our router id) in front of CLUSTER_LIST, and the next hop that it has (RFC 4456 8, 10)."""
     def export_close(self, consumer: int) -> None: ...
     def export_read(self, consumer: int, max_routes: int = 8192) -> tuple[bytes, int] | None:
         """Whole UPDATE messages, the next of this peer's stream, and how many they are; (b"", 0) when a stretch held nothing for this

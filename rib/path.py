@@ -81,6 +81,7 @@ class Source:
     asn: int = 0
     router_id: bytes = b"\0\0\0\0"
     ebgp: bool = False
+    client: bool = False  # internal, and what it tells goes to internal peers too (RFC 4456 5)
     import_accept: bool = True
     weight: int = 0
     instance: int = MAIN

@@ -107,6 +107,8 @@ class ReferenceEngine(Said):
         extended_next_hop: bool = False,
         aigp: bool = False,
         role: int | None = None,
+        client: bool = False,
+        cluster_id: bytes | None = None,
     ) -> int:
         instance = self._source(peer_source).instance
         terms = ExportTerms(
@@ -125,6 +127,8 @@ class ReferenceEngine(Said):
             aigp,
             role,
             self._instances[instance].options.default_local_pref,
+            client,
+            self.router_id if cluster_id is None else cluster_id,
         )
         number = self._number()
         self._export_consumers[number] = ExportConsumer(terms, instance)

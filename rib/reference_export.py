@@ -1,7 +1,7 @@
 """What the reference engine sends to one peer: the Adj-RIB-Out as a pure function of the table, and the UPDATEs that
 keep a peer at it.
 
-RFC 4271 5.1, 9.1.3 and 9.2; RFC 1997 (well-known communities); RFC 4456 8 (reflection attributes stay inside the AS).
+RFC 4271 5.1, 9.1.3 and 9.2; RFC 1997 (well-known communities); RFC 4456 (reflection).
 """
 
 from __future__ import annotations
@@ -42,6 +42,8 @@ class ExportTerms:
     aigp: bool = False
     role: int | None = None  # ours, RFC 9234 4.1
     default_local_pref: int = 100  # the instance's, at the time the session came up
+    client: bool = False  # of ours, as a route reflector
+    cluster_id: bytes = b""  # ours
 
 
 def adj_rib_out(
@@ -70,16 +72,20 @@ def exported(
         attributes = path.attributes
         if not may_be_told(path, attributes, terms):
             return None
+    # From an internal peer to an internal peer.
+    reflected = not originated and not path.source.ebgp and not terms.ebgp
     # RFC 2545 3: a link-local next hop is told only of ourselves, on the link that we share with the peer.
-    own_next_hop = terms.ebgp or originated or terms.next_hop_self or is_link_local(path.next_hops[0].address)
+    # RFC 4456 10: a reflector leaves next hops as they are.
+    self_wanted = terms.next_hop_self and not reflected
+    own_next_hop = terms.ebgp or originated or self_wanted or is_link_local(path.next_hops[0].address)
     attributes = replace(attributes, link_local=None, aigp=told_aigp(path, known, terms, own_next_hop=own_next_hop))
     if own_next_hop:
         link = terms.local_link if len(terms.local_address) == 16 else None
         attributes = replace(attributes, next_hop=terms.local_address, link_local=link)
     if terms.ebgp:
         attributes = over_ebgp(attributes, terms, originated=originated)
-    elif attributes.local_pref is None:
-        attributes = replace(attributes, local_pref=terms.default_local_pref)  # RFC 4271 5.1.5
+    else:
+        attributes = over_ibgp(attributes, path, terms, reflected=reflected)
     if not next_hop_fits(attributes.next_hop, terms):
         return None
     largest = 1 + len(prefix.address)
@@ -107,13 +113,27 @@ def told_aigp(path: Path, known: Resolutions, terms: ExportTerms, *, own_next_ho
 def may_be_told(path: Path, attributes: PathAttributes, terms: ExportTerms) -> bool:
     if path.source.number == terms.peer_source:
         return False
-    if not path.source.ebgp and not terms.ebgp:
-        return False  # RFC 4271 9.2: what an internal peer told is not told to another
+    if not (path.source.ebgp or terms.ebgp or path.source.client or terms.client):
+        # RFC 4271 9.2: what an internal peer told is not told to another, unless one is our client (RFC 4456 6).
+        return False
     if NO_ADVERTISE in attributes.communities:
         return False
     if terms.ebgp and terms.role in (CUSTOMER, RS_CLIENT, PEER) and attributes.otc is not None:
         return False  # RFC 9234 5, egress 2: what came from above or aside goes to customers alone
     return not (terms.ebgp and {NO_EXPORT, NO_EXPORT_SUBCONFED} & set(attributes.communities))
+
+
+def over_ibgp(attributes: PathAttributes, path: Path, terms: ExportTerms, *, reflected: bool) -> PathAttributes:
+    if attributes.local_pref is None:
+        attributes = replace(attributes, local_pref=terms.default_local_pref)  # RFC 4271 5.1.5
+    if not reflected:
+        return attributes
+    # RFC 4456 8: who brought the route into the AS, unless somebody said so before, and through which clusters it came.
+    return replace(
+        attributes,
+        originator_id=attributes.originator_id or path.source.router_id,
+        cluster_list=(terms.cluster_id, *attributes.cluster_list),
+    )
 
 
 def over_ebgp(attributes: PathAttributes, terms: ExportTerms, *, originated: bool) -> PathAttributes:

@@ -154,6 +154,7 @@ def neighbor(peer: Peer, summary: BgpSummaryRow, described: dict[str, Any]) -> B
         "multihop": config.ttl or None,
         "role": config.role.label if config.role is not None else None,
         "next_hop_self": config.next_hop_self,
+        "route_reflector_client": config.route_reflector_client,
         "weight": config.weight,
         "distance": config.distance,
         "aigp": config.aigp,

@@ -87,6 +87,7 @@ def exporter(
             local_link=None,
             four_octet_as=agreed.four_octet_as, max_message=agreed.max_send, aigp=config.aigp,
             extended_next_hop=family in agreed.extended_next_hop, role=agreed.role,
+            client=config.route_reflector_client, cluster_id=config.cluster_id or None,
         )  # fmt: skip
 
     return open_export

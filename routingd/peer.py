@@ -228,8 +228,8 @@ class Peer:
         def join(engine: Engine) -> None:
             membership.source = engine.add_peer(
                 address=event.remote, asn=agreed.peer_asn, router_id=agreed.peer_router_id, ebgp=agreed.ebgp,
-                import_accept=bool(accepted), distance=config.distance, weight=config.weight,
-                ncp=self.place.ncp, port=self.place.port,
+                client=config.route_reflector_client, import_accept=bool(accepted), distance=config.distance,
+                weight=config.weight, ncp=self.place.ncp, port=self.place.port,
             )  # fmt: skip
             for family in exported:
                 up.open_export(engine, family)

@@ -107,6 +107,8 @@ def _neighbor(neighbor: effective.EffectiveNeighbor, router_id: bytes, rng: rand
         role=None if neighbor.role is None else Role[neighbor.role.upper().replace("-", "_")],
         role_strict=neighbor.role_strict,
         next_hop_self=neighbor.next_hop_self,
+        route_reflector_client=neighbor.route_reflector_client,
+        cluster_id=neighbor.cluster_id.packed if neighbor.cluster_id is not None else b"",
         weight=neighbor.weight,
         distance=neighbor.distance,
         aigp=neighbor.aigp,

@@ -61,6 +61,10 @@ class PeerConfig:
     password: str = field(default="", repr=False)
     """TCP-MD5 key (RFC 2385); empty: none."""
     next_hop_self: bool = False
+    route_reflector_client: bool = False
+    """What it tells goes to internal peers, and what they tell to it (RFC 4456 5)."""
+    cluster_id: bytes = b""
+    """Of us and the other reflectors of our clients (RFC 4456 7); empty: our router id."""
     weight: int = 0
     """Preference of its paths here, before everything that BGP carries; the highest wins."""
     distance: int | None = None
@@ -103,6 +107,8 @@ class PeerConfig:
             raise ValueError(f"{self.name}: the weight must be 0 to 65535, not {self.weight}")
         if self.role is not None and not self.ebgp:
             raise ValueError(f"{self.name}: a role is for external sessions (RFC 9234 4.1)")
+        if self.route_reflector_client and self.ebgp:
+            raise ValueError(f"{self.name}: a route reflector client is an internal peer (RFC 4456 5)")
         if not self.families:
             raise ValueError(f"{self.name}: at least one address family is needed")
         for family in self.families:

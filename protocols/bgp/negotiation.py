@@ -60,6 +60,8 @@ class Agreed:
     """Families whose prefixes come with path identifiers (RFC 7911)."""
     add_path_send: tuple[Family, ...] = ()
     """Families whose prefixes go with them."""
+    cluster_id: bytes = b""
+    """Ours (RFC 4456 7); empty: our router id."""
 
     @property
     def ebgp(self) -> bool:
@@ -79,6 +81,7 @@ class Agreed:
             add_path_receive=self.add_path_receive,
             max_message=self.max_receive,
             local_router_id=self.local_router_id,
+            cluster_id=self.cluster_id or None,
             aigp=aigp,
             extended_next_hop=self.extended_next_hop,
             role=self.role,
@@ -151,6 +154,7 @@ def negotiate(config: PeerConfig, offered: Sequence[Capability], received: Open)
         # RFC 7911 4: one side has said that it sends, the other that it receives.
         add_path_receive=_agree_add_path(offered, AddPathMode.RECEIVE, received.capabilities, AddPathMode.SEND),
         add_path_send=_agree_add_path(offered, AddPathMode.SEND, received.capabilities, AddPathMode.RECEIVE),
+        cluster_id=config.cluster_id,
     )
 
 

@@ -177,6 +177,7 @@ def _options(n: Data) -> str:
         f"multihop {n['multihop']}" if n["multihop"] is not None else "",
         f"role {n['role']}" if n["role"] else "",
         "next-hop-self" if n["next_hop_self"] else "",
+        "route reflector client" if n["route_reflector_client"] else "",
     ]
     return ", ".join(word for word in words if word)
 

@@ -27,6 +27,7 @@ from routingd.config.values import (
     PathWeight,
     Prefix,
     Redistributed,
+    RouterId,
     SendHoldTime,
     TcpPort,
     Uint32,
@@ -79,7 +80,11 @@ class NeighborOptions(Model):
     role_strict: Flag = False
     """With `role`: no session with a neighbor that does not tell its own."""
     next_hop_self: Flag = False
-    """Send routes to an internal neighbor with our own address as next hop."""
+    """Send routes to an internal neighbor with our own address as next hop; not those that another internal neighbor
+    gave (RFC 4456 10)."""
+    route_reflector_client: Flag = False
+    """Reflect (RFC 4456): what this internal neighbor tells goes to all internal neighbors, and what they tell goes to
+    it."""
     weight: PathWeight = 0
     """Preference of all its paths on this router, before everything that BGP carries: the highest wins. Never sent."""
     distance: Distance | None = None
@@ -157,6 +162,9 @@ class Bgp(Model):
     """Prefixes to originate while the RIB holds a connected or static route for them."""
     redistribute: tuple[Redistributed, ...] = ()
     """Originate the best routes of these protocols too, with ORIGIN incomplete; never single addresses of our own."""
+    cluster_id: RouterId | None = None
+    """Of this route reflector and others with the same clients (RFC 4456 7); by default `router-id`. A route that came
+    through it already is not taken."""
     best_path: BestPath = BestPath()
     """How the best path is chosen."""
     multipath: Multipath = Multipath()

@@ -236,6 +236,8 @@ def _neighbor(
     role = option(neighbor, group, "role")
     if role is not None and asn == config.router.asn:
         findings.error("`role` is for external sessions (RFC 9234)", *where)
+    if option(neighbor, group, "route_reflector_client") and asn != config.router.asn:
+        findings.error("`route-reflector-client` is for internal sessions (RFC 4456)", *where)
     if role is None and option(neighbor, group, "role_strict"):
         findings.error("`role-strict` needs a `role`", *where)
     if option(neighbor, group, "extended_next_hop") and IPV4_UNICAST not in terms:

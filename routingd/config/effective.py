@@ -58,6 +58,8 @@ class EffectiveNeighbor:
     role: str | None
     role_strict: bool
     next_hop_self: bool
+    route_reflector_client: bool
+    cluster_id: IPv4Address | None
     weight: int
     distance: int
     aigp: bool
@@ -188,13 +190,14 @@ def neighbors(config: Config) -> list[EffectiveNeighbor]:
         extended = option(neighbor, group, "extended_next_hop")
         names = (
             "port", "hold_time", "send_hold_time", "passive", "password", "ttl_security", "multihop", "role",
-            "role_strict", "next_hop_self", "weight", "description",
+            "role_strict", "next_hop_self", "route_reflector_client", "weight", "description",
         )  # fmt: skip
         result.append(
             EffectiveNeighbor(
                 address=address,
                 asn=asn,
                 local_asn=config.router.asn,
+                cluster_id=config.bgp.cluster_id,
                 group=neighbor.group,
                 ncp=option(neighbor, group, "ncp") or socket_ncp(config, address, source) or next(iter(config.ncps)),
                 source=source,

@@ -138,6 +138,7 @@ class BgpNeighbor(BgpSummaryRow):
     role: str | None
     """Ours towards it (RFC 9234)."""
     next_hop_self: bool
+    route_reflector_client: bool
     weight: int
     distance: int | None
     """None: the default of its kind."""
@@ -155,7 +156,7 @@ class BgpNeighbor(BgpSummaryRow):
     other_faults: int
     """Of further kinds, whose bytes are not kept."""
     refused: dict[str, int]
-    """Well-formed announcements not taken: "own-as", "own-originator", "otc-leak"."""
+    """Well-formed announcements not taken: "own-as", "own-originator", "otc-leak", "cluster-loop"."""
     counters: dict[str, int]
     """Messages by kind and direction: "update_received", "keepalive_sent" …"""
 

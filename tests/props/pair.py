@@ -86,6 +86,7 @@ class Pair:
             asn=config.asn,
             router_id=packed(config.router_id),
             ebgp=config.ebgp,
+            client=config.client,
             import_accept=config.import_accept,
             distance=config.distance,
             weight=config.weight,
@@ -142,6 +143,8 @@ class Pair:
                 extended_next_hop=terms.extended_next_hop,
                 aigp=terms.aigp,
                 role=terms.role,
+                client=config.client,
+                cluster_id=packed(terms.cluster_id) if terms.cluster_id else None,
             )
             return number
 

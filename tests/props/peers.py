@@ -22,7 +22,7 @@ def prefix(text: str) -> PrefixBytes:
 @dataclass(frozen=True)
 class PeerConfig:
     """``ncp`` and ``port`` are where the peer is; ``extended`` says that its IPv4 routes may have IPv6 next hops;
-    ``role`` is ours towards it, by the code of RFC 9234 4.1."""
+    ``role`` is ours towards it, by the code of RFC 9234 4.1; ``client`` of our reflection."""
 
     name: str
     address: str
@@ -39,6 +39,7 @@ class PeerConfig:
     aigp: bool = False
     extended: bool = False
     role: int | None = None
+    client: bool = False
 
     @property
     def ebgp(self) -> bool:
@@ -69,6 +70,7 @@ class Terms:
     extended_next_hop: bool = False
     aigp: bool = False
     role: int | None = None
+    cluster_id: str | None = None
 
 
 IPV4, IPV6 = Terms(1, "10.0.0.254"), Terms(2, "2001:db8:1::fe")
@@ -84,4 +86,5 @@ OTHER_TERMS = (
     *(Terms(1, "10.0.0.254", role=role) for role in range(5)),
     Terms(2, "2001:db8:1::fe", role=4),
     Terms(2, "2001:db8:1::fe", max_message=95),
+    Terms(1, "10.0.0.254", cluster_id="9.0.0.7"),
 )

@@ -31,7 +31,7 @@ PEERS = (
     PeerConfig("b", "10.0.0.3", 65001, "1.1.1.2", add_path=True, aigp=True),
     PeerConfig("c", "10.0.1.3", 65002, "1.1.1.1", weight=10, role=4),
     PeerConfig("d", "2001:db8:1::3", 65002, "1.1.1.3", four_octet_as=False, ncp="ncp1", port="eth0", extended=True),
-    PeerConfig("e", "10.0.1.4", 65000, "1.1.1.4", aigp=True, add_path=True),
+    PeerConfig("e", "10.0.1.4", 65000, "1.1.1.4", aigp=True, add_path=True, client=True),
     PeerConfig("f", "10.0.1.5", 65000, "1.1.1.4", next_hop_self=True, aigp=True),
     PeerConfig("g", "10.0.1.6", 65003, "1.1.1.6", import_accept=False),
     PeerConfig("h", "fe80::7", 65003, "1.1.1.7", ncp="ncp2", port="eth0", distance=200, extended=True, role=3),
@@ -43,7 +43,7 @@ TYING_PEERS = (
     PeerConfig("b", "10.0.0.3", 65001, "1.1.1.1", aigp=True),
     PeerConfig("c", "10.0.1.3", 65002, "1.1.1.1", aigp=True),
     PeerConfig("d", "2001:db8:1::3", 65002, "1.1.1.3", ncp="ncp1", port="eth0", extended=True),
-    PeerConfig("e", "10.0.1.4", 65000, "1.1.1.4", aigp=True),
+    PeerConfig("e", "10.0.1.4", 65000, "1.1.1.4", aigp=True, client=True),
     PeerConfig("f", "10.0.1.5", 65000, "1.1.1.4", add_path=True),
     PeerConfig("j", "10.0.1.5", 65001, "1.1.1.1"),
     PeerConfig("k", "10.0.0.2", 65000, "1.1.1.1"),
@@ -118,7 +118,7 @@ def attribute_rows(next_hop: str) -> st.SearchStrategy[dict[str, Any]]:
             "aggregator": st.sampled_from((None, None, "4200000000 192.0.2.9", "65001 192.0.2.9")),
             "communities": st.sampled_from(([], [], ["65001:1"], ["65535:65281"], ["65001:7", "65535:65282"])),
             "originator_id": st.sampled_from((None, None, "1.1.1.1", "1.1.1.9", "9.9.9.9")),
-            "cluster_list": st.sampled_from(([], [], ["1.0.0.1"], ["1.0.0.1", "1.0.0.2"])),
+            "cluster_list": seldom([], ["1.0.0.1"], ["1.0.0.1", "1.0.0.2"], ["1.0.0.1", "9.9.9.9"]),
             "extended_communities": st.sampled_from(
                 ([], [], *BANDWIDTHS[:3], ["0002fde800000001", "4302fde800000001"])
             ),

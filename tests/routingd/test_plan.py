@@ -95,6 +95,20 @@ def test_roles_and_the_send_hold_time_of_a_neighbor_reach_its_session() -> None:
     assert (config.role, config.role_strict, config.send_hold(90)) == (None, False, 480)
 
 
+def test_clients_and_the_cluster_of_a_route_reflector_reach_its_sessions() -> None:
+    client, plain = planned(
+        """
+bgp:
+  cluster-id: 10.255.0.7
+  groups: { clients: { asn: 65001, route-reflector-client: true } }
+  neighbors: { 192.0.2.2: { group: clients }, 192.0.2.3: { asn: 65001 } }
+"""
+    ).neighbors
+    assert client.session.config.route_reflector_client
+    assert not plain.session.config.route_reflector_client
+    assert client.session.config.cluster_id == plain.session.config.cluster_id == bytes((10, 255, 0, 7))
+
+
 def test_ipv4_over_an_ipv6_session_may_have_ipv6_next_hops_unless_the_file_says_no() -> None:
     def extended(address: str, more: str) -> bool:
         text = f"bgp: {{ neighbors: {{ '{address}': {{ asn: 65002, {more} }} }} }}"

@@ -19,6 +19,7 @@ fn terms(role: Option<Role>, peer_asn: u32) -> Terms {
         aigp: false,
         extended_next_hop: vec![],
         role,
+        ..Terms::default()
     }
 }
 

@@ -3,6 +3,7 @@
 use routing_core::prefix::{Ip, Prefix};
 use routing_core::wire::attributes::{self, Terms};
 use routing_core::wire::finding::{Disposition, ATTRIBUTE_SAMPLE, MESSAGE_SAMPLE};
+use routing_core::wire::refusal::Refusal;
 use routing_core::wire::update::{decode, Changes, WITHDRAW};
 
 fn terms(ebgp: bool, four: bool) -> Terms {
@@ -14,7 +15,7 @@ fn terms(ebgp: bool, four: bool) -> Terms {
         families: vec![(1, 1, false), (2, 1, false)],
         aigp: true,
         extended_next_hop: vec![],
-        role: None,
+        ..Terms::default()
     }
 }
 
@@ -261,7 +262,7 @@ fn our_own_as_in_the_path_turns_the_route_into_a_withdrawal() {
         &terms(true, true),
     );
     assert!(withdrawn(&c));
-    assert_eq!((c.refused, c.faults.len()), ([1, 0, 0], 0));
+    assert_eq!((c.refused[Refusal::OwnAs as usize], c.faults.len()), (1, 0));
 }
 
 #[test]

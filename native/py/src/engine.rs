@@ -56,7 +56,7 @@ pub fn prefix(p: &PyPrefix) -> PyResult<AnyPrefix> {
     })
 }
 
-fn number(bytes: &[u8]) -> PyResult<u32> {
+pub fn number(bytes: &[u8]) -> PyResult<u32> {
     match Ip::from_bytes(bytes) {
         Ip::V4(a) => Ok(a),
         _ => Err(PyValueError::new_err("a router id has 4 bytes")),
@@ -85,7 +85,7 @@ impl Engine {
         self.add_other(py, Kind::Static, instance)
     }
 
-    #[pyo3(signature = (*, address, asn, router_id, ebgp, import_accept = true, distance = None, weight = 0, instance = 0, ncp = "", port = ""))]
+    #[pyo3(signature = (*, address, asn, router_id, ebgp, client = false, import_accept = true, distance = None, weight = 0, instance = 0, ncp = "", port = ""))]
     #[allow(clippy::too_many_arguments)]
     fn add_peer(
         &self,
@@ -94,6 +94,7 @@ impl Engine {
         asn: u32,
         router_id: Vec<u8>,
         ebgp: bool,
+        client: bool,
         import_accept: bool,
         distance: Option<u32>,
         weight: u16,
@@ -105,6 +106,7 @@ impl Engine {
         let source = Source {
             import_accept,
             ebgp,
+            client,
             asn,
             router_id: number(&router_id)?,
             address: ip(&address)?,

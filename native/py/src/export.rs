@@ -5,13 +5,13 @@ use pyo3::types::{PyBytes, PyList};
 use routing_core::prefix::Ip;
 use routing_core::rib::export_terms::{ExportTerms, Ourselves};
 
-use crate::engine::Engine;
+use crate::engine::{number, Engine};
 use crate::values::list;
 use crate::wire::ip;
 
 #[pymethods]
 impl Engine {
-    #[pyo3(signature = (*, peer_source, afi, safi, ebgp, local_asn, peer_asn, next_hop_self, local_address, local_link, four_octet_as, max_message = 4096, extended_next_hop = false, aigp = false, role = None))]
+    #[pyo3(signature = (*, peer_source, afi, safi, ebgp, local_asn, peer_asn, next_hop_self, local_address, local_link, four_octet_as, max_message = 4096, extended_next_hop = false, aigp = false, role = None, client = false, cluster_id = None))]
     #[allow(clippy::too_many_arguments)]
     fn export_open(
         &self,
@@ -30,6 +30,8 @@ impl Engine {
         extended_next_hop: bool,
         aigp: bool,
         role: Option<u8>,
+        client: bool,
+        cluster_id: Option<Vec<u8>>,
     ) -> PyResult<u32> {
         self.source(py, peer_source)?;
         let _ = peer_asn; // peers of different AS share bytes
@@ -41,10 +43,13 @@ impl Engine {
                 _ => 0,
             },
         };
-        let terms = |default_local_pref| ExportTerms {
+        let cluster_id = cluster_id.map(|id| number(&id)).transpose()?;
+        let terms = |router_id, default_local_pref| ExportTerms {
             afi,
             safi,
             ebgp,
+            client,
+            cluster_id: cluster_id.unwrap_or(router_id),
             local_asn,
             next_hop_self,
             ourselves: ourselves.shape(),
@@ -58,7 +63,11 @@ impl Engine {
         Ok(self.with(py, |e| {
             let instance = usize::from(e.core.sources[peer_source as usize].instance);
             let options = e.instances[instance].v4.options;
-            e.export_open(peer_source, terms(options.default_local_pref), ourselves)
+            e.export_open(
+                peer_source,
+                terms(e.router_id, options.default_local_pref),
+                ourselves,
+            )
         }))
     }
 

@@ -114,7 +114,7 @@ pub struct SessionTerms(pub Terms);
 #[pymethods]
 impl SessionTerms {
     #[new]
-    #[pyo3(signature = (*, peer_asn, local_asn, four_octet_as, families, add_path_receive = Vec::new(), max_message = 4096, local_router_id = vec![0, 0, 0, 0], aigp = false, extended_next_hop = Vec::new(), role = None))]
+    #[pyo3(signature = (*, peer_asn, local_asn, four_octet_as, families, add_path_receive = Vec::new(), max_message = 4096, local_router_id = vec![0, 0, 0, 0], cluster_id = None, aigp = false, extended_next_hop = Vec::new(), role = None))]
     #[allow(clippy::too_many_arguments)]
     fn new(
         peer_asn: u32,
@@ -124,6 +124,7 @@ impl SessionTerms {
         add_path_receive: Vec<(u16, u8)>,
         max_message: usize,
         local_router_id: Vec<u8>,
+        cluster_id: Option<Vec<u8>>,
         aigp: bool,
         extended_next_hop: Vec<(u16, u8)>,
         role: Option<u8>,
@@ -138,6 +139,7 @@ impl SessionTerms {
             peer_asn,
             local_asn,
             local_router_id: u32::from_octets(&local_router_id),
+            cluster_id: u32::from_octets(cluster_id.as_ref().unwrap_or(&local_router_id)),
             four_octet_as,
             families: families
                 .into_iter()

@@ -254,6 +254,10 @@ def test_one_value_written_in_two_ways_is_refused() -> None:
             "`role` is for external sessions (RFC 9234)",
         ),
         (
+            "bgp: { neighbors: { 192.0.2.2: { asn: 1, route-reflector-client: true } } }",
+            "`route-reflector-client` is for internal sessions (RFC 4456)",
+        ),
+        (
             "bgp: { neighbors: { '2001:db8::2': { asn: 1, extended-next-hop: true } } }",
             "`extended-next-hop` is about the family ipv4-unicast, which is not there",
         ),

@@ -28,9 +28,11 @@ pub fn exportable<A: Addr>(
     let path = &t.paths[e.head as usize];
     let info = &core.infos[path.info];
     let set = &core.hops.sets[info.next_hops as usize];
+    let source = &core.sources[path.source as usize];
+    let internal = info.kind == Kind::Bgp && !terms.ebgp && !source.ebgp;
     let origin = if info.kind == Kind::Bgp {
-        // RFC 4271 9.2: iBGP routes do not go to iBGP peers
-        if !terms.ebgp && !core.sources[path.source as usize].ebgp {
+        // RFC 4271 9.2: iBGP routes do not go to iBGP peers, unless one of both is our client (RFC 4456 6)
+        if internal && !source.client && !terms.client {
             return None;
         }
         let barred = if terms.ebgp {
@@ -54,9 +56,10 @@ pub fn exportable<A: Addr>(
         _ => Ip::None,
     };
     let told = Told {
-        next_hop: terms.next_hop(info, own)?,
+        next_hop: terms.next_hop(info, own, internal)?,
         origin,
         igp_metric: set.metric,
+        reflected: internal.then_some(source.router_id),
     };
     Some((e.head, told))
 }

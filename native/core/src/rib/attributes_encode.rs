@@ -30,9 +30,13 @@ pub fn encode_attributes(
         let pref = info.summary.local_pref.unwrap_or(terms.default_local_pref); // RFC 4271 5.1.5
         push(out, FLAG_TRANSITIVE, code::LOCAL_PREF, &pref.to_be_bytes());
     }
+    let mut reflected = told.reflected;
     let mut as4 = as4.filter(|_| !terms.four_octet_as);
     let mut mark = terms.ebgp && !info.summary.otc && terms.role.is_some_and(Role::marks);
     for (flags, kind, value) in attributes::iter(&info.attributes) {
+        if kind >= code::ORIGINATOR_ID {
+            push_reflected(terms, info, &mut reflected, out);
+        }
         if kind > code::AS4_PATH {
             push_as4(&mut as4, out);
         }
@@ -41,7 +45,7 @@ pub fn encode_attributes(
         }
         match kind {
             code::ORIGIN | code::AS_PATH | code::MED | code::LOCAL_PREF => {}
-            // RFC 4456 8: meaningful inside the AS alone, and only on reflected routes
+            // RFC 4456 8: meaningful inside the AS alone; of a reflected route they are written already
             code::ORIGINATOR_ID | code::CLUSTER_LIST => {}
             code::AIGP => push_aigp(terms, info, told, out),
             code::AGGREGATOR if !terms.four_octet_as => push_narrow_aggregator(flags, value, out),
@@ -49,11 +53,31 @@ pub fn encode_attributes(
             _ => push(out, flags, kind, value),
         }
     }
+    push_reflected(terms, info, &mut reflected, out);
     push_as4(&mut as4, out);
     if mark {
         push_otc(terms, out);
     }
     ours
+}
+
+/// RFC 4456 8: who brought the route into the AS, where nobody said so before, and ourselves in front of the clusters it came through.
+fn push_reflected(terms: &ExportTerms, info: &Info, by: &mut Option<u32>, out: &mut Vec<u8>) {
+    let Some(router_id) = by.take() else { return };
+    let originator = info.summary.originator_id.unwrap_or(router_id);
+    push(
+        out,
+        FLAG_OPTIONAL,
+        code::ORIGINATOR_ID,
+        &originator.to_be_bytes(),
+    );
+    let mut clusters = terms.cluster_id.to_be_bytes().to_vec();
+    clusters.extend(
+        attributes::find(&info.attributes, code::CLUSTER_LIST)
+            .into_iter()
+            .flatten(),
+    );
+    push(out, FLAG_OPTIONAL, code::CLUSTER_LIST, &clusters);
 }
 
 /// RFC 9234 5, egress 1.

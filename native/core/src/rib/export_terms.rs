@@ -46,6 +46,10 @@ pub struct ExportTerms {
     pub afi: u16,
     pub safi: u8,
     pub ebgp: bool,
+    /// Internal peers that are told what other internal peers told us (RFC 4456 5).
+    pub client: bool,
+    /// Ours, for what is reflected (RFC 4456 7).
+    pub cluster_id: u32,
     pub local_asn: u32,
     pub next_hop_self: bool,
     pub ourselves: Shape,
@@ -75,13 +79,15 @@ pub struct Told {
     pub origin: u8,
     /// Of the way to the path's own next hop.
     pub igp_metric: u32,
+    /// One internal peer told it, another is told: the router id of the first (RFC 4456 8).
+    pub reflected: Option<u32>,
 }
 
 impl ExportTerms {
     /// The next hop to tell for a path (RFC 4271 5.1.3): ourselves, or the path's own; `None` where it cannot be told in this family.
-    pub fn next_hop(&self, info: &Info, path_next_hop: Ip) -> Option<NextHop> {
+    pub fn next_hop(&self, info: &Info, path_next_hop: Ip, reflected: bool) -> Option<NextHop> {
         let ours = self.ebgp
-            || self.next_hop_self
+            || self.next_hop_self && !reflected // RFC 4456 10
             || info.kind != Kind::Bgp
             || path_next_hop.is_link_local(); // of another link than the peer's
         let (next_hop, four) = if ours {

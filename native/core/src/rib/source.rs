@@ -36,6 +36,8 @@ pub struct Source {
     pub up: bool,
     pub import_accept: bool,
     pub ebgp: bool,
+    /// Internal, and what it tells goes to internal peers too (RFC 4456 5).
+    pub client: bool,
     pub asn: u32,
     pub router_id: u32,
     pub address: Ip,
@@ -59,6 +61,7 @@ impl Source {
             up: true,
             import_accept: true,
             ebgp: false,
+            client: false,
             asn: 0,
             router_id: 0,
             address: Ip::None,

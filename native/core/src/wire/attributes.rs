@@ -12,11 +12,13 @@ use super::{as_path, code, AS_TRANS, FLAG_EXTENDED, FLAG_OPTIONAL, FLAG_PARTIAL,
 use crate::prefix::Ip;
 
 /// What reading UPDATEs needs to know of the session.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Terms {
     pub peer_asn: u32,
     pub local_asn: u32,
     pub local_router_id: u32,
+    /// Ours (RFC 4456 7); 0 where nobody has one.
+    pub cluster_id: u32,
     pub four_octet_as: bool,
     /// Agreed families and whether the peer sends path identifiers in them (RFC 7911).
     pub families: Vec<(u16, u8, bool)>,
@@ -289,6 +291,10 @@ fn canonical(data: &[u8], terms: &Terms, found: &Found, block: &mut Block, out: 
             }
             code::CLUSTER_LIST => {
                 s.cluster_len = (v.len() / 4) as u16;
+                let ours = |c: &[u8]| be32(c) == terms.cluster_id && terms.cluster_id != 0;
+                if v.chunks_exact(4).any(ours) {
+                    block.refused.get_or_insert(Refusal::ClusterLoop);
+                }
                 push(out, flags, kind, v);
             }
             code::AIGP => {

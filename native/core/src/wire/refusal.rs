@@ -9,8 +9,10 @@ pub enum Refusal {
     OwnOriginator = 1,
     /// RFC 9234 5.
     OtcLeak = 2,
+    /// RFC 4456 8.
+    ClusterLoop = 3,
 }
 
 impl Refusal {
-    pub const NAMES: [&'static str; 3] = ["own-as", "own-originator", "otc-leak"];
+    pub const NAMES: [&'static str; 4] = ["own-as", "own-originator", "otc-leak", "cluster-loop"];
 }

@@ -37,7 +37,7 @@ pub fn terms() -> Terms {
         families: vec![(1, 1, false)],
         aigp: false,
         extended_next_hop: Vec::new(),
-        role: None,
+        ..Terms::default()
     }
 }
 
@@ -157,6 +157,8 @@ pub fn export(e: &mut Engine, peer: u32) -> u32 {
         afi: 1,
         safi: 1,
         ebgp: true,
+        client: false,
+        cluster_id: 0,
         local_asn: 65000,
         next_hop_self: false,
         ourselves: ourselves.shape(),

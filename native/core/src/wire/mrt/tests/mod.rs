@@ -120,7 +120,7 @@ fn read(reader: &mut Reader, data: &[u8], step: usize) -> Result<Vec<(Changes, u
             families: vec![(1, 1, p.add_path), (2, 1, p.add_path)],
             aigp: true,
             extended_next_hop: vec![(1, 1)],
-            role: None,
+            ..Terms::default()
         };
         let changes = decode(bytes, &terms);
         assert_eq!((&changes.error, changes.faults.len()), (&None, 0));

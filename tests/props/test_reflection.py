@@ -1,0 +1,138 @@
+"""Route reflection (RFC 4456), both engines: who is told what of whom, and under which attributes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from rib.attributes import NO_ADVERTISE
+from tests.props.comparing import compare
+from tests.props.pair import Pair
+from tests.props.peers import IPV4, ROUTER_ID, PeerConfig, Terms, prefix
+from tests.props.update_bytes import announcement, packed
+from tests.rib.building import attributes_row
+
+WHERE_TEXT = "203.0.113.0/24"
+WHERE = prefix(WHERE_TEXT)
+EXTERNAL = PeerConfig("external", "10.0.0.1", 65001, "1.0.0.1")
+CLIENT = PeerConfig("client", "10.0.0.2", 65000, "1.0.0.2", client=True)
+OTHER_CLIENT = PeerConfig("other client", "10.0.0.3", 65000, "1.0.0.3", client=True)
+PLAIN = PeerConfig("plain", "10.0.0.4", 65000, "1.0.0.4")
+OTHER_PLAIN = PeerConfig("other plain", "10.0.0.5", 65000, "1.0.0.5")
+EVERYBODY = (EXTERNAL, CLIENT, OTHER_CLIENT, PLAIN, OTHER_PLAIN)
+
+
+@pytest.fixture
+def pair() -> Pair:
+    made = Pair()
+    source = made.call("add_connected_source")
+    made.call("put_connected", source, prefix("10.0.0.0/24"), "ncp1", "eth0")
+    return made
+
+
+def told(
+    pair: Pair, giver: PeerConfig, row: dict[str, Any], readers: tuple[PeerConfig, ...], terms: Terms = IPV4
+) -> dict[str, dict[str, Any]]:
+    """What each reader holds of the giver's one route, by the UPDATEs of both engines; those without it are left
+    out."""
+    numbers = {config.name: pair.add_peer(config) for config in (giver, *readers) if config.name != giver.name}
+    numbers[giver.name] = pair.add_peer(giver)
+    pair.announce(numbers[giver.name], giver, [WHERE], row)
+    pair.settle()
+    found = {}
+    for reader in readers:
+        consumer = pair.open_export(numbers[reader.name], reader, terms)
+        compare(pair, consumer)
+        for row in pair.call_of(consumer, "adj_rib_out", 9):
+            found[reader.name] = row["attributes"]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("giver", "hear"),
+    [
+        (EXTERNAL, {"client", "other client", "plain", "other plain"}),
+        (CLIENT, {"external", "other client", "plain", "other plain"}),
+        (PLAIN, {"external", "client", "other client"}),
+    ],
+    ids=lambda value: value.name if isinstance(value, PeerConfig) else "",
+)
+def test_routes_of_clients_go_to_all_and_those_of_others_to_clients(
+    pair: Pair, giver: PeerConfig, hear: set[str]
+) -> None:
+    """RFC 4456 6; and never back to who gave it."""
+    assert set(told(pair, giver, attributes_row("10.0.0.9", "65001"), EVERYBODY)) == hear
+
+
+def test_a_reflected_route_tells_who_brought_it_and_through_which_clusters_it_came(pair: Pair) -> None:
+    """RFC 4456 8; what else it has stays (10), the next hop too although the reader wants us there."""
+    row = attributes_row("10.0.0.9", "65001", med=7, local_pref=300)
+    reader = PeerConfig("reader", "10.0.0.6", 65000, "1.0.0.6", next_hop_self=True)
+    found = told(pair, CLIENT, row, (reader,))["reader"]
+    assert found["originator_id"] == "1.0.0.2"
+    assert found["cluster_list"] == ["9.9.9.9"]
+    assert found | {"originator_id": None, "cluster_list": []} == row
+
+
+def test_a_second_reflector_leaves_the_originator_and_adds_its_cluster_in_front(pair: Pair) -> None:
+    row = attributes_row("10.0.0.9", "65001", local_pref=100, originator_id="1.0.0.7", cluster_list=["7.7.7.7"])
+    found = told(pair, PLAIN, row, (CLIENT,), Terms(1, "10.0.0.254", cluster_id="9.0.0.9"))["client"]
+    assert found["originator_id"] == "1.0.0.7"
+    assert found["cluster_list"] == ["9.0.0.9", "7.7.7.7"]
+
+
+def test_nothing_of_reflection_leaves_the_as(pair: Pair) -> None:
+    row = attributes_row("10.0.0.9", "65001", originator_id="1.0.0.7", cluster_list=["7.7.7.7"])
+    found = told(pair, CLIENT, row, (EXTERNAL,))["external"]
+    assert (found["originator_id"], found["cluster_list"]) == (None, [])
+
+
+def test_a_route_from_outside_is_not_reflected_but_told(pair: Pair) -> None:
+    found = told(pair, EXTERNAL, attributes_row("10.0.0.1", "65001"), (CLIENT, PLAIN))
+    assert [(of["originator_id"], of["cluster_list"]) for of in found.values()] == [(None, [])] * 2
+
+
+def test_a_reflector_keeps_to_no_advertise(pair: Pair) -> None:
+    row = attributes_row("10.0.0.9", "65001", communities=[NO_ADVERTISE])
+    assert told(pair, CLIENT, row, EVERYBODY) == {}
+
+
+@pytest.mark.parametrize(
+    ("more", "reason"),
+    [
+        ({"originator_id": "9.9.9.9"}, "own-originator"),
+        ({"originator_id": "1.0.0.7", "cluster_list": ["1.0.0.8", "9.9.9.9"]}, "cluster-loop"),
+    ],
+)
+def test_a_route_that_we_reflected_or_brought_ourselves_is_not_taken_again(
+    pair: Pair, more: dict[str, Any], reason: str
+) -> None:
+    """RFC 4456 8. What was there before under the same prefix goes."""
+    assert packed("9.9.9.9") == ROUTER_ID
+    source = pair.add_peer(PLAIN)
+    pair.announce(source, PLAIN, [WHERE], attributes_row("10.0.0.9", "65001"))
+    pair.announce(source, PLAIN, [WHERE], attributes_row("10.0.0.9", "65001", **more))
+    pair.settle()
+    assert pair.native.source_counts(source) == pair.reference.source_counts(source) == {"ipv4": 0, "ipv6": 0}
+    assert refused(pair, more) == {reason: 1}
+
+
+def refused(pair: Pair, more: dict[str, Any]) -> dict[str, int]:
+    other = pair.add_peer(PLAIN)
+    data = announcement([WHERE], attributes_row("10.0.0.9", "65001", **more))
+    return pair.receive(other, PLAIN, data).refused
+
+
+def test_a_prefix_whose_best_path_may_no_longer_be_told_is_withdrawn(pair: Pair) -> None:
+    """From a client's path, which everybody hears of, to one of a plain peer."""
+    client, plain, reader = (pair.add_peer(config) for config in (CLIENT, PLAIN, OTHER_PLAIN))
+    consumer = pair.open_export(reader, OTHER_PLAIN, IPV4)
+    pair.announce(client, CLIENT, [WHERE], attributes_row("10.0.0.9", "65001"))
+    pair.settle()
+    compare(pair, consumer)
+    assert set(consumer.native_told.routes) == {WHERE_TEXT}
+    pair.announce(plain, PLAIN, [WHERE], attributes_row("10.0.0.9", "65001", local_pref=200))
+    pair.settle()
+    compare(pair, consumer)
+    assert consumer.native_told.routes == {}
