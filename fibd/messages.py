@@ -195,6 +195,9 @@ class StreamListen(Message):
     device: str = ""
     allow: list[list[Any]] = field(default_factory=list)
     """Rows (peer address bytes, MD5 key or "", TTL to send or 0, minimum TTL to accept or 0)."""
+    ranges: list[list[Any]] = field(default_factory=list)
+    """Peers by prefix, of which the longest counts, after those in ``allow``. Rows (address bytes, prefix length, MD5
+    key, TTL to send, minimum TTL)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -200,6 +200,16 @@ def _routes(value: Any) -> list[Any]:
     return row
 
 
+_RANGE_COLUMNS: Final = _row(_ADDRESS, _U8, _text, _U8, _U8)
+
+
+def _range(value: Any) -> list[Any]:
+    row: list[Any] = _RANGE_COLUMNS(value)
+    if row[1] > 8 * len(row[0]):
+        raise WireError(f"a prefix of {row[1]} bits in {len(row[0])} bytes")
+    return row
+
+
 _FIELDS: Final[dict[tuple[type[Message], str], Check]] = {
     (Hello, "boot_id"): _KEY,
     (Hello, "role"): _integer(1, 3),
@@ -219,6 +229,7 @@ _FIELDS: Final[dict[tuple[type[Message], str], Check]] = {
     (StreamListen, "local"): _ADDRESS,
     (StreamListen, "port"): _U16,
     (StreamListen, "allow"): _list(_row(_ADDRESS, _text, _U8, _U8)),
+    (StreamListen, "ranges"): _list(_range),
     (StreamConnect, "stream"): _U32,
     (StreamConnect, "remote"): _ADDRESS,
     (StreamConnect, "local"): _ADDRESS_OR_NONE,

@@ -17,6 +17,8 @@ from typing import Any, Final
 from kernel.netlink import force_receive_buffer, force_send_buffer
 
 _TCP_MD5SIG: Final = 14
+_TCP_MD5SIG_EXT: Final = 32
+_TCP_MD5SIG_FLAG_PREFIX: Final = 1
 _IP_MINTTL: Final = 21
 _IPV6_MINHOPCOUNT: Final = 73
 _IP_FREEBIND: Final = 15
@@ -41,6 +43,14 @@ class Peer:
     """To send with; 0: the system's."""
     minimum_ttl: int = 0
     """Packets that arrive with less are dropped in the kernel; 0: none are."""
+    length: int | None = None
+    """Of a prefix: whoever has an address in it."""
+
+    def has(self, address: bytes) -> bool:
+        """Whether an address is in the prefix."""
+        free = 8 * len(self.address) - (8 * len(self.address) if self.length is None else self.length)
+        own, other = (int.from_bytes(octets) >> free for octets in (self.address, address))
+        return len(address) == len(self.address) and own == other
 
 
 def text_of(address: bytes) -> str:
@@ -74,13 +84,13 @@ def listen(local: bytes, port: int, device: str, peers: Sequence[Peer]) -> socke
 def set_peers(sock: socket.socket, old: Sequence[Peer], new: Sequence[Peer], width: int) -> None:
     """A listener must know each peer's key before its SYN, and answer a GTSM peer with TTL 255 (RFC 5082 3)."""
     mine = [peer for peer in new if len(peer.address) == width]
-    kept = {peer.address for peer in mine if peer.md5}
+    kept = {(peer.address, peer.length) for peer in mine if peer.md5}
     for peer in old:
-        if peer.md5 and peer.address not in kept and len(peer.address) == width:
-            _set_md5(sock, peer.address, "")
+        if peer.md5 and (peer.address, peer.length) not in kept and len(peer.address) == width:
+            _set_md5(sock, peer.address, "", peer.length)
     for peer in mine:
         if peer.md5:
-            _set_md5(sock, peer.address, peer.md5)
+            _set_md5(sock, peer.address, peer.md5, peer.length)
     ttls = [peer.ttl for peer in mine if peer.ttl] + [_GTSM_TTL for peer in mine if peer.minimum_ttl]
     if ttls:
         _set_ttl(sock, max(ttls))
@@ -166,8 +176,9 @@ def _set_hops(sock: socket.socket, ttl: int, minimum_ttl: int) -> None:
             sock.setsockopt(socket.IPPROTO_IP, _IP_MINTTL, minimum_ttl)
 
 
-def _set_md5(sock: socket.socket, peer: bytes, key: str) -> None:
-    """struct tcp_md5sig of linux/tcp.h; an empty key removes the peer's."""
+def _set_md5(sock: socket.socket, peer: bytes, key: str, length: int | None = None) -> None:
+    """struct tcp_md5sig of linux/tcp.h; an empty key removes the peer's. ``length``: a prefix's key, which counts for
+    those of its addresses that have none of their own."""
     octets = key.encode()
     if len(octets) > _MD5_LONGEST:
         raise OSError(errno.EINVAL, f"an MD5 key of {len(octets)} bytes; Linux takes {_MD5_LONGEST}")
@@ -175,9 +186,10 @@ def _set_md5(sock: socket.socket, peer: bytes, key: str) -> None:
         sockaddr = struct.pack("=HHI16sI", socket.AF_INET6, 0, 0, peer, 0)
     else:
         sockaddr = struct.pack("=HH4s8x", socket.AF_INET, 0, peer)
-    option = _MD5SIG.pack(sockaddr, 0, 0, len(octets), 0, octets)
+    flags, name = (0, _TCP_MD5SIG) if length is None else (_TCP_MD5SIG_FLAG_PREFIX, _TCP_MD5SIG_EXT)
+    option = _MD5SIG.pack(sockaddr, flags, length or 0, len(octets), 0, octets)
     try:
-        sock.setsockopt(socket.IPPROTO_TCP, _TCP_MD5SIG, option)
+        sock.setsockopt(socket.IPPROTO_TCP, name, option)
     except OSError as error:
         if not octets and error.errno == errno.ENOENT:
             return

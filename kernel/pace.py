@@ -11,20 +11,37 @@ PER_SECOND: Final = 1.0
 """Beyond those, in the long run; a BGP speaker waits 120 s by RFC 4271 10, real ones one or two seconds."""
 
 
+MOST: Final = 4096
+"""Addresses remembered before a new one of a configured prefix has to wait: such may be more than memory has room
+for."""
+
+
 @dataclass(slots=True)
 class Pace:
-    """Asked for configured addresses only, so a stranger takes no memory."""
+    """Asked for addresses of neighbors only, so a stranger takes no memory."""
 
     _buckets: dict[bytes, tuple[float, float]] = field(default_factory=dict)
     """Tokens left, and when that was."""
 
-    def allows(self, address: bytes, now: float) -> bool:
+    def allows(self, address: bytes, now: float, *, known: bool = True) -> bool:
+        """``known``: a neighbor's own address is configured, not only a prefix."""
+        if not known and address not in self._buckets and len(self._buckets) >= MOST:
+            self._forget(now)
+            if len(self._buckets) >= MOST:
+                return False
         tokens, then = self._buckets.get(address, (float(BURST), now))
         tokens = min(float(BURST), tokens + (now - then) * PER_SECOND)
         allowed = tokens >= 1.0
         self._buckets[address] = (tokens - 1.0 if allowed else tokens, now)
         return allowed
 
-    def keep(self, addresses: set[bytes]) -> None:
-        """The others are nobody's peer any more."""
-        self._buckets = {address: bucket for address, bucket in self._buckets.items() if address in addresses}
+    def __len__(self) -> int:
+        return len(self._buckets)
+
+    def _forget(self, now: float) -> None:
+        """Who has been away long enough for a whole burst is as good as new."""
+        self._buckets = {
+            address: (tokens, then)
+            for address, (tokens, then) in self._buckets.items()
+            if tokens + (now - then) * PER_SECOND < BURST
+        }

@@ -10,7 +10,7 @@ import errno
 import os
 import random
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from kernel.edge_sockets import Peer, connect, endpoint, listen, prepare_accepted, reset_on_close, set_peers, text_of
@@ -37,8 +37,22 @@ class _Listener:
     """0: its controller is gone and the next has not asked for it yet; connections wait in the kernel."""
     sock: socket.socket
     device: str
-    width: int
-    peers: dict[bytes, Peer]
+    peers: list[Peer]
+    by_address: dict[bytes, Peer] = field(init=False)
+    ranges: list[Peer] = field(init=False)
+    """Longest prefix first."""
+
+    def __post_init__(self) -> None:
+        self.admit(self.peers)
+
+    def admit(self, peers: list[Peer]) -> None:
+        self.peers = peers
+        self.by_address = {peer.address: peer for peer in peers if peer.length is None}
+        self.ranges = sorted((p for p in peers if p.length is not None), key=lambda p: -(p.length or 0))
+
+    def peer(self, address: bytes) -> Peer | None:
+        """Who that is; None: a stranger."""
+        return self.by_address.get(address) or next((p for p in self.ranges if p.has(address)), None)
 
 
 @dataclass(slots=True)
@@ -116,16 +130,15 @@ class StreamTable:
         key = (local, port, device)
         for other in [k for k, listener in self._listeners.items() if listener.number == number and k != key]:
             self._close_listener(other)
-        allowed = {peer.address: peer for peer in peers}
         listener = self._listeners.get(key)
         if listener is None:
             sock = listen(local, port, device, peers)
-            listener = _Listener(number, sock, device, len(local), allowed)
+            listener = _Listener(number, sock, device, peers)
             self._listeners[key] = listener
         else:
-            set_peers(listener.sock, list(listener.peers.values()), peers, len(local))
-            listener.number, listener.peers = number, allowed
-        self._pace.keep({address for one in self._listeners.values() for address in one.peers})
+            set_peers(listener.sock, listener.peers, peers, len(local))
+            listener.number = number
+            listener.admit(peers)
         self._loop.add_reader(listener.sock, self._accept, listener)
 
     def unlisten(self, number: int) -> None:
@@ -149,8 +162,8 @@ class StreamTable:
                 sock.close()
 
     def _accepted(self, listener: _Listener, sock: socket.socket, remote: bytes) -> None:
-        peer = listener.peers.get(remote)
-        too_often = peer is not None and not self._pace.allows(remote, self._loop.time())
+        peer = listener.peer(remote)
+        too_often = peer is not None and not self._pace.allows(remote, self._loop.time(), known=peer.length is None)
         self.refused += peer is None
         self.too_often += too_often
         if peer is None or too_often:

@@ -8,10 +8,12 @@ from typing import Any, Final
 
 from native import Engine
 from protocols.bgp.family import Family, family_name
+from routingd.boxes import show_prefix
 from routingd.control.shapes import (
     BgpCapability,
     BgpFamily,
     BgpFault,
+    BgpListen,
     BgpNeighbor,
     BgpNeighbors,
     BgpNotification,
@@ -63,7 +65,21 @@ class BgpViews:
             "asn": plan.asn,
             "routes": {f"{family}-unicast": number for family, number in counts.prefixes.items()},
             "neighbors": [summary for summary, _ in described],
+            "listen": self._listen(),
         }
+
+    def _listen(self) -> list[BgpListen]:
+        ranges = self._controller.peers.ranges
+        return [
+            {
+                "prefix": show_prefix(one.prefix),
+                "group": one.group,
+                "limit": one.limit,
+                "neighbors": ranges.members[one.prefix],
+                "refused": ranges.refused[one.prefix],
+            }
+            for one in ranges.all
+        ]
 
     async def neighbors(self, address: str | None) -> BgpNeighbors:
         peers = self._controller.peers.all
@@ -90,7 +106,8 @@ def summary_row(peer: Peer, described: dict[str, Any], counts: RibCounts) -> Bgp
     return {
         "address": peer.name,
         "description": peer.session.config.description,
-        "asn": peer.session.config.remote_asn,
+        "listen": show_prefix(peer.by.prefix) if peer.by is not None else None,
+        "asn": peer.session.config.remote_asn or described["peer_asn_received"],
         "ncp": stream.ncp if stream is not None else peer.place.ncp,
         "state": described["state"],
         "uptime": described["uptime"],

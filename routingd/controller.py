@@ -35,6 +35,7 @@ from routingd.boxes import Boxes
 from routingd.engine_thread import EngineThread
 from routingd.facts import FactBook
 from routingd.feeds import BoxFeed
+from routingd.listening import Range
 from routingd.peers import Neighbor, Peers
 from routingd.queries import Queries
 from routingd.statics import RibPlan, prepare
@@ -58,6 +59,7 @@ class RouterPlan:
     neighbors: tuple[Neighbor, ...] = ()
     rib: RibPlan = field(default_factory=RibPlan)
     listen: TlsListen | None = None
+    ranges: tuple[Range, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,7 @@ class Controller:
         self._away: dict[str, asyncio.TimerHandle] = {}
         """Boxes without an agent, and when they are given up."""
         self.feeds = {name: BoxFeed(name, secrets.election_id, self.engine, self.clock) for name in plan.boxes.names}
-        self.peers = Peers(plan.neighbors, plan.boxes, self.engine, self.clock)
+        self.peers = Peers(plan.neighbors, plan.ranges, plan.boxes, self.engine, self.clock)
         self.connected_sources: dict[str, int] = {}
         self.static_source = 0
 

@@ -64,7 +64,7 @@ class ExplainView:
             rows.append(
                 {
                     "address": peer.name,
-                    "asn": peer.session.config.remote_asn,
+                    "asn": peer.up.agreed.peer_asn if peer.up is not None else peer.session.config.remote_asn,
                     "state": str(peer.session.state),
                     "configured": config is not None,
                     "agreed": peer.up is not None and family in peer.up.agreed.families,

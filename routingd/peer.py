@@ -22,6 +22,7 @@ from routingd.adj_ribs_out import AdjRibsOut
 from routingd.boxes import Place
 from routingd.engine_thread import EngineThread
 from routingd.established import Membership, Up, capsule, exporter
+from routingd.listening import Range
 from routingd.peer_streams import PeerStreams, Stream, Streams
 
 RESTART: Final = 60.0
@@ -42,15 +43,19 @@ class Peer:
         engine: EngineThread[Engine],
         streams: Streams,
         clock: Callable[[], float],
+        by: Range | None = None,
     ) -> None:
         self.session = session
         self.place = place
         self.next_hops = next_hops
         """Our address of each family (by AFI) where the session runs; b"" where there is none."""
         self.group = group
+        self.by = by
+        """The prefix it came by where it is not configured itself."""
         self.up: Up | None = None
         self._engine = engine
         self._clock = clock
+        self._owner = streams
         self._streams = PeerStreams(streams)
         self._told: AdjRibsOut | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -151,6 +156,8 @@ class Peer:
         fires."""
         deadline = self.session.next_deadline()
         if deadline is None:
+            if not self.session.connections:
+                self._owner.at_rest(self)
             return
         if self._timer is not None:
             if not self._timer.cancelled() and self._timer.when() <= deadline:

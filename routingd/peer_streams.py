@@ -30,6 +30,8 @@ class Streams(Protocol):
 
     def new_stream(self, ncp: str, peer: Peer, conn: int) -> int: ...
     def forget_stream(self, ncp: str, stream: int) -> None: ...
+    def at_rest(self, peer: Peer) -> None:
+        """No connection, and nothing that is due."""
 
 
 @dataclass(slots=True)

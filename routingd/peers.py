@@ -18,7 +18,6 @@ from fibd.wire import (
     StreamClose,
     StreamCredit,
     StreamData,
-    StreamListen,
     StreamOpened,
     Streams,
     StreamUnlisten,
@@ -29,6 +28,7 @@ from protocols.bgp.errors import Cease, CeaseSubcode
 from protocols.bgp.session import Session
 from routingd.boxes import Boxes
 from routingd.engine_thread import EngineThread
+from routingd.listening import Range, Ranges, listeners
 from routingd.outbox import Outbox
 from routingd.peer import Peer
 from routingd.peer_streams import LEASE
@@ -51,10 +51,13 @@ class Peers:
     def __init__(
         self,
         neighbors: Iterable[Neighbor],
+        ranges: Iterable[Range],
         boxes: Boxes,
         engine: EngineThread[Engine],
         clock: Callable[[], float],
     ) -> None:
+        self._boxes = boxes
+        self._engine = engine
         self._clock = clock
         self._outboxes: dict[str, Outbox] = {}
         self._streams: dict[tuple[str, int], tuple[Peer, int]] = {}
@@ -65,14 +68,21 @@ class Peers:
         self._renewal: asyncio.TimerHandle | None = None
         self.turned_away = 0
         """Inbound connections that no neighbor stood for."""
-        self.all: list[Peer] = []
+        self.ranges = Ranges(ranges)
+        self._by_address: dict[tuple[str, bytes], Peer] = {}
         for neighbor in neighbors:
-            config = neighbor.session.config
-            place = boxes.place(neighbor.ncp, config.address, config.source)
-            next_hops = {afi: boxes.own_address(place, width) for afi, width in ((1, 4), (2, 16))}
-            self.all.append(Peer(neighbor.session, place, next_hops, neighbor.group, engine, self, clock))
-        self._by_address = {(peer.place.ncp, peer.session.config.address): peer for peer in self.all}
-        self._listeners = {ncp: listeners(ncp, self.all) for ncp in boxes.names}
+            self._by_address[neighbor.ncp, neighbor.session.config.address] = self._peer(neighbor)
+        self._listeners = {ncp: listeners(ncp, self.all, self.ranges.all, boxes) for ncp in boxes.names}
+
+    @property
+    def all(self) -> list[Peer]:
+        return list(self._by_address.values())
+
+    def _peer(self, neighbor: Neighbor, by: Range | None = None) -> Peer:
+        config = neighbor.session.config
+        place = self._boxes.place(neighbor.ncp, config.address, config.source)
+        next_hops = {afi: self._boxes.own_address(place, width) for afi, width in ((1, 4), (2, 16))}
+        return Peer(neighbor.session, place, next_hops, neighbor.group, self._engine, self, self._clock, by)
 
     # --- boxes come and go --------------------------------------------------------------------------------------------
 
@@ -156,15 +166,32 @@ class Peers:
             if owner := self._streams.get((ncp, opened.stream)):
                 owner[0].opened(owner[1], opened.local, opened.remote, opened.credit)
             return
-        peer = self._by_address.get((ncp, opened.remote))
-        outbox = self._outboxes[ncp]
-        if peer is None or opened.stream % 2 == 0 or (ncp, opened.stream) in self._streams:
+        used = opened.stream % 2 == 0 or (ncp, opened.stream) in self._streams
+        peer = None if used else self._by_address.get((ncp, opened.remote)) or self._newcomer(ncp, opened.remote)
+        if peer is None or (peer.by is None and peer.place.local not in (b"", opened.local)):
             self.turned_away += 1
-            outbox.message(StreamClose(opened.stream, "no neighbor is configured with this address", reset=True))
+            self._outboxes[ncp].message(StreamClose(opened.stream, "no neighbor has this address", reset=True))
             return
         conn = peer.accept(ncp, opened.stream, opened.credit)
         self._streams[(ncp, opened.stream)] = (peer, conn)
         peer.accepted(conn, opened.local, opened.remote)
+
+    def _newcomer(self, ncp: str, address: bytes) -> Peer | None:
+        """A neighbor that nobody configured by its address, if there is room for one more."""
+        by = self.ranges.of(ncp, address)
+        if by is None or not self.ranges.take(by):
+            return None
+        peer = self._peer(Neighbor(by.session(address), by.group, ncp), by)
+        peer.start()
+        self._by_address[ncp, address] = peer
+        return peer
+
+    def at_rest(self, peer: Peer) -> None:
+        """One of a range is no neighbor any more when nothing is left of its session."""
+        key = (peer.place.ncp, peer.session.config.address)
+        if peer.by is not None and self._by_address.get(key) is peer:
+            del self._by_address[key]
+            self.ranges.leave(peer.by)
 
     def _leftovers(self, ncp: str, rows: list[list[Any]]) -> None:
         """Streams that outlived an earlier routingd or connection. Their sessions are unknown here, so they are closed
@@ -190,21 +217,3 @@ class Peers:
 
     def forget_stream(self, ncp: str, stream: int) -> None:
         self._streams.pop((ncp, stream), None)
-
-    def find(self, address: bytes) -> Peer | None:
-        return next((peer for peer in self.all if peer.session.config.address == address), None)
-
-
-def listeners(ncp: str, peers: Iterable[Peer]) -> list[StreamListen]:
-    """One per local address and port of this box, for all neighbors that may connect there."""
-    allowed: dict[tuple[bytes, int], list[list[Any]]] = {}
-    for peer in peers:
-        config, place = peer.session.config, peer.place
-        if place.ncp == ncp:
-            local = place.local or bytes(len(config.address))
-            row = [config.address, config.password, config.send_ttl, config.minimum_ttl]
-            allowed.setdefault((local, config.port), []).append(row)
-    return [
-        StreamListen(number, local, port, "", allow)
-        for number, ((local, port), allow) in enumerate(sorted(allowed.items()), start=1)
-    ]

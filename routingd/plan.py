@@ -16,6 +16,7 @@ from routingd.config import effective
 from routingd.config.load import Loaded
 from routingd.config.schema import Config
 from routingd.controller import RouterPlan
+from routingd.listening import Range
 from routingd.peer import ACCEPT
 from routingd.peers import Neighbor
 from routingd.statics import RibPlan, StaticNextHop, StaticRoute
@@ -35,6 +36,7 @@ def plan(loaded: Loaded, rng: random.Random) -> RouterPlan:
         asn=config.router.asn,
         boxes=Boxes(boxes, kernel),
         neighbors=tuple(_neighbor(neighbor, router_id, rng) for neighbor in effective.neighbors(config)),
+        ranges=tuple(_range(each, router_id, rng) for each in effective.ranges(config)),
         rib=RibPlan(
             statics=tuple(_static(route) for route in effective.static_routes(config)),
             networks=tuple((network.network_address.packed, network.prefixlen) for network in config.bgp.networks),
@@ -82,7 +84,16 @@ def _box(box: effective.Box) -> Box:
 
 
 def _neighbor(neighbor: effective.EffectiveNeighbor, router_id: bytes, rng: random.Random) -> Neighbor:
-    config = PeerConfig(
+    return Neighbor(Session(_peer(neighbor, router_id), rng), neighbor.group or "", neighbor.ncp)
+
+
+def _range(each: effective.EffectiveRange, router_id: bytes, rng: random.Random) -> Range:
+    prefix = (each.prefix.network_address.packed, each.prefix.prefixlen)
+    return Range(prefix, each.limit, each.ncps, _peer(each.terms, router_id), each.terms.group or "", rng)
+
+
+def _peer(neighbor: effective.EffectiveNeighbor, router_id: bytes) -> PeerConfig:
+    return PeerConfig(
         address=neighbor.address.packed,
         remote_asn=neighbor.asn,
         local_asn=neighbor.local_asn,
@@ -115,7 +126,6 @@ def _neighbor(neighbor: effective.EffectiveNeighbor, router_id: bytes, rng: rand
         extended_next_hop=neighbor.extended_next_hop,
         description=neighbor.description,
     )
-    return Neighbor(Session(config, rng), neighbor.group or "", neighbor.ncp)
 
 
 def _policy(accept: bool) -> str | None:

@@ -36,7 +36,8 @@ class FamilyConfig:
 @dataclass(frozen=True, slots=True)
 class PeerConfig:
     address: bytes
-    remote_asn: int
+    remote_asn: int | None
+    """None: any but ours."""
     local_asn: int
     router_id: bytes
     """Ours."""
@@ -90,7 +91,7 @@ class PeerConfig:
         if self.source and len(self.source) != len(self.address):
             raise ValueError(f"{self.name}: the source address must be of the peer's address family")
         for what, asn in (("asn of the peer", self.remote_asn), ("local asn", self.local_asn)):
-            if not 1 <= asn <= 0xFFFFFFFF:
+            if asn is not None and not 1 <= asn <= 0xFFFFFFFF:
                 raise ValueError(f"{self.name}: {what} must be 1 to 4294967295 (RFC 7607), not {asn}")
         if len(self.router_id) != 4 or not any(self.router_id):
             raise ValueError(f"{self.name}: the router id must be an IPv4 address other than 0.0.0.0 (RFC 6286)")

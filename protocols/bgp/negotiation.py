@@ -192,7 +192,10 @@ def _check_asn(config: PeerConfig, received: Open) -> int:
     asn = peer_asn_of(received)
     if asn == 0 or received.asn == 0:
         raise open_error(OpenSubcode.BAD_PEER_AS, "the peer says it is AS 0 (RFC 7607)")
-    if asn != config.remote_asn:
+    if config.remote_asn is None:
+        if asn == config.local_asn:
+            raise open_error(OpenSubcode.BAD_PEER_AS, f"the peer says AS {asn}, our own; any other is configured")
+    elif asn != config.remote_asn:
         said = "AS_TRANS (23456), without the four-octet AS capability" if asn == AS_TRANS else f"AS {asn}"
         raise open_error(OpenSubcode.BAD_PEER_AS, f"the peer says it is {said}; AS {config.remote_asn} is configured")
     return asn

@@ -106,7 +106,8 @@ class Relay:
             self.stream_closed(stream, "the controller sent more than it was granted", errno.ENOBUFS)
 
     def _listen(self, message: StreamListen) -> None:
-        peers = [Peer(address, md5, ttl, minimum) for address, md5, ttl, minimum in message.allow]
+        peers = [Peer(*row) for row in message.allow]
+        peers += [Peer(address, md5, ttl, least, length) for address, length, md5, ttl, least in message.ranges]
         try:
             self.table.listen(message.listener, message.local, message.port, message.device, peers)
         except OSError as error:

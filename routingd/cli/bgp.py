@@ -21,23 +21,31 @@ def summary(answer: Data) -> None:
     counts = ", ".join(f"{name} {count}" for name, count in answer["routes"].items())
     click.echo(f"{clean(answer['router'])}: router id {answer['router_id']}, AS {answer['asn']}; routes: {counts}")
     if not answer["neighbors"]:
-        click.echo("No neighbors are configured.")
-        return
+        click.echo("No neighbors are there." if answer["listen"] else "No neighbors are configured.")
     rows: list[tuple[object, ...]] = []
     for n in answer["neighbors"]:
         families = n["families"] or {"-": None}
         for index, (name, family) in enumerate(families.items()):
             first = (
-                (n["address"], n["asn"], n["ncp"] or "-", n["state"], duration(n["uptime"]))
+                (n["address"], n["asn"] or "external", n["ncp"] or "-", n["state"], duration(n["uptime"]))
                 if index == 0
                 else ("",) * 5
             )
             counted = (
                 (name, family["received"], family["advertised"], passing(family)) if family is not None else ("-",) * 4
             )
-            rows.append((*first, *counted, n["description"] if index == 0 else ""))
+            rows.append((*first, *counted, _note(n) if index == 0 else ""))
     columns = ("Neighbor", "AS", "NCP", "State", "Up", "Family", "Received", "Sent", "Passes", "Description")
-    table(columns, rows, right=("AS", "Received", "Sent"))
+    if rows:
+        table(columns, rows, right=("AS", "Received", "Sent"))
+    for one in answer["listen"]:
+        room = f"{one['neighbors']} of {one['limit']} neighbors"
+        refused = f", {one['refused']} connections refused" if one["refused"] else ""
+        click.echo(clean(f"Listening for {one['prefix']} (group {one['group']}): {room}{refused}"))
+
+
+def _note(n: Data) -> str:
+    return ", ".join(word for word in (f"by {n['listen']}" if n["listen"] else "", n["description"]) if word)
 
 
 def passing(family: Data) -> str:
@@ -57,7 +65,7 @@ def neighbors(answer: Data) -> None:
 
 def _neighbor(n: Data) -> None:
     kind = "eBGP" if n["kind"] == "ebgp" else "iBGP"
-    heading(f"BGP neighbor {n['address']}, AS {n['asn']} ({kind}, ours {n['local_asn']})")
+    heading(f"BGP neighbor {n['address']}, AS {n['asn'] or 'external'} ({kind}, ours {n['local_asn']})")
     since = f" for {duration(n['uptime'])}" if n["uptime"] is not None else ""
     count = n["established_count"]
     times = "never Established" if count == 0 else f"Established {'once' if count == 1 else f'{count} times'}"
@@ -69,6 +77,7 @@ def _neighbor(n: Data) -> None:
             ("Notification", _notification(n["last_notification"])),
             ("Last session", _ended(n["last_session"])),
             ("Group", n["group"]),
+            ("Listen", n["listen"]),
             ("Router id", n["router_id"]),
             ("Connection", _connection(n)),
             ("Hold time", _hold_time(n)),

@@ -139,7 +139,7 @@ def _peers(explain: Data) -> Iterator[str]:
             word = "import is not accepted"
         else:
             word = f"{peer['received']} paths heard, this prefix is not among them"
-        yield f"  {peer['address']} (AS {peer['asn']}): {word}"
+        yield f"  {peer['address']} (AS {peer['asn'] or 'external'}): {word}"
     yield ""
 
 

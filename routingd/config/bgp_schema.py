@@ -13,7 +13,6 @@ from routingd.config.model import EMPTY_IS_MAPPING, Model
 from routingd.config.values import (
     Accept,
     Address,
-    Asn,
     BgpRole,
     Distance,
     Family,
@@ -22,9 +21,11 @@ from routingd.config.values import (
     Hops,
     Line,
     Name,
+    NeighborCount,
     Password,
     Paths,
     PathWeight,
+    PeerAsn,
     Prefix,
     Redistributed,
     RouterId,
@@ -55,8 +56,9 @@ class FamilyPolicy(Model):
 class NeighborOptions(Model):
     """What a group and a neighbor may both say; the neighbor's word wins."""
 
-    asn: Asn | None = None
-    """The neighbor's AS; our own makes the session internal (iBGP). Needed, here or in the group."""
+    asn: PeerAsn | None = None
+    """The neighbor's AS; our own makes the session internal (iBGP). `external` takes any but our own, `internal` is our
+    own. Needed, here or in the group."""
     source: Address | None = None
     """Our end's address. By default the port's address towards the neighbor."""
     port: TcpPort = 179
@@ -112,6 +114,15 @@ class Neighbor(NeighborOptions):
 
     group: Name | None = None
     """Group whose options hold where the neighbor says nothing."""
+
+
+class ListenRange(Model):
+    """Neighbors that come up by connecting to us from a prefix."""
+
+    group: Name
+    """Group whose options they have."""
+    limit: NeighborCount = 100
+    """Most neighbors there may be at a time; a connection beyond is refused and counted."""
 
 
 class BestPath(Model):
@@ -178,3 +189,6 @@ class Bgp(Model):
     """Named sets of neighbor options."""
     neighbors: Annotated[dict[Address, Neighbor], EMPTY_IS_MAPPING] = Field(default={})
     """Neighbors by address."""
+    listen: Annotated[dict[Prefix, ListenRange], EMPTY_IS_MAPPING] = Field(default={})
+    """Dynamic neighbors by prefix: who connects from there, is not in `neighbors` and has the longest such prefix is a
+    neighbor until its session ends. We never connect to them."""

@@ -9,7 +9,7 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import Any
 
 from routingd.config.bgp_schema import Group, Neighbor
-from routingd.config.effective import IPV4_UNICAST, LOOPBACK, family_terms, option, socket_ncp, split_port
+from routingd.config.effective import IPV4_UNICAST, LOOPBACK, family_terms, option, peer_asn, socket_ncp, split_port
 from routingd.config.schema import Config
 from routingd.config.values import parse_host, parse_prefix
 
@@ -49,7 +49,8 @@ def repeated(root: Mapping[str, Any]) -> list[Finding]:
     win silently."""
     bgp = root.get("bgp")
     maps: list[tuple[Path, Any, Callable[[object], Any]]] = [(("static",), root.get("static"), parse_prefix)]
-    maps.append((("bgp", "neighbors"), bgp.get("neighbors") if isinstance(bgp, dict) else None, parse_host))
+    for key, parse in (("neighbors", parse_host), ("listen", parse_prefix)):
+        maps.append((("bgp", key), bgp.get(key) if isinstance(bgp, dict) else None, parse))
     found: list[Finding] = []
     for path, section, value_of in maps:
         seen: dict[Any, str] = {}
@@ -174,22 +175,32 @@ def _bgp(config: Config, findings: Findings) -> None:
         where = ("bgp", "neighbors", str(address))
         if address in own:
             findings.error("is one of our own addresses", *where)
-        if neighbor.group is not None and neighbor.group not in config.bgp.groups:
-            known = ", ".join(config.bgp.groups) or "none"
-            findings.error(f"there is no group '{neighbor.group}': groups are {known}", *where, "group")
+        if not _group(config, findings, neighbor.group, where):
             continue
         group = config.bgp.groups[neighbor.group] if neighbor.group is not None else None
         _neighbor(config, findings, address, neighbor, group, where)
         if not _connected(address, subnets) and option(neighbor, group, "multihop") is None:
-            asn = option(neighbor, group, "asn")
+            asn = peer_asn(config, neighbor, group)
             if asn is not None and asn != config.router.asn:
                 findings.warn(
                     "is in no port's subnet: an external session over more than one hop needs `multihop`", *where
                 )
+    for prefix, listen in config.bgp.listen.items():
+        where = ("bgp", "listen", str(prefix))
+        if _group(config, findings, listen.group, where):
+            _options(config, findings, prefix.version, Neighbor(), config.bgp.groups[listen.group], where)
     for network in config.bgp.networks:
         if network.is_multicast:
             index = config.bgp.networks.index(network)
             findings.error(f"{network} is multicast and cannot be a unicast route", "bgp", "networks", index)
+
+
+def _group(config: Config, findings: Findings, name: str | None, where: Path) -> bool:
+    if name is None or name in config.bgp.groups:
+        return True
+    known = ", ".join(config.bgp.groups) or "none"
+    findings.error(f"there is no group '{name}': groups are {known}", *where, "group")
+    return False
 
 
 def _connected(address: IPv4Address | IPv6Address, subnets: list[Any]) -> bool:
@@ -204,24 +215,32 @@ def _neighbor(
     group: Group | None,
     where: Path,
 ) -> None:
-    asn = option(neighbor, group, "asn")
-    if asn is None:
-        findings.error("`asn` is missing, here and in the group" if group is not None else "`asn` is missing", *where)
     if address.version == 6 and address.is_link_local:
         findings.error("link-local neighbors are not supported by this version", *where)
     source = option(neighbor, group, "source")
-    if source is not None and source.version != address.version:
+    if option(neighbor, group, "ncp") is None and config.ncps and socket_ncp(config, address, source) is None:
+        findings.error(
+            "is in no port's subnet, so it is not clear which NCP opens the socket: give `source` or `ncp`",
+            *where,
+        )
+    _options(config, findings, address.version, neighbor, group, where)
+
+
+def _options(
+    config: Config, findings: Findings, version: int, neighbor: Neighbor, group: Group | None, where: Path
+) -> None:
+    """What a neighbor of this IP version and its group say together."""
+    asn = peer_asn(config, neighbor, group)
+    if asn is None:
+        findings.error("`asn` is missing, here and in the group" if group is not None else "`asn` is missing", *where)
+    source = option(neighbor, group, "source")
+    if source is not None and source.version != version:
         findings.error(f"{source} is not of the neighbor's address family", *where, "source")
     elif source is not None and not any(a.ip == source for i in config.interfaces.values() for a in i.addresses):
         findings.error(f"{source} is on none of our interfaces", *where, "source")
     ncp = option(neighbor, group, "ncp")
     if ncp is not None and ncp not in config.ncps:
         findings.error(_unknown_ncp(config, ncp), *where, "ncp")
-    elif ncp is None and config.ncps and socket_ncp(config, address, source) is None:
-        findings.error(
-            "is in no port's subnet, so it is not clear which NCP opens the socket: give `source` or `ncp`",
-            *where,
-        )
     if option(neighbor, group, "ttl_security") and option(neighbor, group, "multihop") is not None:
         findings.error("`ttl-security` and `multihop` exclude each other", *where, "ttl-security")
     multihop = option(neighbor, group, "multihop")
@@ -229,7 +248,7 @@ def _neighbor(
         findings.warn(
             "`multihop` has no effect on an internal session: those always may cross hops", *where, "multihop"
         )
-    terms = family_terms(neighbor, group, address.version)
+    terms = family_terms(neighbor, group, version)
     send_hold_time, hold_time = (option(neighbor, group, name) for name in ("send_hold_time", "hold_time"))
     if send_hold_time and send_hold_time <= hold_time:
         findings.error(f"`send-hold-time` must be more than the hold time, {hold_time} (RFC 9687)", *where)

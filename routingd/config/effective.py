@@ -6,11 +6,11 @@ Plain frozen values for the daemon. Everything here expects a configuration that
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
-from typing import Any
+from typing import Any, Final
 
-from routingd.config.bgp_schema import AddPath, Group, Neighbor
+from routingd.config.bgp_schema import AddPath, Group, Neighbor, NeighborOptions
 from routingd.config.schema import Config
 
 LOOPBACK = "lo"
@@ -43,7 +43,8 @@ class EffectiveNeighbor:
     """A neighbor with its group's options and the defaults filled in."""
 
     address: IPv4Address | IPv6Address
-    asn: int
+    asn: int | None
+    """None: any but ours."""
     local_asn: int
     group: str | None
     ncp: str
@@ -74,6 +75,22 @@ class EffectiveNeighbor:
     def __repr__(self) -> str:
         """Without the password: this ends in logs."""
         return f"EffectiveNeighbor({self.address}, asn={self.asn}, ncp={self.ncp!r}, families={self.families})"
+
+
+_SAID: Final = [each.name for each in fields(EffectiveNeighbor) if each.name in NeighborOptions.model_fields]
+"""What is as the neighbor or its group says it, or has a default of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class EffectiveRange:
+    """A prefix from which neighbors may connect that nobody configured one by one."""
+
+    prefix: IPv4Network | IPv6Network
+    limit: int
+    ncps: tuple[str, ...]
+    """Where they may connect."""
+    terms: EffectiveNeighbor
+    """Of each of them, but for the address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,39 +193,51 @@ def socket_ncp(
     return names[0] if len(names) == 1 else None
 
 
+def peer_asn(config: Config, neighbor: Neighbor, group: Group | None) -> int | str | None:
+    """A number, "external" (any but ours), or None where nothing was said."""
+    asn: int | str | None = option(neighbor, group, "asn")
+    return config.router.asn if asn == "internal" else asn
+
+
 def neighbors(config: Config) -> list[EffectiveNeighbor]:
-    """Every BGP neighbor, group and defaults resolved, in the order of the file."""
-    result: list[EffectiveNeighbor] = []
-    for address, neighbor in config.bgp.neighbors.items():
-        group = config.bgp.groups[neighbor.group] if neighbor.group is not None else None
-        source = option(neighbor, group, "source")
-        asn = option(neighbor, group, "asn")
-        internal = asn == config.router.asn
-        distance = option(neighbor, group, "distance")
-        aigp = option(neighbor, group, "aigp")
-        families = family_terms(neighbor, group, address.version)
-        extended = option(neighbor, group, "extended_next_hop")
-        names = (
-            "port", "hold_time", "send_hold_time", "passive", "password", "ttl_security", "multihop", "role",
-            "role_strict", "next_hop_self", "route_reflector_client", "weight", "description",
-        )  # fmt: skip
-        result.append(
-            EffectiveNeighbor(
-                address=address,
-                asn=asn,
-                local_asn=config.router.asn,
-                cluster_id=config.bgp.cluster_id,
-                group=neighbor.group,
-                ncp=option(neighbor, group, "ncp") or socket_ncp(config, address, source) or next(iter(config.ncps)),
-                source=source,
-                families=families,
-                distance=distance or (config.bgp.distance.internal if internal else config.bgp.distance.external),
-                aigp=internal if aigp is None else aigp,
-                extended_next_hop=address.version == 6 and IPV4_UNICAST in families if extended is None else extended,
-                **{name: option(neighbor, group, name) for name in names},
-            )
-        )
+    """Every configured BGP neighbor, in the order of the file."""
+    return [_resolved(config, address, neighbor) for address, neighbor in config.bgp.neighbors.items()]
+
+
+def ranges(config: Config) -> list[EffectiveRange]:
+    """Where dynamic neighbors come from, in the order of the file."""
+    result = []
+    for prefix, listen in config.bgp.listen.items():
+        terms = _resolved(config, prefix.network_address, Neighbor(group=listen.group))
+        ncp = config.bgp.groups[listen.group].ncp or (terms.ncp if terms.source is not None else None)
+        result.append(EffectiveRange(prefix, listen.limit, tuple(config.ncps) if ncp is None else (ncp,), terms))
     return result
+
+
+def _resolved(config: Config, address: IPv4Address | IPv6Address, neighbor: Neighbor) -> EffectiveNeighbor:
+    """Group and defaults filled in."""
+    group = config.bgp.groups[neighbor.group] if neighbor.group is not None else None
+    source = option(neighbor, group, "source")
+    asn = peer_asn(config, neighbor, group)
+    internal = asn == config.router.asn
+    distance = option(neighbor, group, "distance")
+    aigp = option(neighbor, group, "aigp")
+    families = family_terms(neighbor, group, address.version)
+    said: dict[str, Any] = {name: option(neighbor, group, name) for name in _SAID}
+    said |= {
+        "address": address,
+        "asn": asn if isinstance(asn, int) else None,
+        "local_asn": config.router.asn,
+        "cluster_id": config.bgp.cluster_id,
+        "group": neighbor.group,
+        "ncp": said["ncp"] or socket_ncp(config, address, source) or next(iter(config.ncps)),
+        "distance": distance or (config.bgp.distance.internal if internal else config.bgp.distance.external),
+        "aigp": internal if aigp is None else aigp,
+        "families": families,
+    }
+    if said["extended_next_hop"] is None:
+        said["extended_next_hop"] = address.version == 6 and IPV4_UNICAST in families
+    return EffectiveNeighbor(**said)
 
 
 def static_routes(config: Config) -> list[EffectiveStatic]:

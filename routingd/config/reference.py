@@ -54,6 +54,7 @@ neighbor does not say is taken from its `group`, key by key and, within `familie
 KEYS_OF: Final = {
     "families": "FAMILY",
     "neighbors": "ADDRESS",
+    "listen": "PREFIX",
     "groups": "NAME",
     "ncps": "NCP",
     "fabric": "NCP",

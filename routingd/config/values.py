@@ -25,6 +25,7 @@ from typing import Annotated, Any, Final
 from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
 
 MAX_ASN: Final = 4294967295
+PEER_ASNS: Final = ("external", "internal")
 SEND_HOLD_MIN: Final = 10
 """A box tells what TCP has taken within 5 seconds."""
 MD5_KEY_MAX: Final = 80
@@ -72,6 +73,10 @@ def parse_asn(value: object) -> int:
     if asn == 23456:  # RFC 6793 3: AS_TRANS stands for others and is nobody's number
         raise ValueError("'23456' is AS_TRANS (RFC 6793), which no AS has: give the real AS number")
     return asn
+
+
+def parse_peer_asn(value: object) -> int | str:
+    return str(value) if value in PEER_ASNS else parse_asn(value)
 
 
 def parse_hold_time(value: object) -> int:
@@ -254,9 +259,18 @@ _OCTET = _schema("number, 1 to 255", type="integer", minimum=1, maximum=255)
 _PROTOCOL = _schema("number, 5 to 255", type="integer", minimum=5, maximum=255)
 _WEIGHT = _schema("number, 1 to 65535", type="integer", minimum=1, maximum=65535)
 _PATH_WEIGHT = _schema("number, 0 to 65535", type="integer", minimum=0, maximum=65535)
+_COUNT = _schema("number, 1 to 65535", type="integer", minimum=1, maximum=65535)
 _PATHS = _schema("number, 1 to 64", type="integer", minimum=1, maximum=64)
 
 Asn = Annotated[int, PlainValidator(parse_asn), *_ASN]
+PeerAsn = Annotated[
+    int | str,
+    PlainValidator(parse_peer_asn),
+    *_schema(
+        "AS number, `external`, `internal`",
+        anyOf=[{"type": "integer", "minimum": 1, "maximum": MAX_ASN}, {"enum": list(PEER_ASNS)}],
+    ),
+]
 TcpPort = Annotated[int, PlainValidator(_number(1, 65535, "a TCP port")), *_TCP]
 HoldTime = Annotated[int, PlainValidator(parse_hold_time), *_HOLD]
 SendHoldTime = Annotated[
@@ -272,6 +286,7 @@ Distance = Annotated[int, PlainValidator(_number(1, 255, "an administrative dist
 Hops = Annotated[int, PlainValidator(_number(1, 255, "a number of hops")), *_OCTET]
 Weight = Annotated[int, PlainValidator(_number(1, 65535, "a weight")), *_WEIGHT]
 PathWeight = Annotated[int, PlainValidator(_number(0, 65535, "a weight")), *_PATH_WEIGHT]
+NeighborCount = Annotated[int, PlainValidator(_number(1, 65535, "a number of neighbors")), *_COUNT]
 Paths = Annotated[int, PlainValidator(_number(1, 64, "a number of paths")), *_PATHS]
 Flag = Annotated[bool, PlainValidator(parse_flag), *_schema("true or false", type="boolean")]
 RouterId = Annotated[

@@ -23,7 +23,10 @@ class BgpFamily(TypedDict):
 class BgpSummaryRow(TypedDict):
     address: str
     description: str
-    asn: int
+    listen: str | None
+    """The prefix of `bgp: listen` it came by; None: it is configured itself."""
+    asn: int | None
+    """None: any but ours is configured, and it has not said its own yet."""
     ncp: str | None
     """The box whose socket carries it."""
     state: str
@@ -37,6 +40,16 @@ class BgpSummaryRow(TypedDict):
     """By FamilyName."""
 
 
+class BgpListen(TypedDict):
+    prefix: str
+    group: str
+    limit: int
+    neighbors: int
+    """That are there now."""
+    refused: int
+    """Connections beyond the limit."""
+
+
 class BgpSummary(TypedDict):
     router: str
     router_id: str
@@ -44,6 +57,8 @@ class BgpSummary(TypedDict):
     routes: dict[str, int]
     """Prefixes in the Loc-RIB, by FamilyName."""
     neighbors: list[BgpSummaryRow]
+    listen: list[BgpListen]
+    """`bgp: listen`: where neighbors may connect from that are not configured themselves."""
 
 
 # --- show bgp neighbor (args: address, absent for all) --------------------------------------------------------------

@@ -248,7 +248,8 @@ class ExplainPeer(TypedDict):
     """Every configured BGP neighbor, as far as it matters to this prefix's family."""
 
     address: str
-    asn: int
+    asn: int | None
+    """None: any but ours may be it, and it is not up."""
     state: str
     configured: bool
     """It has this family in its configuration."""

@@ -29,7 +29,7 @@ SAMPLES: Final[tuple[wire.Message, ...]] = (
     ),
     wire.Query(1, "route", [1, V4, 32]),
     wire.Answer(1, {"nhg": 4}, error="none"),
-    wire.StreamListen(1, V4, 179, device="eth0", allow=[[V4, "secret", 255, 255]]),
+    wire.StreamListen(1, V4, 179, device="eth0", allow=[[V4, "secret", 255, 255]], ranges=[[V6, 64, "all", 1, 0]]),
     wire.StreamUnlisten(1),
     wire.StreamConnect(2, V4, 179, local=V4, device="eth0", ttl=1, minimum_ttl=255, md5="secret", timeout=5.0),
     wire.StreamOpened(3, 1, V4, 179, V4, 40000, device="eth0", credit=65536),

@@ -26,6 +26,7 @@ FEATURES: Final[tuple[str, ...]] = (
     "route refresh (RFC 2918)",
     "enhanced route refresh: sent (RFC 7313)",
     "several paths: received (RFC 7911)",
+    "dynamic neighbors",
 )
 """In the order of the table."""
 LACKS: Final[Mapping[tuple[str, str], str]] = {}

@@ -50,6 +50,12 @@ def dial(under_test: BoxUnderTest) -> tuple[socket.socket, wire.StreamOpened]:
     return peer, under_test.controller.all(wire.StreamOpened)[-1]
 
 
+def md5_option(remote: str, key: bytes) -> bytes:
+    """struct tcp_md5sig."""
+    address = socket.AF_INET.to_bytes(2, "little") + bytes(2) + packed(remote)
+    return address.ljust(128, b"\0") + bytes(2) + len(key).to_bytes(2, "little") + bytes(4) + key.ljust(80, b"\0")
+
+
 def read_exactly(sock: socket.socket, count: int) -> bytes:
     got = b""
     while len(got) < count:
@@ -121,9 +127,7 @@ def test_md5_signatures_let_only_the_right_key_in(under_test: BoxUnderTest) -> N
 
     def keyed(key: bytes) -> socket.socket:
         sock = socket.socket()
-        address = socket.AF_INET.to_bytes(2, "little") + bytes(2) + packed("192.0.2.1")
-        option = address.ljust(128, b"\0") + bytes(2) + len(key).to_bytes(2, "little") + bytes(4) + key.ljust(80, b"\0")
-        sock.setsockopt(socket.IPPROTO_TCP, 14, option)
+        sock.setsockopt(socket.IPPROTO_TCP, 14, md5_option("192.0.2.1", key))
         sock.settimeout(1.0)
         sock.connect(("192.0.2.1", 179))
         return sock
@@ -138,6 +142,30 @@ def test_md5_signatures_let_only_the_right_key_in(under_test: BoxUnderTest) -> N
     wait_for("bytes", lambda: arrived(under_test.controller, opened.stream) == b"signed", every=0.01)
     good.close()
     server.close()
+
+
+def test_a_prefixs_key_counts_for_all_addresses_in_it_but_those_with_a_key_of_their_own(
+    under_test: BoxUnderTest,
+) -> None:
+    ranges = [[packed("192.0.2.0"), 24, "all", 0, 0], [packed("192.0.2.128"), 25, "", 0, 0]]
+    under_test.controller.send(
+        STREAMS, wire.StreamListen(1, packed("192.0.2.1"), 179, "", [[packed("192.0.2.9"), "own", 0, 0]], ranges)
+    )
+    wait_for("the listener", lambda: "192.0.2.1:179" in under_test.box.run("ss", "-Hltn"), every=0.02)
+    under_test.peer_a.ip("address", "add", "192.0.2.9/24", "dev", "eth0")
+
+    def comes(source: str, key: bytes) -> None:
+        sock = socket.socket()
+        sock.setsockopt(socket.IPPROTO_TCP, 14, md5_option("192.0.2.1", key))
+        sock.settimeout(1.0)
+        sock.bind((source, 0))
+        sock.connect(("192.0.2.1", 179))
+
+    for source, wrong, right in ((PEER_A, b"own", b"all"), ("192.0.2.9", b"all", b"own")):
+        with pytest.raises(TimeoutError):
+            in_namespace(under_test.peer_a, lambda: comes(source, wrong))  # noqa: B023
+        in_namespace(under_test.peer_a, lambda: comes(source, right))  # noqa: B023
+        under_test.controller.wait(wire.StreamOpened, lambda m: m.remote == packed(source))  # noqa: B023
 
 
 def test_gtsm_drops_what_came_from_further_away(under_test: BoxUnderTest) -> None:

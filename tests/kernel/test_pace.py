@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kernel.pace import BURST, PER_SECOND, Pace
+from kernel.pace import BURST, MOST, PER_SECOND, Pace
 
 A, B = b"\x0a\0\0\1", b"\x0a\0\0\2"
 
@@ -21,10 +21,12 @@ def test_a_quiet_hour_gives_one_burst_and_no_more() -> None:
     assert [pace.allows(A, 3600.0) for _ in range(BURST + 1)] == [True] * BURST + [False]
 
 
-def test_who_is_no_peer_any_more_is_forgotten() -> None:
+def test_a_prefix_full_of_addresses_takes_bounded_memory_and_holds_no_configured_neighbor_back() -> None:
     pace = Pace()
-    assert [pace.allows(A, 0.0) for _ in range(BURST + 1)][-1] is False
-    pace.keep({A})
-    assert not pace.allows(A, 0.0)
-    pace.keep({B})
-    assert pace.allows(A, 0.0)
+    crowd = [number.to_bytes(16) for number in range(MOST)]
+    assert all(pace.allows(address, 0.0, known=False) for address in crowd)
+    assert not pace.allows(B, 0.5, known=False)
+    assert pace.allows(crowd[0], 0.5, known=False)
+    assert pace.allows(A, 0.5)
+    assert pace.allows(B, 0.5 + 2 / PER_SECOND, known=False)
+    assert len(pace) < MOST

@@ -72,6 +72,7 @@ DOWN: BgpFamily = {**family(0, 0), "agreed": False, "end_of_rib_received": False
 TRANSIT: BgpSummaryRow = {
     "address": "192.0.2.2",
     "description": "transit",
+    "listen": None,
     "asn": 65002,
     "ncp": "ncp1",
     "state": "Established",
@@ -84,6 +85,7 @@ TRANSIT: BgpSummaryRow = {
 INTERNAL: BgpSummaryRow = {
     "address": "10.255.0.2",
     "description": "",
+    "listen": None,
     "asn": 65001,
     "ncp": "ncp2",
     "state": "Active",
@@ -99,6 +101,7 @@ SUMMARY: BgpSummary = {
     "asn": 65001,
     "routes": {"ipv4-unicast": 200004, "ipv6-unicast": 14},
     "neighbors": [TRANSIT, INTERNAL],
+    "listen": [],
 }
 NEIGHBORS: dict[str, BgpNeighbor] = {
     "192.0.2.2": {

@@ -7,7 +7,7 @@ from ipaddress import ip_address, ip_interface
 
 import pytest
 
-from routingd.config.effective import FamilyTerms, boxes, neighbors, static_routes
+from routingd.config.effective import FamilyTerms, boxes, neighbors, ranges, static_routes
 from routingd.config.load import ConfigError, loads
 from routingd.config.schema import Config
 
@@ -125,6 +125,19 @@ def test_boxes_have_their_ports_and_the_loopback_is_at_home() -> None:
         "eth0": (ip_interface("198.51.100.1/24"),),
     }
     assert second.fabric_addresses == (ip_address("169.254.100.2"),)
+
+
+def test_neighbors_of_a_prefix_have_their_groups_options_and_every_ncp_or_the_one_that_is_named() -> None:
+    text = TWO_BOXES.replace("      hold-time: 30", "      hold-time: 30\n      asn: external")
+    text = text.replace(
+        "  neighbors:",
+        "    inside: { asn: internal, source: 10.255.0.1, families: { ipv4-unicast: { import: accept } } }\n"
+        "  listen: { 192.0.2.0/24: { group: transit, limit: 7 }, 10.0.0.0/8: { group: inside } }\n  neighbors:",
+    )
+    transit, inside = ranges(config(text))
+    assert (str(transit.prefix), transit.limit, transit.ncps) == ("192.0.2.0/24", 7, ("ncp1", "ncp2"))
+    assert (transit.terms.asn, transit.terms.hold_time, transit.terms.password) == (None, 30, "s3cret")
+    assert (inside.terms.asn, inside.limit, inside.ncps) == (65001, 100, ("ncp2",))
 
 
 def test_static_next_hops_may_be_one_or_many_with_ports_and_weights() -> None:

@@ -170,6 +170,18 @@ def test_one_value_written_in_two_ways_is_refused() -> None:
             "`asn` is missing",
         ),
         (
+            "bgp: { listen: { 10.0.0.0/8: {} } }",
+            "`group` is missing",
+        ),
+        (
+            "bgp: { listen: { 10.0.0.0/8: { group: g } } }",
+            "there is no group 'g': groups are none",
+        ),
+        (
+            "bgp: { groups: { g: {} }, listen: { 10.0.0.0/8: { group: g } } }",
+            "`asn` is missing, here and in the group",
+        ),
+        (
             "bgp: { neighbors: { 192.0.2.2: { asn: 1, group: g } } }",
             "there is no group 'g': groups are none",
         ),

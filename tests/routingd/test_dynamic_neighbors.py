@@ -1,0 +1,128 @@
+"""`bgp: listen`: neighbors that are there while they are connected, behind a controller with a fake agent."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from fibd.wire import Role, StreamClose, StreamListen, StreamOpened
+from routingd.bgp_views import BgpViews
+from routingd.controller import SOCKET_NAME, Controller, RouterPlan
+from tests.routingd.fake_agent import FakeAgent, RemotePeer, until, update
+from tests.routingd.test_controller import controller
+from tests.routingd.test_plan import planned
+
+US = bytes([192, 0, 2, 1])
+LISTEN = """
+interfaces: { eth0: { addresses: [192.0.2.1/24] }, lo: { addresses: [10.255.0.1/32] } }
+bgp:
+  groups:
+    customers:
+      asn: external
+      password: s3cret
+      hold-time: 9
+      families: { ipv4-unicast: { import: accept, export: accept } }
+    inside: { asn: internal, source: 10.255.0.1, families: { ipv4-unicast: { import: accept } } }
+  neighbors:
+    192.0.2.9: { asn: 65009, ttl-security: true, passive: true }
+  listen:
+    192.0.2.0/25: { group: customers, limit: 1 }
+    10.255.0.0/24: { group: inside }
+"""
+
+
+def host(number: int) -> bytes:
+    return bytes([192, 0, 2, number])
+
+
+def run(directory: Path, plan: RouterPlan, test: Callable[[Controller, FakeAgent], Awaitable[None]]) -> None:
+    async def bounded() -> None:
+        async with asyncio.timeout(60), controller(directory, plan) as one:
+            agent = FakeAgent("ncp1")
+            await agent.connect(directory / SOCKET_NAME)
+            agent.facts()
+            await test(one, agent)
+
+    asyncio.run(bounded())
+
+
+def dials(agent: FakeAgent, stream: int, remote: bytes) -> None:
+    agent.send(Role.STREAMS, StreamOpened(stream, 1, US, 179, remote, 50000))
+
+
+def refused(agent: FakeAgent, stream: int) -> bool:
+    return any(m.stream == stream and m.reset for m in agent.of(Role.STREAMS, StreamClose))
+
+
+def comes_up(agent: FakeAgent, stream: int, remote: bytes, asn: int) -> RemotePeer:
+    peer = RemotePeer(agent, asn)
+    peer.stream, peer.conn = stream, 0
+    dials(agent, stream, remote)
+    peer._perform(peer.session.connected(0, remote, US, True, 0.0))
+    return peer
+
+
+def test_a_box_is_told_prefixes_with_their_keys_beside_the_neighbors_of_the_same_address(tmp_path: Path) -> None:
+    async def test(one: Controller, agent: FakeAgent) -> None:
+        await until(lambda: len(agent.of(Role.STREAMS, StreamListen)) == 2, "both listeners")
+        inside, customers = agent.of(Role.STREAMS, StreamListen)
+        assert (inside.local, inside.allow, inside.ranges) == (
+            bytes([10, 255, 0, 1]), [], [[bytes([10, 255, 0, 0]), 24, "", 64, 0]],
+        )  # fmt: skip
+        assert (customers.local, customers.allow, customers.ranges) == (
+            US, [[host(9), "", 255, 255]], [[host(0), 25, "s3cret", 1, 0]],
+        )  # fmt: skip
+
+    run(tmp_path, planned(LISTEN), test)
+
+
+def test_a_prefix_on_no_subnet_is_listened_for_on_any_address_and_then_there_is_one_listener(tmp_path: Path) -> None:
+    async def test(one: Controller, agent: FakeAgent) -> None:
+        await until(lambda: agent.of(Role.STREAMS, StreamListen), "the listener")
+        (listener,) = agent.of(Role.STREAMS, StreamListen)
+        assert listener.local == bytes(4)
+        assert [row[0] for row in listener.allow] == [host(9)]
+        assert {(row[0][0], row[1]) for row in listener.ranges} == {(192, 25), (10, 24), (172, 12)}
+
+    far = LISTEN + "    172.16.0.0/12: { group: customers }\n"
+    run(tmp_path, planned(far), test)
+
+
+def test_whoever_connects_from_the_prefix_is_a_neighbor_until_the_session_ends(tmp_path: Path) -> None:
+    async def test(one: Controller, agent: FakeAgent) -> None:
+        configured = [peer.name for peer in one.peers.all]
+        remote = comes_up(agent, 1, host(7), 65077)
+        await until(lambda: remote.established, "the session is Established")
+        remote.send(update(["198.51.100.0/24"]))
+        await until(lambda: "198.51.100.0/24" in agent.prefixes(), "its route")
+        summary = await BgpViews(one).summary()
+        (row,) = [row for row in summary["neighbors"] if row["listen"]]
+        assert (row["address"], row["listen"], row["asn"], row["state"]) == (
+            "192.0.2.7", "192.0.2.0/25", 65077, "Established",
+        )  # fmt: skip
+        dials(agent, 3, host(8))
+        await until(lambda: refused(agent, 3), "the second is refused")
+        dials(agent, 5, host(200))
+        await until(lambda: refused(agent, 5), "a stranger is refused")
+        listen = (await BgpViews(one).summary())["listen"]
+        assert [(r["prefix"], r["neighbors"], r["limit"], r["refused"]) for r in listen] == [
+            ("192.0.2.0/25", 1, 1, 1), ("10.255.0.0/24", 0, 100, 0),
+        ]  # fmt: skip
+        agent.send(Role.STREAMS, StreamClose(1, "the peer closed the connection"))
+        await until(lambda: [peer.name for peer in one.peers.all] == configured, "it is no neighbor any more")
+        await until(lambda: "198.51.100.0/24" not in agent.prefixes(), "its route is gone")
+        dials(agent, 7, host(8))
+        await until(lambda: one.peers.ranges.members[host(0), 25] == 1, "there is room again")
+
+    run(tmp_path, planned(LISTEN), test)
+
+
+def test_our_own_as_is_not_external(tmp_path: Path) -> None:
+    async def test(one: Controller, agent: FakeAgent) -> None:
+        remote = comes_up(agent, 1, host(7), 65001)
+        await until(lambda: remote.session.counters.last_received is not None, "a NOTIFICATION")
+        assert "bad peer as" in str(remote.session.counters.last_received)
+        assert not remote.established
+
+    run(tmp_path, planned(LISTEN), test)
