@@ -324,6 +324,8 @@ class Rib(Questions):
 
     def _check(self, changes: native.Changes, announced: int) -> None:
         """What a router would not take as it was meant is an error here."""
+        if changes.announced + changes.withdrawn < announced:
+            raise ValueError("multicast prefixes are no destinations of unicast routes (RFC 4271 6.3)")
         if changes.error is not None or changes.faults:
             what = [f"attribute {fault['code']} is malformed (RFC {fault['rfc']})" for fault in changes.faults]
             raise ValueError(f"a router would not take this: {', '.join(what) or 'it would reset the session'}")
@@ -332,8 +334,6 @@ class Rib(Questions):
                 f"a router of AS {self.asn} would drop this as a loop: its AS is in the AS path, or its router id "
                 f"{self.router_id} in ORIGINATOR_ID or CLUSTER_LIST (RFC 4271 9.1.2, RFC 4456 8)"
             )
-        if changes.announced != announced:
-            raise ValueError("multicast prefixes are no destinations of unicast routes (RFC 4271 6.3)")
 
     def _apply(self, source: Source, changes: native.Changes) -> None:
         self._new_next_hops = True

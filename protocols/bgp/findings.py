@@ -10,8 +10,10 @@ KINDS: Final = 64
 """Kept with their bytes; more are counted together."""
 TOLD_EVERY: Final = 60.0
 """Seconds between two tellings of one kind: a flood of errors is no flood of logs."""
-VERDICTS: Final = {1: "attribute discard", 2: "treat as withdraw", 3: "family disabled", 4: "session reset"}
-"""RFC 7606 2."""
+VERDICTS: Final = {
+    0: "prefix ignored", 1: "attribute discard", 2: "treat as withdraw", 3: "family disabled", 4: "session reset",
+}  # fmt: skip
+"""RFC 7606 2; prefixes that nobody can announce, RFC 4271 6.3."""
 ATTRIBUTES: Final = {
     1: "ORIGIN", 2: "AS_PATH", 3: "NEXT_HOP", 4: "MULTI_EXIT_DISC", 5: "LOCAL_PREF", 6: "ATOMIC_AGGREGATE",
     7: "AGGREGATOR", 8: "COMMUNITIES", 9: "ORIGINATOR_ID", 10: "CLUSTER_LIST", 14: "MP_REACH_NLRI",

@@ -119,7 +119,7 @@ class BgpFault(TypedDict):
     """0: the message itself."""
     name: str
     disposition: str
-    """attribute discard, treat as withdraw, session reset."""
+    """prefix ignored, attribute discard, treat as withdraw, session reset."""
     subcode: int
     """That the NOTIFICATION has, or would have had before RFC 7606."""
     rfc: str

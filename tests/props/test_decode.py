@@ -20,7 +20,8 @@ INTERNAL = PeerConfig("i", "10.0.0.4", LOCAL_ASN, "1.1.1.4", aigp=True, extended
 EXTERNAL = PeerConfig("a", "10.0.0.2", 65001, "1.1.1.1", aigp=True, extended=True)
 asns = st.one_of(st.integers(1, 64999), st.integers(65001, 2**32 - 1))
 octet = st.integers(0, 255)
-u16, u32, u64 = st.integers(0, 2**16 - 1), st.integers(0, 2**32 - 1), st.integers(0, 2**64 - 1)
+u16, u32 = st.integers(0, 2**16 - 1), st.integers(0, 2**32 - 1)
+metrics = st.integers(0, 2**64 - 2)  # all ones is none (RFC 7311 3.2)
 router_ids = st.builds("10.{}.{}.{}".format, octet, octet, octet)
 sequences = st.lists(asns, min_size=1, max_size=6).map(lambda found: " ".join(map(str, found)))
 sets = st.lists(asns, min_size=1, max_size=4).map(lambda found: "{" + ",".join(map(str, found)) + "}")
@@ -63,7 +64,7 @@ def rows(next_hop: st.SearchStrategy[str]) -> st.SearchStrategy[dict[str, Any]]:
                 st.binary(min_size=6, max_size=6).map(lambda value: "0002" + value.hex()), max_size=3, unique=True
             ),
             "large_communities": st.lists(st.builds("{}:{}:{}".format, u32, u32, u32), max_size=3, unique=True),
-            "aigp": st.one_of(st.none(), u64),
+            "aigp": st.one_of(st.none(), metrics),
             "otc": st.one_of(st.none(), u32),
             "unknown": st.lists(st.builds(lambda value: [0xE0, 99, value.hex()], st.binary(max_size=300)), max_size=1),
         }

@@ -133,7 +133,7 @@ fn malformed_attributes_get_the_verdict_of_their_rfc() {
             Disposition::TreatAsWithdraw,
         ),
         ("7606 3 g", origin(), Disposition::DiscardAttribute),
-        // no AIGP TLV; one of another length; one cut short; behind a TLV that cannot be; transitive
+        // no AIGP TLV; one of another length; one cut short; behind a TLV that cannot be; transitive; all ones (3.2)
         (
             "7311 3",
             attribute(0x80, 26, &[2, 0, 3]),
@@ -159,6 +159,7 @@ fn malformed_attributes_get_the_verdict_of_their_rfc() {
             attribute(0xc0, 26, &aigp(5)[3..]),
             Disposition::DiscardAttribute,
         ),
+        ("7311 3", aigp(u64::MAX), Disposition::DiscardAttribute),
     ];
     for (rfc, extra, disposition) in rows {
         let c = with(extra.clone());
@@ -241,6 +242,132 @@ fn what_cannot_be_located_resets_the_session() {
         Some((3, 9))
     );
     assert_eq!(subcode(&update(&[reach.clone(), reach], &[])), Some((3, 1)));
+}
+
+#[test]
+fn attributes_that_are_nobodys_business_go_whatever_is_in_them() {
+    // RFC 6793 4.1: from a speaker of four octets
+    for (flags, value) in [(0xc0, &[2, 1, 0, 1, 0, 1][..]), (0xc0, &[1]), (0x40, &[])] {
+        let c = with(attribute(flags, 17, value));
+        assert!(announced(&c));
+        let found = c.faults[0].fault;
+        let verdict = (found.code, found.disposition, found.rfc);
+        assert_eq!(verdict, (17, Disposition::DiscardAttribute, "6793 4.1"));
+    }
+    // RFC 4271 4.3: Partial is for what is optional and transitive
+    let all = [
+        attribute(0x60, 1, &[0]),
+        path(),
+        next_hop(),
+        attribute(0xe0, 8, &[0, 1, 0, 2]),
+    ];
+    let c = decode(&update(&all, &NLRI), &terms(true, true));
+    assert!(announced(&c) && c.faults.is_empty());
+    assert_eq!(
+        block(&c),
+        [origin(), path(), attribute(0xe0, 8, &[0, 1, 0, 2])].concat()
+    );
+}
+
+#[test]
+fn a_fault_without_reachable_prefixes_resets_the_session() {
+    // RFC 7606 5.2: the announcement may be what was lost
+    let bad_med = attribute(0x80, 4, &[1]);
+    let empty_reach = attribute(
+        0x80,
+        14,
+        &[
+            0, 2, 1, 16, 0x20, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0,
+        ],
+    );
+    for attributes in [bad_med.clone(), [bad_med.clone(), empty_reach].concat()] {
+        let c = decode(&raw(&NLRI, &attributes, &[]), &terms(true, true));
+        assert_eq!(c.error.map(|n| (n.code, n.subcode)), Some((3, 5)));
+        let found: Vec<_> = c
+            .faults
+            .iter()
+            .map(|f| (f.fault.code, f.fault.rfc))
+            .collect();
+        assert_eq!(found, [(4, "7606 7.4"), (4, "7606 5.2")]);
+    }
+    // a discarded attribute is no such fault, and missing attributes are not when nothing is announced
+    let c = decode(
+        &raw(&NLRI, &attribute(0x40, 6, &[1]), &[]),
+        &terms(true, true),
+    );
+    assert!(withdrawn(&c) && c.faults.len() == 1);
+}
+
+#[test]
+fn prefixes_that_nobody_can_announce_are_ignored_and_their_neighbours_are_not() {
+    let nlri = [&[8, 224][..], &NLRI].concat();
+    let c = decode(
+        &update(&[origin(), path(), next_hop()], &nlri),
+        &terms(true, true),
+    );
+    assert!(announced(&c));
+    let found = c.faults[0].fault;
+    assert_eq!(
+        (found.disposition, found.subcode),
+        (Disposition::IgnorePrefix, 10)
+    );
+}
+
+#[test]
+fn next_hops_that_no_host_has_withdraw_what_is_announced() {
+    let reach = |hop: [u8; 16]| [&[0, 2, 1, 16][..], &hop, &[0, 32, 0x20, 1, 0xd, 0xb8]].concat();
+    let mut loopback = [0; 16];
+    loopback[15] = 1;
+    let mut multicast = [0; 16];
+    multicast[..2].copy_from_slice(&[0xff, 2]);
+    for hop in [[0; 16], loopback, multicast] {
+        let all = [
+            attribute(0x80, 14, &reach(hop)),
+            origin(),
+            path(),
+            next_hop(),
+        ];
+        let c = decode(&update(&all, &NLRI), &terms(true, true));
+        // with everything else that the message announces
+        assert!(withdrawn(&c) && c.v6.len() == 1 && c.v6[0].attrs == WITHDRAW);
+        assert_eq!((c.faults[0].fault.code, c.faults[0].fault.subcode), (14, 8));
+    }
+    // RFC 4760 3: beside MP_REACH_NLRI alone, NEXT_HOP says nothing
+    let mut global = [0; 16];
+    global[0] = 0x20;
+    let all = [
+        attribute(0x80, 14, &reach(global)),
+        origin(),
+        path(),
+        attribute(0x40, 3, &[0; 4]),
+    ];
+    let c = decode(&update(&all, &[]), &terms(true, true));
+    assert!(c.faults.is_empty() && c.v6[0].attrs != WITHDRAW);
+}
+
+#[test]
+fn prefixes_that_cannot_be_located_leave_only_a_reset() {
+    // RFC 7606 3 j and 5.3: MP_* with wrong flags, or beyond the end of the attributes
+    let reach = [
+        0, 2, 1, 16, 0x20, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0,
+    ];
+    for kind in [14, 15] {
+        let value = if kind == 14 {
+            &reach[..]
+        } else {
+            &[0, 2, 1][..]
+        };
+        for flags in [0xc0, 0x40, 0] {
+            let all = [attribute(flags, kind, value), origin(), path(), next_hop()];
+            let c = decode(&update(&all, &NLRI), &terms(true, true));
+            assert_eq!(c.error.map(|n| (n.code, n.subcode)), Some((3, 9)));
+        }
+        let mut cut = [origin(), path(), next_hop(), attribute(0x80, kind, value)].concat();
+        cut.pop();
+        let c = decode(&raw(&[], &cut, &NLRI), &terms(true, true));
+        assert_eq!(c.error.map(|n| (n.code, n.subcode)), Some((3, 9)));
+        assert_eq!(c.faults[0].fault.rfc, "7606 3 j");
+    }
 }
 
 #[test]
@@ -351,12 +478,12 @@ fn block(c: &Changes) -> &[u8] {
 
 #[test]
 fn aigp_is_kept_as_its_first_tlv_and_only_where_it_was_agreed() {
-    let two = [&[9, 0, 4, 0], &aigp(u64::MAX)[3..], &aigp(7)[3..], &[1]].concat();
+    let two = [&[9, 0, 4, 0], &aigp(u64::MAX - 1)[3..], &aigp(7)[3..], &[1]].concat();
     let c = with(attribute(0x80, 26, &two));
     assert!(announced(&c) && c.faults.is_empty());
     assert!(c.blocks[0].summary.aigp);
-    assert!(block(&c).ends_with(&aigp(u64::MAX)));
-    assert_eq!(attributes::aigp(block(&c)), Some(u64::MAX));
+    assert!(block(&c).ends_with(&aigp(u64::MAX - 1)));
+    assert_eq!(attributes::aigp(block(&c)), Some(u64::MAX - 1));
     let without = Terms {
         aigp: false,
         ..terms(true, true)
@@ -466,7 +593,12 @@ fn a_kind_of_finding_keeps_the_bytes_of_its_first_attribute_and_message() {
         )
     };
     let first = bad(&[1, 2, 3]);
-    let run = [first.clone(), bad(&[4, 5, 6]), update(&[origin()], &NLRI)].concat();
+    let run = [
+        first.clone(),
+        bad(&[4, 5, 6]),
+        update(&[origin(), next_hop()], &NLRI),
+    ]
+    .concat();
     let c = decode(&run, &terms(true, true));
     let kept: Vec<_> = c
         .faults
@@ -476,10 +608,13 @@ fn a_kind_of_finding_keeps_the_bytes_of_its_first_attribute_and_message() {
     // of a missing AS_PATH: the attributes that are there
     assert_eq!(
         kept,
-        [(8, 2, attribute(0xc0, 8, &[1, 2, 3])), (2, 1, origin())]
+        [
+            (8, 2, attribute(0xc0, 8, &[1, 2, 3])),
+            (2, 1, [origin(), next_hop()].concat())
+        ]
     );
     assert_eq!(c.faults[0].message, first);
-    assert_eq!(c.faults[1].message, update(&[origin()], &NLRI));
+    assert_eq!(c.faults[1].message, update(&[origin(), next_hop()], &NLRI));
 }
 
 #[test]

@@ -17,7 +17,8 @@ use super::tombstones;
 use super::watch::Watch;
 use super::NONE;
 use crate::prefix::Ip;
-use crate::wire::attributes::{NextHop, Summary};
+use crate::wire::attributes::Summary;
+use crate::wire::next_hop::NextHop;
 use crate::wire::update::Changes;
 
 /// Units of settling that a change may cost at once.

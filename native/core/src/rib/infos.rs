@@ -6,8 +6,9 @@ use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
 use super::source::Kind;
-use crate::wire::attributes::{self, NextHop, Summary};
+use crate::wire::attributes::{self, Summary};
 use crate::wire::code;
+use crate::wire::next_hop::NextHop;
 
 pub type InfoId = u32;
 

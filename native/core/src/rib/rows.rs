@@ -9,7 +9,7 @@ use super::table::{Entry, Path, Table};
 use super::value::{attributes_value, int, text, Value};
 use super::NONE;
 use crate::prefix::{Addr, Ip};
-use crate::wire::attributes::NextHop;
+use crate::wire::next_hop::NextHop;
 
 /// How the paths of one prefix stand to each other.
 pub(super) struct Comparison {

@@ -3,7 +3,7 @@
 use super::nexthop::Hop;
 use super::NONE;
 use crate::prefix::{is_link_local, Ip};
-use crate::wire::attributes::NextHop;
+use crate::wire::next_hop::NextHop;
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]
 #[repr(u8)]

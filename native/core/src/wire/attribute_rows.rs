@@ -10,12 +10,14 @@ const OPT: u8 = FLAG_OPTIONAL;
 /// Subcodes of RFC 4271 6.3.
 pub const MALFORMED_LIST: u8 = 1;
 pub const UNRECOGNIZED: u8 = 2;
+pub const MISSING: u8 = 3;
 pub const FLAGS_ERROR: u8 = 4;
 pub const LENGTH_ERROR: u8 = 5;
 const INVALID_ORIGIN: u8 = 6;
-const INVALID_NEXT_HOP: u8 = 8;
+pub const INVALID_NEXT_HOP: u8 = 8;
 pub const OPTIONAL_ERROR: u8 = 9;
-const MALFORMED_PATH: u8 = 11;
+pub const INVALID_NETWORK: u8 = 10;
+pub const MALFORMED_PATH: u8 = 11;
 
 pub struct Row {
     pub code: u8,
@@ -62,7 +64,7 @@ pub const ROWS: &[Row] = &[
     row!(
         code::NEXT_HOP,
         WELL_KNOWN,
-        check_next_hop,
+        check_four,
         TreatAsWithdraw,
         "7606 7.3"
     ),
@@ -212,8 +214,10 @@ fn check_as4_path(v: &[u8], _: &Terms) -> Result<(), u8> {
         Err(MALFORMED_PATH)
     }
 }
+/// RFC 7311 3 and, of the metric that is none, 3.2.
 fn check_aigp(v: &[u8], _: &Terms) -> Result<(), u8> {
-    aigp_tlv(v).map(|_| ()).ok_or(OPTIONAL_ERROR)
+    let tlv = aigp_tlv(v).filter(|tlv| tlv[3..] != [0xff; 8]);
+    tlv.map(|_| ()).ok_or(OPTIONAL_ERROR)
 }
 
 /// RFC 7311 3: the first AIGP TLV, of type 1 and of length 11 with its header; further ones say nothing.
@@ -228,13 +232,4 @@ pub fn aigp_tlv(v: &[u8]) -> Option<&[u8]> {
         rest = &rest[len..];
     }
     None
-}
-
-fn check_next_hop(v: &[u8], _: &Terms) -> Result<(), u8> {
-    length(v.len() == 4)?;
-    // RFC 4271 6.3: must be a valid host address
-    if v[0] == 0 || v[0] == 127 || v[0] >= 224 {
-        return Err(INVALID_NEXT_HOP);
-    }
-    Ok(())
 }

@@ -2,10 +2,12 @@
 //! their RFC gives, AS numbers of four octets, sorted by code, without NEXT_HOP and MP_* (these travel beside the set).
 
 use super::attribute_rows::{
-    aigp_tlv, check_zero, FLAGS_ERROR, LENGTH_ERROR, MALFORMED_LIST, OPT_TRANS, ROWS, UNRECOGNIZED,
+    aigp_tlv, check_zero, FLAGS_ERROR, LENGTH_ERROR, MALFORMED_LIST, OPTIONAL_ERROR, OPT_TRANS,
+    ROWS, UNRECOGNIZED,
 };
-use super::finding::{Disposition, Fault};
+use super::finding::{fault, reset, Disposition, Fault, Faults};
 use super::framer::Notification;
+use super::next_hop::NextHop;
 use super::refusal::Refusal;
 use super::role::{Ingress, Role};
 use super::{as_path, code, AS_TRANS, FLAG_EXTENDED, FLAG_OPTIONAL, FLAG_PARTIAL, FLAG_TRANSITIVE};
@@ -64,21 +66,31 @@ pub struct Summary {
     pub otc: bool,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
-pub struct NextHop {
-    pub ip: Ip,
-    /// The link-local address beside a global one (RFC 2545 3), 0 where there is none.
-    pub link_local: u128,
+/// Where an attribute lies in its block.
+#[derive(Clone, Copy)]
+pub struct At {
+    header: usize,
+    value: usize,
+    end: usize,
+}
+
+impl At {
+    pub fn whole<'a>(&self, block: &'a [u8]) -> &'a [u8] {
+        &block[self.header..self.end]
+    }
+
+    pub fn value<'a>(&self, block: &'a [u8]) -> &'a [u8] {
+        &block[self.value..self.end]
+    }
 }
 
 /// The result of one attribute block.
 #[derive(Default)]
 pub struct Block {
     pub summary: Summary,
-    pub next_hop: Option<NextHop>,
-    /// Value ranges of MP_REACH_NLRI and MP_UNREACH_NLRI inside the block.
-    pub mp_reach: Option<(usize, usize)>,
-    pub mp_unreach: Option<(usize, usize)>,
+    pub next_hop: Option<(NextHop, At)>,
+    pub mp_reach: Option<At>,
+    pub mp_unreach: Option<At>,
     pub seen_origin: bool,
     pub seen_path: bool,
     /// The first reason found.
@@ -101,7 +113,7 @@ pub fn decode<'a>(
     terms: &Terms,
     scratch: &mut Found,
     out: &mut Vec<u8>,
-    faults: &mut Vec<(Fault, &'a [u8])>,
+    faults: &mut Faults<'a>,
 ) -> Result<Block, Notification> {
     let mut block = Block::default();
     scratch.clear();
@@ -124,6 +136,9 @@ pub fn decode<'a>(
         };
         let start = at + header;
         let end = start + len;
+        if end > data.len() && locates_prefixes(kind) {
+            return Err(reset(faults, kind, OPTIONAL_ERROR, "7606 3 j", &data[at..]));
+        }
         if end > data.len() {
             faults.push((fault(kind, LENGTH_ERROR, "7606 4"), &data[at..]));
             break;
@@ -133,8 +148,8 @@ pub fn decode<'a>(
         let bit = 1u64 << (kind & 63);
         if seen[usize::from(kind >> 6)] & bit != 0 {
             // RFC 7606 3 g: a second MP attribute resets, any other repetition is dropped
-            if kind == code::MP_REACH || kind == code::MP_UNREACH {
-                return Err(Notification::new(3, MALFORMED_LIST, &[]));
+            if locates_prefixes(kind) {
+                return Err(reset(faults, kind, MALFORMED_LIST, "7606 3 g", whole));
             }
             let repeated = Fault {
                 code: kind,
@@ -150,7 +165,7 @@ pub fn decode<'a>(
         let Some(row) = ROWS.iter().find(|r| r.code == kind) else {
             if flags & FLAG_OPTIONAL == 0 {
                 // RFC 4271 6.3: an unrecognized well-known attribute
-                return Err(Notification::new(3, UNRECOGNIZED, whole));
+                return Err(reset(faults, kind, UNRECOGNIZED, "4271 6.3", whole));
             }
             // RFC 4271 5: unrecognized optional: pass on with Partial if transitive, else ignore
             if flags & FLAG_TRANSITIVE != 0 {
@@ -161,7 +176,19 @@ pub fn decode<'a>(
         if row.internal_only && terms.ebgp() || kind == code::AIGP && !terms.aigp {
             continue;
         }
+        if terms.four_octet_as && matches!(kind, code::AS4_PATH | code::AS4_AGGREGATOR) {
+            // no business between speakers of four octets, whatever is in it
+            let idle = Fault {
+                disposition: row.on_error,
+                ..fault(kind, OPTIONAL_ERROR, "6793 4.1")
+            };
+            faults.push((idle, whole));
+            continue;
+        }
         let wrong_flags = (flags ^ row.flags) & (FLAG_OPTIONAL | FLAG_TRANSITIVE) != 0;
+        if wrong_flags && locates_prefixes(kind) {
+            return Err(reset(faults, kind, OPTIONAL_ERROR, "7606 5.3", whole));
+        }
         if wrong_flags {
             // RFC 7606 3 c: unless the attribute's own RFC wants something else
             let fault = if kind == code::AIGP {
@@ -188,16 +215,26 @@ pub fn decode<'a>(
             faults.push((malformed, whole));
             continue;
         }
+        let here = At {
+            header: start - header,
+            value: start,
+            end,
+        };
         match kind {
-            code::MP_REACH => block.mp_reach = Some((start, end)),
-            code::MP_UNREACH => block.mp_unreach = Some((start, end)),
+            code::MP_REACH => block.mp_reach = Some(here),
+            code::MP_UNREACH => block.mp_unreach = Some(here),
             code::NEXT_HOP => {
-                block.next_hop = Some(NextHop {
+                let hop = NextHop {
                     ip: Ip::V4(be32(value)),
                     link_local: 0,
-                })
+                };
+                block.next_hop = Some((hop, here));
             }
-            _ => scratch.push((kind, row.flags | (flags & FLAG_PARTIAL), start, end)),
+            // RFC 4271 4.3: of what is not optional and transitive, nobody can have seen a part
+            _ if row.flags == OPT_TRANS => {
+                scratch.push((kind, OPT_TRANS | flags & FLAG_PARTIAL, start, end));
+            }
+            _ => scratch.push((kind, row.flags, start, end)),
         }
     }
     if !scratch.is_sorted_by_key(|f| f.0) {
@@ -207,13 +244,9 @@ pub fn decode<'a>(
     Ok(block)
 }
 
-fn fault(code: u8, subcode: u8, rfc: &'static str) -> Fault {
-    Fault {
-        code,
-        disposition: Disposition::TreatAsWithdraw,
-        subcode,
-        rfc,
-    }
+/// Attributes without which the prefixes of a message are not known (RFC 7606 3 j).
+fn locates_prefixes(kind: u8) -> bool {
+    matches!(kind, code::MP_REACH | code::MP_UNREACH)
 }
 
 fn canonical(data: &[u8], terms: &Terms, found: &Found, block: &mut Block, out: &mut Vec<u8>) {
@@ -303,7 +336,7 @@ fn canonical(data: &[u8], terms: &Terms, found: &Found, block: &mut Block, out: 
                     push(out, flags, kind, tlv);
                 }
             }
-            // consumed above, or void on a four-octet session (RFC 6793 4.1)
+            // consumed above
             code::AS4_PATH | code::AS4_AGGREGATOR => {}
             _ => push(out, flags, kind, v),
         }
@@ -370,23 +403,4 @@ pub fn link_bandwidth(block: &[u8]) -> Option<f32> {
         .filter(|c| matches!(c[..2], [0x40 | 0x00, 0x04]))
         .map(|c| f32::from_bits(be32(&c[4..])))
         .find(|b| b.is_finite() && *b > 0.0)
-}
-
-/// RFC 4760 3, RFC 2545 3 and, where `extended` was agreed for IPv4 prefixes, RFC 8950 3: the next hop of MP_REACH_NLRI.
-/// `None`: its length is wrong, so the NLRI cannot be located.
-pub fn mp_next_hop(afi: u16, v: &[u8], extended: bool) -> Option<NextHop> {
-    let link_local = match (afi, v.len()) {
-        (1, 4) => 0,
-        (1, 16 | 32) if !extended => return None,
-        (1 | 2, 16) => 0,
-        (1 | 2, 32) => match Ip::from_bytes(&v[16..]) {
-            Ip::V6(a) => a,
-            _ => 0,
-        },
-        _ => return None,
-    };
-    Some(NextHop {
-        ip: Ip::from_bytes(&v[..v.len().min(16)]),
-        link_local,
-    })
 }

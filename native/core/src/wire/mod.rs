@@ -7,6 +7,7 @@ pub mod communities;
 pub mod finding;
 pub mod framer;
 pub mod mrt;
+pub mod next_hop;
 pub mod refusal;
 pub mod role;
 pub mod update;

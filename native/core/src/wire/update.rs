@@ -1,9 +1,13 @@
 //! UPDATE messages to canonical changes (RFC 4271 4.3, RFC 4760, RFC 7606). Pure: no table is touched here.
 
-use super::attribute_rows::OPTIONAL_ERROR;
-use super::attributes::{self, Block, NextHop, Summary, Terms};
-use super::finding::{self, Disposition, Fault, Finding};
+use super::attribute_rows::{
+    INVALID_NETWORK, INVALID_NEXT_HOP, MALFORMED_LIST, MISSING, OPTIONAL_ERROR,
+};
+use super::attributes::{self, Block, Summary, Terms};
+use super::code;
+use super::finding::{self, fault, reset, Disposition, Fault, Faults, Finding};
 use super::framer::{Notification, HEADER};
+use super::next_hop::{mp_next_hop, NextHop};
 use super::refusal::Refusal;
 use crate::prefix::{Addr, Ip, Prefix};
 
@@ -69,7 +73,6 @@ pub fn decode(bytes: &[u8], terms: &Terms) -> Changes {
             finding::note(&mut changes.faults, *fault, attribute, whole);
         }
         if let Err(n) = result {
-            finding::note(&mut changes.faults, reset(&n), &[], whole);
             changes.error = Some(n);
             break;
         }
@@ -88,56 +91,74 @@ fn message<'a>(
     body: &'a [u8],
     terms: &Terms,
     scratch: &mut Vec<(u8, u8, usize, usize)>,
-    faults: &mut Vec<(Fault, &'a [u8])>,
+    faults: &mut Faults<'a>,
     c: &mut Changes,
 ) -> Result<(), Notification> {
-    let malformed = || Notification::new(3, 1, &[]);
-    let (withdrawn, at) = split(body, 0).ok_or_else(malformed)?;
-    let (attrs, at) = split(body, at).ok_or_else(malformed)?;
-    let nlri = &body[at..];
+    let Some((withdrawn, attrs, nlri)) = fields(body) else {
+        return Err(reset(faults, 0, MALFORMED_LIST, "7606 3 b", &[]));
+    };
     if withdrawn.is_empty() && attrs.is_empty() && nlri.is_empty() {
         c.end_of_rib.push((1, 1)); // RFC 4724 2
         return Ok(());
     }
     let start = c.arena.len();
     let block = attributes::decode(attrs, terms, scratch, &mut c.arena, faults)?;
-    let worst = faults.iter().map(|f| f.0.disposition).max();
+    let reach = match block.mp_reach {
+        Some(at) => match Reach::read(at.value(attrs), terms) {
+            Ok(reach) => Some((reach, at.whole(attrs))),
+            Err(rfc) => return Err(mp_error(faults, code::MP_REACH, rfc, at.whole(attrs))),
+        },
+        None => None,
+    };
+    let told = reach.as_ref().is_some_and(|(r, _)| !r.nlri.is_empty());
+    judge(&block, reach.as_ref().filter(|_| told), nlri, attrs, faults);
+    let worst = faults.iter().max_by_key(|f| f.0.disposition).copied();
+    let worst = worst.filter(|w| w.0.disposition >= Disposition::TreatAsWithdraw);
+    if let (Some((worst, octets)), false) = (worst, told || !nlri.is_empty()) {
+        // RFC 7606 5.2: what should be withdrawn may have been lost with the fault
+        return Err(reset(faults, worst.code, worst.subcode, "7606 5.2", octets));
+    }
     let v4_ids = terms.family(1, 1);
-    let bad_network = |_| Notification::new(3, 10, &[]); // Invalid Network Field
     if let Some(ids) = v4_ids {
-        for_each::<u32>(withdrawn, ids, |p, id| push(&mut c.v4, p, WITHDRAW, id))
-            .map_err(bad_network)?;
+        let take = |p, id| push(&mut c.v4, p, WITHDRAW, id);
+        for_each::<u32>(withdrawn, ids, faults, take)
+            .map_err(|()| bad_network(faults, withdrawn))?;
     }
-    if let Some((s, e)) = block.mp_unreach {
-        mp_unreach(
-            &attrs[s..e],
-            terms,
-            c,
-            only_unreach(&block, withdrawn, nlri),
-        )?;
+    if let Some(at) = block.mp_unreach {
+        let alone = withdrawn.is_empty() && nlri.is_empty() && reach.is_none();
+        mp_unreach(at.value(attrs), terms, c, alone, faults)
+            .map_err(|()| mp_error(faults, code::MP_UNREACH, "7606 5.3", at.whole(attrs)))?;
     }
-    let mut treat_as_withdraw =
-        worst.is_some_and(|w| w >= Disposition::TreatAsWithdraw) || block.refused.is_some();
-    let announces = !nlri.is_empty() || block.mp_reach.is_some();
-    if announces && !(block.seen_origin && block.seen_path) {
-        treat_as_withdraw = true; // RFC 7606 3 d
-        if worst.is_none_or(|w| w < Disposition::TreatAsWithdraw) {
-            faults.push((missing(if block.seen_origin { 2 } else { 1 }), attrs));
-        }
-    }
+    let usable = worst.is_none() && block.refused.is_none();
     let before = c.v4.len() + c.v6.len();
     let mut used = false;
-    if let Some((s, e)) = block.mp_reach {
-        used |= mp_reach(&attrs[s..e], terms, &block, start, treat_as_withdraw, c)?;
+    if let Some((
+        Reach {
+            afi,
+            agreed: Some((ids, next_hop)),
+            nlri,
+        },
+        whole,
+    )) = reach
+    {
+        let attrs = if usable {
+            add_block(c, &block, start, next_hop)
+        } else {
+            WITHDRAW
+        };
+        used |= usable;
+        match afi {
+            1 => for_each::<u32>(nlri, ids, faults, |p, id| push(&mut c.v4, p, attrs, id)),
+            _ => for_each::<u128>(nlri, ids, faults, |p, id| push(&mut c.v6, p, attrs, id)),
+        }
+        .map_err(|()| mp_error(faults, code::MP_REACH, "7606 5.3", whole))?;
     }
     if let (false, Some(ids)) = (nlri.is_empty(), v4_ids) {
-        let usable = block.next_hop.filter(|_| !treat_as_withdraw);
-        if usable.is_none() && !treat_as_withdraw {
-            faults.push((missing(3), attrs)); // RFC 7606 3 d: NEXT_HOP
-        }
-        let attrs = usable.map_or(WITHDRAW, |nh| add_block(c, &block, start, nh));
+        let next_hop = block.next_hop.filter(|_| usable);
+        let attrs = next_hop.map_or(WITHDRAW, |(hop, _)| add_block(c, &block, start, hop));
         used |= attrs != WITHDRAW;
-        for_each::<u32>(nlri, ids, |p, id| push(&mut c.v4, p, attrs, id)).map_err(bad_network)?;
+        let take = |p, id| push(&mut c.v4, p, attrs, id);
+        for_each::<u32>(nlri, ids, faults, take).map_err(|()| bad_network(faults, nlri))?;
     }
     if !used {
         c.arena.truncate(start);
@@ -149,27 +170,61 @@ fn message<'a>(
     Ok(())
 }
 
-/// What cannot be read past (RFC 7606 3 b, j and 7.11): the message as a whole is at fault.
-fn reset(notification: &Notification) -> Fault {
-    Fault {
-        code: 0,
-        disposition: Disposition::SessionReset,
-        subcode: notification.subcode,
-        rfc: "4271 6.3",
+/// Withdrawn routes, path attributes, NLRI; `None`: their lengths exceed the message (RFC 4271 6.3).
+fn fields(body: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
+    let (withdrawn, at) = split(body, 0)?;
+    let (attrs, at) = split(body, at)?;
+    Some((withdrawn, attrs, &body[at..]))
+}
+
+/// Faults that show only when the attributes are seen together with what they announce, here or in MP_REACH_NLRI (`reach`, with
+/// its octets): missing ones (RFC 7606 3 d) and next hops that no host has (RFC 4271 6.3). Where all routes are in MP_REACH_NLRI,
+/// NEXT_HOP says nothing (RFC 4760 3).
+fn judge<'a>(
+    block: &Block,
+    reach: Option<&(Reach, &'a [u8])>,
+    nlri: &[u8],
+    attrs: &'a [u8],
+    faults: &mut Faults<'a>,
+) {
+    let here = !nlri.is_empty();
+    let announces = here || reach.is_some();
+    for (kind, wanted) in [
+        (code::ORIGIN, announces && !block.seen_origin),
+        (code::AS_PATH, announces && !block.seen_path),
+        (code::NEXT_HOP, here && block.next_hop.is_none()),
+    ] {
+        // a malformed one is there
+        if wanted && !faults.iter().any(|f| f.0.code == kind) {
+            faults.push((fault(kind, MISSING, "7606 3 d"), attrs));
+        }
+    }
+    let hops = [
+        block
+            .next_hop
+            .filter(|_| here)
+            .map(|(hop, at)| (code::NEXT_HOP, hop, at.whole(attrs))),
+        reach.and_then(|(r, whole)| Some((code::MP_REACH, r.agreed?.1, *whole))),
+    ];
+    for (kind, hop, whole) in hops.into_iter().flatten() {
+        if !hop.is_host() {
+            faults.push((fault(kind, INVALID_NEXT_HOP, "4271 6.3"), whole));
+        }
     }
 }
 
-fn missing(code: u8) -> Fault {
-    Fault {
-        code,
-        disposition: Disposition::TreatAsWithdraw,
-        subcode: 3,
-        rfc: "7606 3 d",
-    }
+fn bad_network<'a>(faults: &mut Faults<'a>, field: &'a [u8]) -> Notification {
+    reset(faults, 0, INVALID_NETWORK, "7606 5.3", field)
 }
 
-fn only_unreach(block: &Block, withdrawn: &[u8], nlri: &[u8]) -> bool {
-    withdrawn.is_empty() && nlri.is_empty() && block.mp_reach.is_none()
+/// RFC 4760 7.
+fn mp_error<'a>(
+    faults: &mut Faults<'a>,
+    code: u8,
+    rfc: &'static str,
+    whole: &'a [u8],
+) -> Notification {
+    reset(faults, code, OPTIONAL_ERROR, rfc, whole)
 }
 
 fn add_block(c: &mut Changes, block: &Block, start: usize, next_hop: NextHop) -> u32 {
@@ -193,9 +248,10 @@ fn push<A: Addr>(list: &mut Vec<Change<A>>, prefix: Prefix<A>, attrs: u32, path_
 
 /// RFC 4271 4.3: length octet and as many octets as it needs. `Err`: the field cannot be parsed.
 #[inline]
-fn for_each<A: Addr>(
-    mut field: &[u8],
+fn for_each<'a, A: Addr>(
+    mut field: &'a [u8],
     path_ids: bool,
+    faults: &mut Faults<'a>,
     mut f: impl FnMut(Prefix<A>, u32),
 ) -> Result<(), ()> {
     while !field.is_empty() {
@@ -212,10 +268,17 @@ fn for_each<A: Addr>(
         if len > A::BITS || field.len() < 1 + n {
             return Err(());
         }
-        let prefix = Prefix::new(A::from_octets(&field[1..1 + n]), len);
-        field = &field[1 + n..];
-        // RFC 4271 6.3: a semantically wrong prefix (multicast) is ignored
-        if !multicast(prefix) {
+        let octets;
+        (octets, field) = field.split_at(1 + n);
+        let prefix = Prefix::new(A::from_octets(&octets[1..]), len);
+        if multicast(prefix) {
+            // RFC 4271 6.3: a semantically wrong prefix is ignored
+            let nowhere = Fault {
+                disposition: Disposition::IgnorePrefix,
+                ..fault(0, INVALID_NETWORK, "4271 6.3")
+            };
+            faults.push((nowhere, octets));
+        } else {
             f(prefix, id);
         }
     }
@@ -230,16 +293,17 @@ fn multicast<A: Addr>(p: Prefix<A>) -> bool {
     }
 }
 
-fn mp_error() -> Notification {
-    Notification::new(3, OPTIONAL_ERROR, &[])
-}
-
-fn mp_unreach(v: &[u8], terms: &Terms, c: &mut Changes, alone: bool) -> Result<(), Notification> {
-    if v.len() < 3 {
-        return Err(mp_error()); // RFC 7606 7.12
-    }
-    let (afi, safi) = (u16::from_be_bytes([v[0], v[1]]), v[2]);
-    if v.len() == 3 && alone {
+/// `Err`: its prefixes cannot be located.
+fn mp_unreach<'a>(
+    v: &'a [u8],
+    terms: &Terms,
+    c: &mut Changes,
+    alone: bool,
+    faults: &mut Faults<'a>,
+) -> Result<(), ()> {
+    let (&[high, low, safi], nlri) = v.split_first_chunk().ok_or(())?; // RFC 7606 5.3: three octets
+    let afi = u16::from_be_bytes([high, low]);
+    if nlri.is_empty() && alone {
         c.end_of_rib.push((afi, safi)); // RFC 4724 2
         return Ok(());
     }
@@ -247,46 +311,38 @@ fn mp_unreach(v: &[u8], terms: &Terms, c: &mut Changes, alone: bool) -> Result<(
         return Ok(()); // not agreed: nothing of it is kept (RFC 4760 7)
     };
     match afi {
-        1 => for_each::<u32>(&v[3..], ids, |p, id| push(&mut c.v4, p, WITHDRAW, id)),
-        _ => for_each::<u128>(&v[3..], ids, |p, id| push(&mut c.v6, p, WITHDRAW, id)),
+        1 => for_each::<u32>(nlri, ids, faults, |p, id| push(&mut c.v4, p, WITHDRAW, id)),
+        _ => for_each::<u128>(nlri, ids, faults, |p, id| push(&mut c.v6, p, WITHDRAW, id)),
     }
-    .map_err(|()| mp_error())
 }
 
-/// True if the attribute block came into use.
-fn mp_reach(
-    v: &[u8],
-    terms: &Terms,
-    block: &Block,
-    start: usize,
-    withdraw: bool,
-    c: &mut Changes,
-) -> Result<bool, Notification> {
-    if v.len() < 5 {
-        return Err(mp_error()); // RFC 7606 7.11
+/// MP_REACH_NLRI, taken apart (RFC 4760 3).
+struct Reach<'a> {
+    afi: u16,
+    /// Whether NLRI carry path identifiers, and the next hop; `None`: the family was not agreed.
+    agreed: Option<(bool, NextHop)>,
+    nlri: &'a [u8],
+}
+
+impl Reach<'_> {
+    /// `Err`: its prefixes cannot be located, by this clause.
+    fn read<'a>(v: &'a [u8], terms: &Terms) -> Result<Reach<'a>, &'static str> {
+        if v.len() < 5 {
+            return Err("7606 5.3");
+        }
+        let (afi, safi) = (u16::from_be_bytes([v[0], v[1]]), v[2]);
+        let end = 4 + usize::from(v[3]);
+        let nlri = v.get(end + 1..).ok_or("7606 7.11")?; // one reserved octet, ignored (RFC 4760 3)
+        let agreed = match terms.family(afi, safi) {
+            Some(ids) => {
+                let extended = terms.extended_next_hop.contains(&(afi, safi));
+                let hop = mp_next_hop(afi, &v[4..end], extended).ok_or("7606 7.11")?;
+                Some((ids, hop))
+            }
+            None => None,
+        };
+        Ok(Reach { afi, agreed, nlri })
     }
-    let (afi, safi) = (u16::from_be_bytes([v[0], v[1]]), v[2]);
-    let end = 4 + usize::from(v[3]);
-    if v.len() < end + 1 {
-        return Err(mp_error());
-    }
-    let Some(ids) = terms.family(afi, safi) else {
-        return Ok(false);
-    };
-    let extended = terms.extended_next_hop.contains(&(afi, safi));
-    let next_hop = attributes::mp_next_hop(afi, &v[4..end], extended).ok_or_else(mp_error)?;
-    let field = &v[end + 1..]; // one reserved octet, ignored (RFC 4760 3)
-    let attrs = if withdraw {
-        WITHDRAW
-    } else {
-        add_block(c, block, start, next_hop)
-    };
-    match afi {
-        1 => for_each::<u32>(field, ids, |p, id| push(&mut c.v4, p, attrs, id)),
-        _ => for_each::<u128>(field, ids, |p, id| push(&mut c.v6, p, attrs, id)),
-    }
-    .map_err(|()| mp_error())?;
-    Ok(!withdraw)
 }
 
 impl Changes {

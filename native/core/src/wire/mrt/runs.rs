@@ -3,7 +3,8 @@
 
 use super::field::{Field, Malformed};
 use crate::wire::framer::{HEADER, UPDATE};
-use crate::wire::{attributes, code, FLAG_EXTENDED, FLAG_OPTIONAL};
+use crate::wire::next_hop::mp_next_hop;
+use crate::wire::{code, FLAG_EXTENDED, FLAG_OPTIONAL};
 
 /// What every speaker takes (RFC 4271 4.1); one prefix with more attributes than that has the extended size (RFC 8654).
 const MESSAGE: usize = 4096;
@@ -81,7 +82,7 @@ fn next_hop(value: &[u8], afi: u16) -> Option<&[u8]> {
         _ => value,
     };
     let address = value.get(1..1 + usize::from(*value.first()?))?;
-    attributes::mp_next_hop(afi, address, true).map(|_| address)
+    mp_next_hop(afi, address, true).map(|_| address)
 }
 
 /// (code, the whole attribute, its value)

@@ -10,8 +10,9 @@ use crate::rib::options::Options;
 use crate::rib::select::{leader, select, Candidate, Step};
 use crate::rib::source::{Kind, Source};
 use crate::rib::table::Path;
-use crate::wire::attributes::{push, NextHop, Summary};
+use crate::wire::attributes::{push, Summary};
 use crate::wire::code;
+use crate::wire::next_hop::NextHop;
 
 /// What of a path selection looks at.
 #[derive(Clone, Debug)]
