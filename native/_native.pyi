@@ -43,10 +43,13 @@ class SessionTerms:
         self, *, peer_asn: int, local_asn: int, four_octet_as: bool, families: Sequence[tuple[int, int]],
         add_path_receive: Sequence[tuple[int, int]] = (), max_message: int = 4096, local_router_id: bytes = b"\0\0\0\0", cluster_id: bytes | None = None,
         aigp: bool = False, extended_next_hop: Sequence[tuple[int, int]] = (), role: int | None = None,
+        enforce_first_as: bool = False, allow_own_as: int = 0, max_as_path: int | None = None, max_attributes: int | None = None,
     ) -> None:
         """``aigp``: AIGP is taken from this peer (RFC 7311 3.2), else dropped. ``extended_next_hop``: families whose next hops in MP_REACH_NLRI may
         be IPv6 although the prefixes are IPv4 (RFC 8950); of any other, such a next hop has a wrong length (RFC 7606 7.11). ``role``: ours, by its
-        code (RFC 9234 4.1); by it routes get OTC, or are refused as leaks (5). ``cluster_id``: ours (RFC 4456 7), else ``local_router_id``."""
+        code (RFC 9234 4.1); by it routes get OTC, or are refused as leaks (5). ``cluster_id``: ours (RFC 4456 7), else ``local_router_id``.
+        ``enforce_first_as``: an external peer's AS stands first in AS_PATH (RFC 4271 6.3). ``allow_own_as``: how often local_asn may
+        stand there. ``max_as_path``: its greatest length, as RFC 4271 9.1.2.2 a counts; ``max_attributes``: octets of a route's attributes but NEXT_HOP and MP_*, AS numbers of four octets."""
 
 @final
 class Changes:
@@ -57,7 +60,8 @@ class Changes:
     withdrawn: int
     end_of_rib: list[tuple[int, int]]
     refused: dict[str, int]
-    """Well-formed announcements taken as withdrawals: "own-as" (RFC 4271 9.1.2), "own-originator" and "cluster-loop" (RFC 4456 8), "otc-leak" (RFC 9234 5)."""
+    """Well-formed announcements taken as withdrawals: "own-as" (RFC 4271 9.1.2), "own-originator" and "cluster-loop" (RFC 4456 8), "otc-leak" (RFC 9234 5),
+    "first-as" (RFC 4271 6.3), "as-path-too-long", "attributes-too-long"."""
     faults: list[dict[str, Any]]
     """Kinds of findings: code (0: the message), disposition (0 a prefix ignored, 1 discard .. 4 reset, RFC 7606 2), subcode, rfc, count, and of the first of the kind
     bytes (the attribute with its header, at most 256; of a missing one all attributes) and message (the UPDATE with its header, at most 4096)."""

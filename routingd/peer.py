@@ -208,7 +208,8 @@ class Peer:
         config, agreed = self.session.config, event.agreed
         accepted = {f.family for f in config.families if f.import_policy == ACCEPT}
         # RFC 8212 3: without an import policy nothing is used. A family left out here is skipped by the decoder.
-        terms = replace(agreed, families=tuple(f for f in agreed.families if f in accepted)).terms(aigp=config.aigp)
+        taken = replace(agreed, families=tuple(f for f in agreed.families if f in accepted))
+        terms = taken.terms(aigp=config.aigp, demands=config.demands)
         membership = Membership()
         own_afi = 1 if len(event.local) == 4 else 2
         next_hops = {**self.next_hops, own_afi: event.local}

@@ -6,7 +6,7 @@ import random
 from pathlib import Path
 from typing import Final
 
-from protocols.bgp.config import FamilyConfig, PeerConfig
+from protocols.bgp.config import Demands, FamilyConfig, PeerConfig
 from protocols.bgp.family import IPV4_UNICAST, IPV6_UNICAST, Family
 from protocols.bgp.role import Role
 from protocols.bgp.session import Session
@@ -117,6 +117,12 @@ def _peer(neighbor: effective.EffectiveNeighbor, router_id: bytes) -> PeerConfig
         password=neighbor.password or "",
         role=None if neighbor.role is None else Role[neighbor.role.upper().replace("-", "_")],
         role_strict=neighbor.role_strict,
+        demands=Demands(
+            first_as=neighbor.enforce_first_as,
+            own_as=neighbor.allow_own_as,
+            as_path=neighbor.maximum_as_path,
+            attributes=neighbor.maximum_attributes,
+        ),
         next_hop_self=neighbor.next_hop_self,
         route_reflector_client=neighbor.route_reflector_client,
         cluster_id=neighbor.cluster_id.packed if neighbor.cluster_id is not None else b"",

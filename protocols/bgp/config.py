@@ -34,6 +34,20 @@ class FamilyConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class Demands:
+    """What is asked of a peer's routes beyond being well-formed; others become withdrawals, counted by reason."""
+
+    first_as: bool = False
+    """An external peer's AS stands first in AS_PATH (RFC 4271 6.3)."""
+    own_as: int = 0
+    """How often our own AS may stand in AS_PATH; not at all by RFC 4271 9.1.2."""
+    as_path: int | None = None
+    """The longest AS_PATH, as RFC 4271 9.1.2.2 a counts; None: any."""
+    attributes: int | None = None
+    """Octets that a route's attributes may take; None: what fits into a message."""
+
+
+@dataclass(frozen=True, slots=True)
 class PeerConfig:
     address: bytes
     remote_asn: int | None
@@ -78,6 +92,7 @@ class PeerConfig:
     """Ours towards the peer (RFC 9234); None: routes pass whoever is whose customer."""
     role_strict: bool = False
     """The peer must tell its role too."""
+    demands: Demands = Demands()
     description: str = ""
     extended_message: bool = True
     host_name: str = ""

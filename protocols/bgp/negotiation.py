@@ -27,7 +27,7 @@ from protocols.bgp.capabilities import (
     SoftwareVersion,
     encode_capability,
 )
-from protocols.bgp.config import FamilyConfig, PeerConfig
+from protocols.bgp.config import Demands, FamilyConfig, PeerConfig
 from protocols.bgp.errors import OpenSubcode, open_error
 from protocols.bgp.family import AFI_IPV6, IPV4_UNICAST, Family, family_name
 from protocols.bgp.messages import AS_TRANS, MAX_EXTENDED_MESSAGE, MAX_MESSAGE, Open
@@ -72,7 +72,7 @@ class Agreed:
         """RFC 4271 4.4: a third of the hold time; 0 where no KEEPALIVE is to be sent."""
         return self.hold_time / 3
 
-    def terms(self, *, aigp: bool = False) -> native.SessionTerms:
+    def terms(self, *, aigp: bool = False, demands: Demands = Demands()) -> native.SessionTerms:
         return native.SessionTerms(
             peer_asn=self.peer_asn,
             local_asn=self.local_asn,
@@ -85,6 +85,10 @@ class Agreed:
             aigp=aigp,
             extended_next_hop=self.extended_next_hop,
             role=self.role,
+            enforce_first_as=demands.first_as,
+            allow_own_as=demands.own_as,
+            max_as_path=demands.as_path,
+            max_attributes=demands.attributes,
         )
 
     def describe(self) -> dict[str, Any]:

@@ -22,7 +22,10 @@ from routingd.config.values import (
     Line,
     Name,
     NeighborCount,
+    Octets,
+    OwnAs,
     Password,
+    PathLength,
     Paths,
     PathWeight,
     PeerAsn,
@@ -81,6 +84,16 @@ class NeighborOptions(Model):
     that would leak are neither taken nor sent."""
     role_strict: Flag = False
     """With `role`: no session with a neighbor that does not tell its own."""
+    enforce_first_as: Flag | None = None
+    """Take from an external neighbor only routes whose AS_PATH begins with its AS (RFC 4271 6.3). By default `true`,
+    with `role: rs-client` `false`: a route server leaves itself out (RFC 7947 2.2.2.1)."""
+    allow_own_as: OwnAs = 0
+    """How often our own AS may be in the AS_PATH of its routes: not at all by RFC 4271 9.1.2. More is for sites of one
+    AS on both sides of a provider."""
+    maximum_as_path: PathLength | None = None
+    """Longest AS_PATH of its routes, a set counting one. By default any."""
+    maximum_attributes: Octets | None = None
+    """Octets that the attributes of a route may take together. By default what fits into a message."""
     next_hop_self: Flag = False
     """Send routes to an internal neighbor with our own address as next hop; not those that another internal neighbor
     gave (RFC 4456 10)."""

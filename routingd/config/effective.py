@@ -58,6 +58,10 @@ class EffectiveNeighbor:
     multihop: int | None
     role: str | None
     role_strict: bool
+    enforce_first_as: bool
+    allow_own_as: int
+    maximum_as_path: int | None
+    maximum_attributes: int | None
     next_hop_self: bool
     route_reflector_client: bool
     cluster_id: IPv4Address | None
@@ -237,6 +241,8 @@ def _resolved(config: Config, address: IPv4Address | IPv6Address, neighbor: Neig
     }
     if said["extended_next_hop"] is None:
         said["extended_next_hop"] = address.version == 6 and IPV4_UNICAST in families
+    if said["enforce_first_as"] is None:
+        said["enforce_first_as"] = said["role"] != "rs-client"  # RFC 7947 2.2.2.1
     return EffectiveNeighbor(**said)
 
 

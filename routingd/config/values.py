@@ -288,6 +288,11 @@ Weight = Annotated[int, PlainValidator(_number(1, 65535, "a weight")), *_WEIGHT]
 PathWeight = Annotated[int, PlainValidator(_number(0, 65535, "a weight")), *_PATH_WEIGHT]
 NeighborCount = Annotated[int, PlainValidator(_number(1, 65535, "a number of neighbors")), *_COUNT]
 Paths = Annotated[int, PlainValidator(_number(1, 64, "a number of paths")), *_PATHS]
+OwnAs = Annotated[
+    int, PlainValidator(_number(0, 10, "a number")), *_schema("number, 0 to 10", type="integer", minimum=0, maximum=10)
+]
+PathLength = Annotated[int, PlainValidator(_number(1, 65535, "a length")), *_WEIGHT]
+Octets = Annotated[int, PlainValidator(_number(1, 65535, "a number of octets")), *_WEIGHT]
 Flag = Annotated[bool, PlainValidator(parse_flag), *_schema("true or false", type="boolean")]
 RouterId = Annotated[
     IPv4Address,

@@ -25,6 +25,8 @@ FEATURES: Final[tuple[str, ...]] = (
     "roles and OTC (RFC 9234)",
     "route refresh (RFC 2918)",
     "enhanced route refresh: sent (RFC 7313)",
+    "own AS allowed, AS_PATH bounded",
+    "first AS enforced (RFC 4271 6.3)",
     "several paths: received (RFC 7911)",
     "dynamic neighbors",
 )

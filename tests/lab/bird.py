@@ -74,6 +74,7 @@ def _gateway(config: PeerConfig, n: Neighbor, of: int) -> str:
 def _neighbor(config: PeerConfig, n: Neighbor) -> str:
     reach = "multihop" if n.multihop else "direct"
     own = " next hop self;" if n.next_hop_self else ""
+    server = "  rs client;\n" if n.transparent else ""
     # RFC 8950 is about IPv4 routes of an IPv6 session.
     extended = {4: " extended next hop on;" if n.extended_next_hop else "", 6: ""}
     several = f" add paths {ADD_PATHS[n.add_path]};" if n.add_path else ""
@@ -86,7 +87,7 @@ def _neighbor(config: PeerConfig, n: Neighbor) -> str:
         f"protocol bgp {n.name} {{\n"
         f"  local {n.local} as {config.asn};\n  neighbor {n.address} as {n.asn};\n  {reach};\n"
         f"  hold time {n.hold_time};\n  connect delay time 1;\n  connect retry time 2;\n  error wait time 1, 2;\n"
-        f"{'  passive;' if n.passive else ''}\n{_role(n)}{channels}}}"
+        f"{'  passive;' if n.passive else ''}\n{server}{_role(n)}{channels}}}"
     )
 
 

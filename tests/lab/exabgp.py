@@ -63,7 +63,7 @@ def _add_path(n: Neighbor) -> str:
 
 def _route(config: PeerConfig, n: Neighbor, a: Announcement) -> str:
     # ExaBGP sends a path as it is written, so its own number is written too.
-    path = (config.asn, *a.path) if n.asn != config.asn else a.path
+    path = (config.asn, *a.path) if n.asn != config.asn and not n.transparent else a.path
     words = [f"    route {a.prefix} next-hop {_next_hop(n, a)} origin {a.origin}"]
     words += [f"path-information {ipaddress.IPv4Address(a.path_id)}"] if a.path_id is not None else []
     words += [f"as-path [ {' '.join(map(str, path))} ]"] if path else []

@@ -65,6 +65,7 @@ def _activate(n: Neighbor, of: int) -> list[str]:
     lines += [f"  neighbor {n.address} next-hop-self"] if n.next_hop_self else []
     lines += [f"  neighbor {n.address} addpath-tx-all-paths"] if n.add_path in ("send", "both") else []
     lines += [f"  neighbor {n.address} disable-addpath-rx"] if n.add_path == "send" else []
+    lines += [f"  neighbor {n.address} attribute-unchanged as-path"] if n.transparent else []
     if not n.export:
         lines.append(f"  neighbor {n.address} route-map NOTHING out")
     elif not n.transit:  # otherwise FRR sends a neighbour's own routes back to it

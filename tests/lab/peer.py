@@ -40,6 +40,8 @@ class Neighbor:
     role: str = ""
     """The peer's own (RFC 9234), in our words; BIRD and FRR."""
     role_strict: bool = False
+    transparent: bool = False
+    """Leave its own AS out of AS_PATH, as route servers do (RFC 7947); BIRD, FRR and ExaBGP."""
     other_local: str | None = None
     """The peer's address of the other family on this link: where it must be written into the configuration as a next
     hop."""

@@ -94,7 +94,7 @@ def test_whoever_connects_from_the_prefix_is_a_neighbor_until_the_session_ends(t
         configured = [peer.name for peer in one.peers.all]
         remote = comes_up(agent, 1, host(7), 65077)
         await until(lambda: remote.established, "the session is Established")
-        remote.send(update(["198.51.100.0/24"]))
+        remote.send(update(["198.51.100.0/24"], asn=65077))
         await until(lambda: "198.51.100.0/24" in agent.prefixes(), "its route")
         summary = await BgpViews(one).summary()
         (row,) = [row for row in summary["neighbors"] if row["listen"]]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from typing import Any
 
+from protocols.bgp.config import Demands
 from protocols.bgp.role import Role as BgpRole
 from rib.options import Options
 from routingd.config.load import loads
@@ -107,6 +108,18 @@ bgp:
     assert client.session.config.route_reflector_client
     assert not plain.session.config.route_reflector_client
     assert client.session.config.cluster_id == plain.session.config.cluster_id == bytes((10, 255, 0, 7))
+
+
+def test_what_is_asked_of_a_neighbors_routes_reaches_its_session() -> None:
+    def demands(more: str) -> Demands:
+        (neighbor,) = planned(f"bgp: {{ neighbors: {{ 192.0.2.2: {{ asn: 65002, {more} }} }} }}").neighbors
+        return neighbor.session.config.demands
+
+    assert demands("") == Demands(first_as=True)
+    assert demands("role: rs-client") == Demands(first_as=False)
+    assert demands("role: rs-client, enforce-first-as: true").first_as
+    said = "enforce-first-as: false, allow-own-as: 2, maximum-as-path: 50, maximum-attributes: 4096"
+    assert demands(said) == Demands(first_as=False, own_as=2, as_path=50, attributes=4096)
 
 
 def test_ipv4_over_an_ipv6_session_may_have_ipv6_next_hops_unless_the_file_says_no() -> None:

@@ -1,9 +1,9 @@
 //! RFC 9234 5, ingress: what each role makes of a route without OTC, with the peer's, and with another's.
 
-use routing_core::wire::attributes::Terms;
 use routing_core::wire::finding::Disposition;
 use routing_core::wire::refusal::Refusal;
 use routing_core::wire::role::Role;
+use routing_core::wire::terms::Terms;
 use routing_core::wire::update::{decode, Changes, WITHDRAW};
 
 const PEER: u32 = 65002;
@@ -16,8 +16,6 @@ fn terms(role: Option<Role>, peer_asn: u32) -> Terms {
         local_router_id: 0x0a00_0001,
         four_octet_as: true,
         families: vec![(1, 1, false)],
-        aigp: false,
-        extended_next_hop: vec![],
         role,
         ..Terms::default()
     }

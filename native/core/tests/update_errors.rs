@@ -1,9 +1,10 @@
 //! UPDATE error handling: one row per kind of fault, with the verdict of RFC 7606 (or RFC 4271 where that still holds).
 
 use routing_core::prefix::{Ip, Prefix};
-use routing_core::wire::attributes::{self, Terms};
+use routing_core::wire::attributes;
 use routing_core::wire::finding::{Disposition, ATTRIBUTE_SAMPLE, MESSAGE_SAMPLE};
 use routing_core::wire::refusal::Refusal;
+use routing_core::wire::terms::Terms;
 use routing_core::wire::update::{decode, Changes, WITHDRAW};
 
 fn terms(ebgp: bool, four: bool) -> Terms {
@@ -14,7 +15,6 @@ fn terms(ebgp: bool, four: bool) -> Terms {
         four_octet_as: four,
         families: vec![(1, 1, false), (2, 1, false)],
         aigp: true,
-        extended_next_hop: vec![],
         ..Terms::default()
     }
 }
@@ -389,7 +389,9 @@ fn our_own_as_in_the_path_turns_the_route_into_a_withdrawal() {
         &terms(true, true),
     );
     assert!(withdrawn(&c));
-    assert_eq!((c.refused[Refusal::OwnAs as usize], c.faults.len()), (1, 0));
+    let refused: u32 = c.refused.iter().sum();
+    let by_own_as = c.refused[Refusal::OwnAs as usize];
+    assert_eq!((by_own_as, refused, c.faults.len()), (1, 1, 0));
 }
 
 #[test]

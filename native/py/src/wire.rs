@@ -8,10 +8,10 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList};
 use routing_core::prefix::{Addr, Ip, Prefix};
 use routing_core::rib::value::attributes_value;
-use routing_core::wire::attributes::Terms;
 use routing_core::wire::framer::{self, Item, Notification};
-use routing_core::wire::refusal::Refusal;
+use routing_core::wire::refusal::{Demands, Refusal};
 use routing_core::wire::role::Role;
+use routing_core::wire::terms::Terms;
 use routing_core::wire::update::{self, Change, WITHDRAW};
 
 use crate::values::to_python;
@@ -114,7 +114,7 @@ pub struct SessionTerms(pub Terms);
 #[pymethods]
 impl SessionTerms {
     #[new]
-    #[pyo3(signature = (*, peer_asn, local_asn, four_octet_as, families, add_path_receive = Vec::new(), max_message = 4096, local_router_id = vec![0, 0, 0, 0], cluster_id = None, aigp = false, extended_next_hop = Vec::new(), role = None))]
+    #[pyo3(signature = (*, peer_asn, local_asn, four_octet_as, families, add_path_receive = Vec::new(), max_message = 4096, local_router_id = vec![0, 0, 0, 0], cluster_id = None, aigp = false, extended_next_hop = Vec::new(), role = None, enforce_first_as = false, allow_own_as = 0, max_as_path = None, max_attributes = None))]
     #[allow(clippy::too_many_arguments)]
     fn new(
         peer_asn: u32,
@@ -128,6 +128,10 @@ impl SessionTerms {
         aigp: bool,
         extended_next_hop: Vec<(u16, u8)>,
         role: Option<u8>,
+        enforce_first_as: bool,
+        allow_own_as: usize,
+        max_as_path: Option<u16>,
+        max_attributes: Option<usize>,
     ) -> PyResult<Self> {
         let _ = max_message; // the framer's business; kept here so that one object describes a session
         if families.iter().any(|f| !matches!(f, (1, 1) | (2, 1))) {
@@ -148,6 +152,12 @@ impl SessionTerms {
             aigp,
             extended_next_hop,
             role: self::role(role)?,
+            demands: Demands {
+                first_as: enforce_first_as,
+                own_as: allow_own_as,
+                as_path: max_as_path.unwrap_or(u16::MAX),
+                attributes: max_attributes.unwrap_or(usize::MAX),
+            },
         }))
     }
 }

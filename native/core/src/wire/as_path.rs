@@ -102,6 +102,13 @@ pub fn origin(path: &[u8]) -> Option<u32> {
     }
 }
 
+pub fn occurrences(path: &[u8], asn: u32) -> usize {
+    let segments = segments(path);
+    segments
+        .map(|(_, asns)| asns.filter(|&a| a == asn).count())
+        .sum()
+}
+
 pub fn contains(path: &[u8], asn: u32) -> bool {
     segments(path).any(|(_, mut asns)| asns.any(|a| a == asn))
 }

@@ -1,7 +1,7 @@
 //! The attributes this speaker knows, a row each: flags, what makes a value malformed, what follows then (RFC 7606 7).
 
-use super::attributes::Terms;
 use super::finding::Disposition;
+use super::terms::Terms;
 use super::{as_path, code, FLAG_OPTIONAL, FLAG_TRANSITIVE};
 
 const WELL_KNOWN: u8 = FLAG_TRANSITIVE;

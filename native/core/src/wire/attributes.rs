@@ -9,42 +9,10 @@ use super::finding::{fault, reset, Disposition, Fault, Faults};
 use super::framer::Notification;
 use super::next_hop::NextHop;
 use super::refusal::Refusal;
-use super::role::{Ingress, Role};
+use super::role::Ingress;
+use super::terms::Terms;
 use super::{as_path, code, AS_TRANS, FLAG_EXTENDED, FLAG_OPTIONAL, FLAG_PARTIAL, FLAG_TRANSITIVE};
 use crate::prefix::Ip;
-
-/// What reading UPDATEs needs to know of the session.
-#[derive(Clone, Debug, Default)]
-pub struct Terms {
-    pub peer_asn: u32,
-    pub local_asn: u32,
-    pub local_router_id: u32,
-    /// Ours (RFC 4456 7); 0 where nobody has one.
-    pub cluster_id: u32,
-    pub four_octet_as: bool,
-    /// Agreed families and whether the peer sends path identifiers in them (RFC 7911).
-    pub families: Vec<(u16, u8, bool)>,
-    /// The peer may send AIGP (RFC 7311 3.2: AIGP_SESSION).
-    pub aigp: bool,
-    /// Families whose NLRI may have next hops of IPv6 although it is IPv4 (RFC 8950).
-    pub extended_next_hop: Vec<(u16, u8)>,
-    /// Ours (RFC 9234); `None`: routes are taken whatever OTC says.
-    pub role: Option<Role>,
-}
-
-impl Terms {
-    pub fn ebgp(&self) -> bool {
-        self.peer_asn != self.local_asn
-    }
-
-    /// `None`: not agreed; else whether NLRI carry path identifiers.
-    pub fn family(&self, afi: u16, safi: u8) -> Option<bool> {
-        self.families
-            .iter()
-            .find(|f| f.0 == afi && f.1 == safi)
-            .map(|f| f.2)
-    }
-}
 
 pub const NO_EXPORT: u8 = 1;
 pub const NO_ADVERTISE: u8 = 2;
@@ -257,6 +225,7 @@ fn canonical(data: &[u8], terms: &Terms, found: &Found, block: &mut Block, out: 
         && value(code::AGGREGATOR)
             .is_none_or(|v| u32::from(u16::from_be_bytes([v[0], v[1]])) == AS_TRANS);
     let s = &mut block.summary;
+    let start = out.len();
     let otc = value(code::OTC).map(be32);
     let ingress = terms.role.filter(|_| terms.ebgp());
     let ingress = ingress.map_or(Ingress::AsItCame, |role| role.ingress(otc, terms.peer_asn));
@@ -347,14 +316,17 @@ fn canonical(data: &[u8], terms: &Terms, found: &Found, block: &mut Block, out: 
     if ingress == Ingress::Leak {
         block.refused.get_or_insert(Refusal::OtcLeak);
     }
+    if out.len() - start > terms.demands.attributes {
+        block.refused.get_or_insert(Refusal::AttributesTooLong);
+    }
 }
 
 fn path_summary(path: &[u8], terms: &Terms, s: &mut Summary, refused: &mut Option<Refusal>) {
     s.path_len = as_path::length(path);
     s.neighbor_as = as_path::neighbor(path);
-    if as_path::contains(path, terms.local_asn) {
-        *refused = Some(Refusal::OwnAs);
-    }
+    let first = terms.ebgp().then_some(terms.peer_asn);
+    let demands = &terms.demands;
+    *refused = demands.path(path, s.path_len, terms.local_asn, first);
 }
 
 /// One attribute with its header; the long length form only where it is needed.

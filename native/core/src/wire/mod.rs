@@ -10,6 +10,7 @@ pub mod mrt;
 pub mod next_hop;
 pub mod refusal;
 pub mod role;
+pub mod terms;
 pub mod update;
 
 /// Path attribute type codes (IANA).

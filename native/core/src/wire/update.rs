@@ -3,12 +3,13 @@
 use super::attribute_rows::{
     INVALID_NETWORK, INVALID_NEXT_HOP, MALFORMED_LIST, MISSING, OPTIONAL_ERROR,
 };
-use super::attributes::{self, Block, Summary, Terms};
+use super::attributes::{self, Block, Summary};
 use super::code;
 use super::finding::{self, fault, reset, Disposition, Fault, Faults, Finding};
 use super::framer::{Notification, HEADER};
 use super::next_hop::{mp_next_hop, NextHop};
 use super::refusal::Refusal;
+use super::terms::Terms;
 use crate::prefix::{Addr, Ip, Prefix};
 
 pub const WITHDRAW: u32 = u32::MAX;

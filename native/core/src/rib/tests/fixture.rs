@@ -8,7 +8,7 @@ use crate::rib::export_terms::{ExportTerms, Ourselves};
 use crate::rib::nexthop::{Hop, SetKind};
 use crate::rib::source::{Kind, Source};
 use crate::rib::value::Value;
-use crate::wire::attributes::Terms;
+use crate::wire::terms::Terms;
 use crate::wire::update::decode;
 
 pub fn ip(text: &str) -> Ip {
@@ -35,8 +35,6 @@ pub fn terms() -> Terms {
         local_router_id: 0x0909_0909,
         four_octet_as: true,
         families: vec![(1, 1, false)],
-        aigp: false,
-        extended_next_hop: Vec::new(),
         ..Terms::default()
     }
 }

@@ -9,7 +9,7 @@ use crate::rib::criteria::Criteria;
 use crate::rib::engine::Engine;
 use crate::rib::instance::Family;
 use crate::rib::source::Kind;
-use crate::wire::attributes::Terms;
+use crate::wire::terms::Terms;
 use crate::wire::update::{decode, WITHDRAW};
 
 #[test]

@@ -5,7 +5,7 @@ mod properties;
 mod recorded;
 
 use super::{Malformed, Reader};
-use crate::wire::attributes::Terms;
+use crate::wire::terms::Terms;
 use crate::wire::update::{decode, Changes};
 
 fn record(kind: u16, subtype: u16, parts: &[&[u8]]) -> Vec<u8> {
@@ -115,7 +115,6 @@ fn read(reader: &mut Reader, data: &[u8], step: usize) -> Result<Vec<(Changes, u
         let terms = Terms {
             peer_asn: 64999,
             local_asn: 64998,
-            local_router_id: 0,
             four_octet_as: p.four_octet_as,
             families: vec![(1, 1, p.add_path), (2, 1, p.add_path)],
             aigp: true,
