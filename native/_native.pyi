@@ -127,6 +127,20 @@ class Engine:
     ) -> int:
         """A BGP peer as a source (one per Established session; distance defaults to 20 eBGP, 200 iBGP). The higher weight (u16) wins first.
         ncp and port say where the peer is: that is where its link-local next hops are. ``client``: of our reflection (RFC 4456 5), internal."""
+    def renew_peer(
+        self, source: int, *, address: bytes, asn: int, router_id: bytes, ebgp: bool, client: bool = False, import_accept: bool = True,
+        distance: int | None = None, weight: int = 0, ncp: str = "", port: str = "",
+    ) -> None:
+        """The peer's session is a new one: its paths stay, and what about it is different is compared and told anew by ``step``.
+        ValueError: no such source, or no peer."""
+    def mark_stale(self, source: int, *, afi: int) -> None:
+        """Every path of the family that the peer gave so far is stale until given again (RFC 4724 4.2): used, told and withdrawn as ever.
+        To be given again unchanged makes a path fresh and changes nothing else."""
+    def sweep_stale(self, source: int, *, afi: int) -> None:
+        """Stale paths count no longer, and ``step`` takes them out."""
+    def set_long_lived(self, source: int, *, afi: int, on: bool) -> None:
+        """The paths that are stale now lose to any other from here on (RFC 9494 4.3), are told with LLGR_STALE, to such peers only as take
+        it, and go if they have NO_LLGR. Off: they are stale like others."""
     def set_port(self, ncp: str, port: str, up: bool) -> None:
         """A next hop with this port does not resolve while it is down. Ports never mentioned are up. Connected routes are not touched."""
     def remove_source(self, source: int) -> None:
@@ -166,13 +180,14 @@ class Engine:
     def export_open(
         self, *, peer_source: int, afi: int, safi: int, ebgp: bool, local_asn: int, peer_asn: int, next_hop_self: bool,
         local_address: bytes, local_link: bytes | None, four_octet_as: bool, max_message: int = 4096, extended_next_hop: bool = False,
-        aigp: bool = False, role: int | None = None, client: bool = False, cluster_id: bytes | None = None,
+        aigp: bool = False, role: int | None = None, client: bool = False, cluster_id: bytes | None = None, llgr: bool = False,
     ) -> int:
         """A new Adj-RIB-Out for one peer and family; peers whose terms differ in their own addresses at most share encoded bytes.
         ``aigp``: AIGP may be told (RFC 7311 3.2). A route that came without LOCAL_PREF goes to iBGP peers with ``default_local_pref`` as it
         is now. ``role``: ours, by its code (RFC 9234 4.1): routes with OTC are not told to providers, peers and route servers, and others
         get it towards customers, peers and clients (5). What one internal peer told goes to another if one of them is a ``client``, then with
-        ORIGINATOR_ID, ``cluster_id`` (else our router id) in front of CLUSTER_LIST, and the next hop that it has (RFC 4456 8, 10)."""
+        ORIGINATOR_ID, ``cluster_id`` (else our router id) in front of CLUSTER_LIST, and the next hop that it has (RFC 4456 8, 10).
+        ``llgr``: routes that are long-lived stale, here or by their LLGR_STALE, may be told (RFC 9494 4.5)."""
     def export_close(self, consumer: int) -> None: ...
     def export_read(self, consumer: int, max_routes: int = 8192) -> tuple[bytes, int] | None:
         """Whole UPDATE messages, the next of this peer's stream, and how many they are; (b"", 0) when a stretch held nothing for this
@@ -200,14 +215,14 @@ class Engine:
     def memory(self) -> dict[str, int]:
         """Bytes allocated, by kind: prefixes, paths, attribute_sets, groups, next_hops, logs (and what readers of logs note), total."""
     def source_counts(self, source: int) -> dict[str, int]:
-        """{"ipv4": paths, "ipv6": paths}"""
+        """{"ipv4": paths, "ipv6": paths, "ipv4_stale": how many of them are stale, "ipv6_stale"}"""
     def lookup(self, prefix: tuple[bytes, int], *, instance: int = 0) -> dict[str, Any] | None:
         """Exact: every path with its standing (best, step against it), the deciding step, resolution tree, group. What ``explain`` prints."""
     def longest_match(self, address: bytes, *, instance: int = 0) -> tuple[bytes, int] | None: ...
     def page(self, afi: int, cursor: int, limit: int, *, instance: int = 0) -> tuple[list[dict[str, Any]], int | None]:
         """Up to ``limit`` best routes from a stable cursor (0 starts), as they lie in memory; the next cursor, None at the end. A row:
         {"prefix", "instance", "protocol", "source", "path_id", "distance", "metric", "tag", "since", "best", "role" ("best", "multipath",
-        "backup" or ""), "leaked", "step" (the deciding one; of another path than the best the one it lost at, or why it is unusable),
+        "backup" or ""), "leaked", "stale", "step" (the deciding one; of another path than the best the one it lost at, or why it is unusable),
         "next_hops" (adjacencies of the best route's group with weight and role), "group": id or None, "attributes": dict or None}."""
     def covering(self, prefix: tuple[bytes, int], *, instance: int = 0) -> list[dict[str, Any]]:
         """The best routes whose prefix covers this one, itself included, longest first; rows as of ``page``."""

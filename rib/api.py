@@ -21,6 +21,7 @@ from rib.literals import (
     address_of,
     as_path_of,
     communities_of,
+    families_of,
     next_hops_of,
     port_of,
     prefixes_of,
@@ -126,6 +127,22 @@ class Rib(Questions):
         )
         self._terms[number] = self.session_terms(asn, add_path=add_path)
         return self._sources.add(Source(number, "bgp", name, shown, asn, asn != self.asn, instance, add_path))
+
+    def mark_stale(self, peer: SourceLike, family: int | None = None) -> None:
+        """All that a peer gave so far is stale until it is given again, as when its session is lost and it restarts
+        gracefully (RFC 4724). ``family``: 4 or 6, both unless given."""
+        for afi in families_of(family):
+            self.engine.mark_stale(self._peer(peer).number, afi=afi)
+
+    def sweep_stale(self, peer: SourceLike, family: int | None = None) -> None:
+        """What is still stale goes, as at End-of-RIB."""
+        for afi in families_of(family):
+            self.engine.sweep_stale(self._peer(peer).number, afi=afi)
+
+    def set_long_lived(self, peer: SourceLike, family: int | None = None, *, on: bool = True) -> None:
+        """What is stale now is used only where there is nothing else (RFC 9494), or like other routes again."""
+        for afi in families_of(family):
+            self.engine.set_long_lived(self._peer(peer).number, afi=afi, on=on)
 
     def connected(self, instance: int = 0) -> Source:
         """The source of an instance's connected routes."""

@@ -186,7 +186,7 @@ class Questions:
         return counts
 
     def path_counts(self, source: SourceLike) -> dict[str, int]:
-        """How many paths a source gives: {"ipv4", "ipv6"}."""
+        """How many paths a source gives: {"ipv4", "ipv6"}, and of these {"ipv4_stale", "ipv6_stale"}."""
         self.settle()
         counts: dict[str, int] = self.engine.source_counts(self.source(source).number)
         return counts

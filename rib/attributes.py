@@ -47,6 +47,8 @@ AsPath = tuple[Segment, ...]
 NO_EXPORT: Final = "65535:65281"  # RFC 1997
 NO_ADVERTISE: Final = "65535:65282"
 NO_EXPORT_SUBCONFED: Final = "65535:65283"
+LLGR_STALE: Final = "65535:6"  # RFC 9494 4.4
+NO_LLGR: Final = "65535:7"  # 4.5
 
 # One segment as people write it: {1,2} a set, (3 4) a confederation sequence, [5 6] a confederation set, else a
 # sequence.

@@ -32,6 +32,7 @@ LOST: Final = {
     "distance": "its distance is higher",
     "protocol": "the distances are equal and its protocol goes after the best one's",
     "metric": "its metric is higher",
+    "stale": "it is long-lived stale (RFC 9494 4.3)",
     "weight": "the weight of its source is lower",
     "local-pref": "its LOCAL_PREF is lower (RFC 4271 9.1.1)",
     "aigp": "its AIGP metric is absent or higher (RFC 7311 4.1)",
@@ -88,6 +89,7 @@ class Candidate:
     role: str
     usable: bool
     leaked: bool
+    stale: bool
     reason: str
     next_hops: tuple[NextHop, ...]
     attributes: Attributes | None
@@ -115,6 +117,7 @@ class Candidate:
         about += [f"weight {self.weight}"] if self.weight else []
         about += [f"tag {self.tag}"] if self.tag else []
         about += [f"leaked from instance {self.source.instance}"] if self.leaked else []
+        about += ["stale"] if self.stale else []
         yield f"{'*' if self.best else ' ' if self.usable else '!'} from {self.source} ({', '.join(about)})"
         if self.attributes is not None:
             yield f"    {self.attributes.summary()}"
@@ -205,6 +208,7 @@ def _candidate(path: Row, look_up: LookUp, source_of: SourceOf) -> Candidate:
         path["role"],
         path["usable"],
         path["leaked"],
+        path["stale"],
         path["reason"],
         # A next hop resolves where its source is, also where its path was leaked.
         _next_hops(path, look_up, source.instance, DEEPEST),

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from typing import Final
 
-from rib.attributes import PathAttributes
+from rib.attributes import LLGR_STALE, PathAttributes
 from rib.prefix import Prefix, address_text, is_link_local
 
 MAIN: Final = 0  # the instance that is there from the start
@@ -114,6 +114,17 @@ class Path:
     local: bool = False
     attributes: PathAttributes = field(default_factory=PathAttributes)
     since: int = 0
+    stale: bool = False  # told in an earlier session (RFC 4724 4.2)
+    long_lived: bool = False  # and kept for long (RFC 9494 4.2)
+
+    def says(self, other: Path) -> bool:
+        """The same but for when, and in which session."""
+        return replace(self, since=other.since, stale=other.stale, long_lived=other.long_lived) == other
+
+    @property
+    def least_preferred(self) -> bool:
+        """RFC 9494 4.3: long-lived stale, here or at whoever tagged it."""
+        return self.long_lived or LLGR_STALE in self.attributes.communities
 
     @property
     def key(self) -> tuple[int, int]:

@@ -109,6 +109,7 @@ class ReferenceEngine(Said):
         role: int | None = None,
         client: bool = False,
         cluster_id: bytes | None = None,
+        llgr: bool = False,
     ) -> int:
         instance = self._source(peer_source).instance
         terms = ExportTerms(
@@ -126,6 +127,7 @@ class ReferenceEngine(Said):
             extended_next_hop,
             aigp,
             role,
+            llgr,
             self._instances[instance].options.default_local_pref,
             client,
             self.router_id if cluster_id is None else cluster_id,
@@ -278,8 +280,10 @@ class ReferenceEngine(Said):
 
     def source_counts(self, source: int) -> dict[str, int]:
         """Paths that a source gave, each once wherever it was leaked to."""
-        given = [prefix.afi for (_, prefix), path in self._said() if path.source.number == source]
-        return {name: given.count(afi) for afi, name in FAMILIES}
+        given = [(prefix.afi, path) for (_, prefix), path in self._said() if path.source.number == source]
+        counts = {name: sum(1 for of, _ in given if of == afi) for afi, name in FAMILIES}
+        stale = {f"{name}_stale": sum(1 for of, path in given if of == afi and path.stale) for afi, name in FAMILIES}
+        return counts | stale
 
     def memory(self) -> dict[str, int]:
         """Python does not tell."""

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from rib.attributes import NO_ADVERTISE, NO_EXPORT, NO_EXPORT_SUBCONFED, Origin, PathAttributes, prepended
+from rib.attributes import LLGR_STALE, NO_ADVERTISE, NO_EXPORT, NO_EXPORT_SUBCONFED, Origin, PathAttributes, prepended
 from rib.path import Path, Protocol
 from rib.prefix import AFI_IPV4, Prefix, is_link_local
 from rib.reference_said import Instance
@@ -41,6 +41,7 @@ class ExportTerms:
     extended_next_hop: bool = False
     aigp: bool = False
     role: int | None = None  # ours, RFC 9234 4.1
+    llgr: bool = False  # long-lived stale routes may be told, RFC 9494 4.5
     default_local_pref: int = 100  # the instance's, at the time the session came up
     client: bool = False  # of ours, as a route reflector
     cluster_id: bytes = b""  # ours
@@ -72,6 +73,8 @@ def exported(
         attributes = path.attributes
         if not may_be_told(path, attributes, terms):
             return None
+        if path.long_lived and LLGR_STALE not in attributes.communities:
+            attributes = replace(attributes, communities=(*attributes.communities, LLGR_STALE))  # RFC 9494 4.3
     # From an internal peer to an internal peer.
     reflected = not originated and not path.source.ebgp and not terms.ebgp
     # RFC 2545 3: a link-local next hop is told only of ourselves, on the link that we share with the peer.
@@ -116,6 +119,8 @@ def may_be_told(path: Path, attributes: PathAttributes, terms: ExportTerms) -> b
     if not (path.source.ebgp or terms.ebgp or path.source.client or terms.client):
         # RFC 4271 9.2: what an internal peer told is not told to another, unless one is our client (RFC 4456 6).
         return False
+    if path.least_preferred and not terms.llgr:
+        return False  # RFC 9494 4.5
     if NO_ADVERTISE in attributes.communities:
         return False
     if terms.ebgp and terms.role in (CUSTOMER, RS_CLIENT, PEER) and attributes.otc is not None:

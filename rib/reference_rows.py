@@ -52,6 +52,7 @@ class Rows:
             "best": path is selection.best,
             "role": selection.role(path),
             "leaked": path.source.instance != instance,
+            "stale": path.stale,
             "usable": path not in selection.unusable,
             "reason": self.standing(path, selection),
             "next_hops": [self._next_hop(hop, path) for hop in path.next_hops],
@@ -77,6 +78,7 @@ class Rows:
             "best": best,
             "role": selection.role(path),
             "leaked": path.source.instance != instance,
+            "stale": path.stale,
             "step": self.standing(path, selection),
             "next_hops": [
                 {

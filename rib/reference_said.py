@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 from typing import Protocol as Interface
 
-from rib.attributes import PathAttributes
+from rib.attributes import NO_LLGR, PathAttributes
 from rib.leak import Leak, PrefixRange
 from rib.options import Options
 from rib.path import MAIN, Forward, NextHop, Path, Place, Protocol, Source
@@ -162,6 +162,75 @@ class Said:
             ),
         )
 
+    def renew_peer(
+        self,
+        source: int,
+        *,
+        address: bytes,
+        asn: int,
+        router_id: bytes,
+        ebgp: bool,
+        client: bool = False,
+        import_accept: bool = True,
+        distance: int | None = None,
+        weight: int = 0,
+        ncp: str = "",
+        port: str = "",
+    ) -> None:
+        if distance is None:
+            distance = EBGP_DISTANCE if ebgp else IBGP_DISTANCE
+        peer = replace(
+            self._peer(source),
+            address=address,
+            asn=asn,
+            router_id=router_id,
+            ebgp=ebgp,
+            client=client,
+            import_accept=import_accept,
+            distance=distance,
+            weight=weight,
+            ncp=ncp,
+            port=port,
+        )
+        self._sources[source] = peer
+        self._change(source, lambda prefix, path: replace(path, source=peer, distance=distance))
+
+    def mark_stale(self, source: int, *, afi: int) -> None:
+        self._peer(source)
+        self._change(source, lambda prefix, path: replace(path, stale=True) if prefix.afi == afi else path)
+
+    def sweep_stale(self, source: int, *, afi: int) -> None:
+        self._peer(source)
+        self._change(source, lambda prefix, path: None if prefix.afi == afi and path.stale else path)
+
+    def set_long_lived(self, source: int, *, afi: int, on: bool) -> None:
+        """RFC 9494 4.2: NO_LLGR routes are not kept."""
+        self._peer(source)
+
+        def change(prefix: Prefix, path: Path) -> Path | None:
+            if prefix.afi != afi or not path.stale:
+                return path
+            return None if on and NO_LLGR in path.attributes.communities else replace(path, long_lived=on)
+
+        self._change(source, change)
+
+    def _peer(self, number: int) -> Source:
+        source = self._source(number)
+        if source.protocol is not Protocol.BGP:
+            raise ValueError(f"source {number} is no peer")
+        return source
+
+    def _change(self, source: int, change: Callable[[Prefix, Path], Path | None]) -> None:
+        """Of every path of a source, None taking it away."""
+        for (instance, prefix), path in list(self._said()):
+            if path.source.number == source:
+                changed = change(prefix, path)
+                if changed is None:
+                    self._remove(source, prefix, path.path_id)
+                else:
+                    self._paths[instance, prefix][path.key] = changed
+        self._changed()
+
     def _add_source(self, instance: int, make: Callable[[int], Source]) -> int:
         self._instance(instance)
         number = self._next_source
@@ -240,8 +309,9 @@ class Said:
         """To say again what was said changes nothing, not even since when it holds."""
         paths = self._paths.setdefault((path.source.instance, prefix), {})
         old = paths.get(path.key)
-        if old is None or replace(path, since=old.since) != old:
-            paths[path.key] = replace(path, since=self._now)
+        fresh = replace(path, since=self._now if old is None or not old.says(path) else old.since)
+        if fresh != old:
+            paths[path.key] = fresh
             self._changed()
 
     def _remove(self, source: int, prefix: Prefix, path_id: int) -> None:

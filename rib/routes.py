@@ -162,6 +162,7 @@ class Route:
     best: bool
     role: str  # "best", "multipath", "backup" or ""
     leaked: bool
+    stale: bool
     step: str
     next_hops: tuple[Adjacency, ...]
     group: int | None
@@ -182,6 +183,7 @@ class Route:
             row["best"],
             row["role"],
             row["leaked"],
+            row["stale"],
             row["step"],
             tuple(Adjacency.from_row(hop) for hop in row["next_hops"]),
             row["group"],

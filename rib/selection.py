@@ -1,9 +1,9 @@
 """The decision process: which of a prefix's paths is best, at which step each other one lost, which are used beside the
 best one, and which stands by.
 
-RFC 4271 9.1.1 and 9.1.2.2 with RFC 4456 9, RFC 5004 and RFC 7311 4.1, as elimination from the *set*: MED makes the
-pairwise order of paths non-transitive, so no sort and no running comparison with a best-so-far gives the RFC's answer.
-Pure: paths, resolutions and options in, Selection out.
+RFC 4271 9.1.1 and 9.1.2.2 with RFC 4456 9, RFC 5004, RFC 7311 4.1 and RFC 9494 4.3, as elimination from the *set*: MED
+makes the pairwise order of paths non-transitive, so no sort and no running comparison with a best-so-far gives the
+RFC's answer. Pure: paths, resolutions and options in, Selection out.
 """
 
 from __future__ import annotations
@@ -132,6 +132,7 @@ def select_bgp(
 def bgp_steps(known: Resolutions, options: Options) -> Steps:
     """The steps at which one path is really better than another."""
     steps: Steps = [
+        (Step.STALE, lowest(lambda path: path.least_preferred)),  # RFC 9494 4.3
         (Step.WEIGHT, lowest(lambda path: -path.source.weight)),
         (Step.LOCAL_PREF, lowest(lambda path: -local_pref(path, options))),  # RFC 4271 9.1.1
         (Step.AIGP, least_aigp(known)),  # RFC 7311 4.1: before all of 9.1.2.2

@@ -15,6 +15,7 @@ STEPS: Final = {
     "distance": "its protocol's distance is lower",
     "protocol": "the distances are equal, and its protocol goes first",
     "metric": "its metric is lower",
+    "stale": "the others are long-lived stale (RFC 9494 4.3)",
     "weight": "its peer's weight is higher",
     "local-pref": "its LOCAL_PREF is higher (RFC 4271 9.1.1)",
     "aigp": "it is nearer by its AIGP and the metric of its next hop (RFC 7311 4.1)",

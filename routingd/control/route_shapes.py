@@ -114,6 +114,8 @@ class Path(TypedDict):
     role: Role
     leaked: bool
     """From another network instance."""
+    stale: bool
+    """Told in a session that was lost, and not yet again (RFC 4724 4.2)."""
     usable: bool
     reason: str
     """The step at which it lost (of the best path: at which it won), or why it is not usable."""
@@ -157,6 +159,7 @@ class RouteRow(TypedDict):
     best: bool
     role: Role
     leaked: bool
+    stale: bool
     step: str
     """Of the best path: the step that decided; of another: the step at which it lost, or why it cannot be used."""
     next_hops: list[RouteMember]

@@ -31,6 +31,7 @@ class Peer:
     instance: int
     eager: list[Consumer]
     lazy: list[Consumer] = field(default_factory=list)
+    said: list[tuple[list[PrefixBytes], dict[str, Any], int]] = field(default_factory=list)
 
 
 @dataclass

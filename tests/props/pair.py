@@ -80,20 +80,7 @@ class Pair:
         return number
 
     def add_peer(self, config: PeerConfig, instance: int = MAIN) -> int:
-        number: int = self.call(
-            "add_peer",
-            address=packed(config.address),
-            asn=config.asn,
-            router_id=packed(config.router_id),
-            ebgp=config.ebgp,
-            client=config.client,
-            import_accept=config.import_accept,
-            distance=config.distance,
-            weight=config.weight,
-            instance=instance,
-            ncp=config.ncp,
-            port=config.port,
-        )
+        number: int = self.call("add_peer", **config.source(), instance=instance)
         return number
 
     def receive(self, source: int, config: PeerConfig, data: bytes) -> Changes:
@@ -145,6 +132,7 @@ class Pair:
                 role=terms.role,
                 client=config.client,
                 cluster_id=packed(terms.cluster_id) if terms.cluster_id else None,
+                llgr=terms.llgr,
             )
             return number
 

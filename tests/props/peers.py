@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import native
 from rib.prefix import Prefix
@@ -45,6 +46,21 @@ class PeerConfig:
     def ebgp(self) -> bool:
         return self.asn != LOCAL_ASN
 
+    def source(self) -> dict[str, Any]:
+        """As ``add_peer`` and ``renew_peer`` have it."""
+        return {
+            "address": packed(self.address),
+            "asn": self.asn,
+            "router_id": packed(self.router_id),
+            "ebgp": self.ebgp,
+            "client": self.client,
+            "import_accept": self.import_accept,
+            "distance": self.distance,
+            "weight": self.weight,
+            "ncp": self.ncp,
+            "port": self.port,
+        }
+
     def terms(self) -> native.SessionTerms:
         return native.SessionTerms(
             peer_asn=self.asn,
@@ -71,6 +87,7 @@ class Terms:
     aigp: bool = False
     role: int | None = None
     cluster_id: str | None = None
+    llgr: bool = False
 
 
 IPV4, IPV6 = Terms(1, "10.0.0.254"), Terms(2, "2001:db8:1::fe")
@@ -85,6 +102,8 @@ OTHER_TERMS = (
     Terms(1, "10.0.0.254", max_message=70),
     *(Terms(1, "10.0.0.254", role=role) for role in range(5)),
     Terms(2, "2001:db8:1::fe", role=4),
+    Terms(1, "10.0.0.254", llgr=True),
+    Terms(2, "2001:db8:1::fe", llgr=True),
     Terms(2, "2001:db8:1::fe", max_message=95),
     Terms(1, "10.0.0.254", cluster_id="9.0.0.7"),
 )

@@ -54,6 +54,7 @@ AS_PATHS = (
 )  # fmt: skip
 AS_NUMBERS = (65001, 65002, 2, 8, 65010, 0)
 COMMUNITIES = (["65001:1"], ["65001:7"], ["4200000000:1:2"], ["0002fde800000001"], ["65001:7", "65001:1"])
+LLGR = (["65535:6"], ["65001:1", "65535:7"])  # LLGR_STALE, NO_LLGR
 PORTS = (("ncp1", "eth0"), ("ncp1", "eth1"), ("ncp2", "eth0"))
 CONNECTED = (("10.0.0.0/24", 0), ("10.0.1.0/24", 10), ("2001:db8:1::/48", 0))
 
@@ -116,7 +117,7 @@ def attribute_rows(next_hop: str) -> st.SearchStrategy[dict[str, Any]]:
             "local_pref": seldom(None, 100, 150, 200),
             "atomic_aggregate": st.booleans(),
             "aggregator": st.sampled_from((None, None, "4200000000 192.0.2.9", "65001 192.0.2.9")),
-            "communities": st.sampled_from(([], [], ["65001:1"], ["65535:65281"], ["65001:7", "65535:65282"])),
+            "communities": st.sampled_from(([], [], ["65001:1"], ["65535:65281"], ["65001:7", "65535:65282"], *LLGR)),
             "originator_id": st.sampled_from((None, None, "1.1.1.1", "1.1.1.9", "9.9.9.9")),
             "cluster_list": seldom([], ["1.0.0.1"], ["1.0.0.1", "1.0.0.2"], ["1.0.0.1", "9.9.9.9"]),
             "extended_communities": st.sampled_from(
@@ -134,12 +135,13 @@ def tying_rows(next_hop: str) -> st.SearchStrategy[dict[str, Any]]:
     """Attributes that seldom decide early, so that the late steps do and several paths are used."""
     fixed: dict[str, Any] = {
         "origin": "igp", "link_local": None, "local_pref": None, "atomic_aggregate": False,
-        "aggregator": None, "communities": [], "large_communities": [], "unknown": [], "next_hop": next_hop,
+        "aggregator": None, "large_communities": [], "unknown": [], "next_hop": next_hop,
     }  # fmt: skip
     varied = st.fixed_dictionaries(
         {
             "as_path": seldom("65001", "65002", "65003", "65001 65002"),
             "med": seldom(None, 1),
+            "communities": seldom([], *LLGR),
             "local_pref": seldom(None, 100, 90),
             "originator_id": st.sampled_from((None, "1.1.1.1", "1.1.1.4")),
             "cluster_list": st.sampled_from(([], ["1.0.0.1"])),

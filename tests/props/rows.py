@@ -91,4 +91,4 @@ def next_hops(engine: Any) -> list[dict[str, Any]]:
 
 def told(row: dict[str, Any], keys: dict[int, str]) -> dict[str, Any]:
     """What a reader of ``watch`` relies on: route and group, not how the group or the losers stand now."""
-    return without(listed(row, keys), "op", "step", "next_hops", "role")
+    return without(listed(row, keys), "op", "step", "stale", "next_hops", "role")

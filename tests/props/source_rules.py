@@ -48,6 +48,7 @@ class PeerRules(Machine):
         peer = self.peer(which)
         family = [one for one in where if len(one[0]) == len(where[0][0])]
         self.pair.announce(peer.number, peer.config, family, fitting(row, where[0], peer.config), path_id)
+        peer.said.append((family, row, path_id))
         self.done(settle)
 
     @rule(
@@ -60,6 +61,7 @@ class PeerRules(Machine):
         """One prefix with as many paths as there are peers."""
         for peer, row in zip(self.peers, rows, strict=False):
             self.pair.announce(peer.number, peer.config, [where], fitting(row, where, peer.config), path_id)
+            peer.said.append(([where], row, path_id))
         self.done(settle)
 
     @precondition(lambda self: self.peers)

@@ -7,6 +7,7 @@ long run is 2,000 examples of 50 steps for each machine, times the environment v
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -14,12 +15,13 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
 
 from tests.props.policy_rules import InstanceRules, OptionRules
-from tests.props.pools import LEAK_POOLS, RESOLUTION_POOLS, SELECTION_POOLS
+from tests.props.pools import LEAK_POOLS, RESOLUTION_POOLS, SELECTION_POOLS, TYING_PEERS
 from tests.props.reader_rules import ConsumerRules, QuestionRules
 from tests.props.source_rules import LocalRules, PeerRules
+from tests.props.stale_rules import StaleRules
 
 
-class Everything(PeerRules, LocalRules, OptionRules, InstanceRules, ConsumerRules, QuestionRules):
+class Everything(PeerRules, LocalRules, OptionRules, InstanceRules, StaleRules, ConsumerRules, QuestionRules):
     more_instances = st.lists(st.booleans(), max_size=2)
 
 
@@ -48,7 +50,14 @@ class Reading(PeerRules, OptionRules, ConsumerRules, QuestionRules):
     more_instances = st.lists(st.booleans(), max_size=1)
 
 
-MACHINES = (Everything, Choosing, Resolving, Leaking, Reading)
+class Keeping(PeerRules, OptionRules, InstanceRules, StaleRules, ConsumerRules):
+    """Sessions that end and come back, and what peers, boxes and leaks know of it."""
+
+    pools = replace(SELECTION_POOLS, peers=TYING_PEERS[:6])
+    more_instances = st.lists(st.booleans(), max_size=1)
+
+
+MACHINES = (Everything, Choosing, Resolving, Leaking, Reading, Keeping)
 SHORT_EXAMPLES: dict[type[RuleBasedStateMachine], int] = {Everything: 60}
 HEALTH = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
 TIMES = int(os.environ.get("PROPS_TIMES", "1"))

@@ -41,7 +41,7 @@ def test_a_table_dump_is_loaded_each_peer_a_source(engine: str, dump: Path) -> N
     assert (table.loaded.peers, table.loaded.announced, table.loaded.faults) == (3, 4, 0)
     assert [source.name for source in table.sources() if source.protocol == "bgp"] == [peer[0] for peer in PEERS]
     assert shown(table.by_source("198.51.100.1")) == [("10.0.0.0/8", "198.51.100.1")]
-    assert table.path_counts("192.0.2.1") == {"ipv4": 2, "ipv6": 0}
+    assert table.path_counts("192.0.2.1") == {"ipv4": 2, "ipv6": 0, "ipv4_stale": 0, "ipv6_stale": 0}
     told = table.explain("10.9.9.9")
     assert [candidate.source.name for candidate in told.candidates] == ["192.0.2.1", "198.51.100.1"]
     assert [str(member) for member in told.group.members] == ["192.0.2.1 at assumed"]  # type: ignore[union-attr]
@@ -187,7 +187,7 @@ def test_a_table_of_the_internet_is_loaded_and_known_routes_are_found() -> None:
     (peer,) = (source for source in table.sources() if source.protocol == "bgp")
     assert (table.asn, peer.ebgp) == (3856, False)
     # bgpdump counts four more, with AS 0 in their path (RFC 7607 2).
-    assert table.path_counts(peer) == {"ipv4": 577699, "ipv6": 0}
+    assert table.path_counts(peer) == {"ipv4": 577699, "ipv6": 0, "ipv4_stale": 0, "ipv6_stale": 0}
     # Every next hop is taken for a neighbour, so nothing is unusable; one of their host routes was announced too.
     counts = table.counts()["ipv4"]
     assert counts["fib"] == counts["prefixes"] == 577699 + len(table.next_hops()) - 1

@@ -106,7 +106,7 @@ def test_a_lost_peer_takes_all_its_paths_along() -> None:
     rib.put_connected(connected, prefix("10.0.0.0/24"), "ncp1", "eth0")
     rib.apply(first, [announce("203.0.113.0/24", "10.0.0.1"), announce("203.0.114.0/24", "10.0.0.1")])
     rib.apply(second, [announce("203.0.113.0/24", "10.0.0.2", "65002 65003")])
-    assert rib.source_counts(first) == {"ipv4": 2, "ipv6": 0}
+    assert rib.source_counts(first) == {"ipv4": 2, "ipv6": 0, "ipv4_stale": 0, "ipv6_stale": 0}
     rib.remove_source(first)
     while rib.step():
         pass

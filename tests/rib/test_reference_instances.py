@@ -127,7 +127,7 @@ def test_a_leaked_path_competes_by_its_own_distance_under_the_options_of_the_tar
     rib.set_options(instance=2, backup=True)
     assert [hop["instance"] for hop in look_up(rib, WHERE, 2)["group"]["hops"]] == [1, 2]
     assert [hop["instance"] for hop in look_up(rib, WHERE, 1)["group"]["hops"]] == [1]
-    assert rib.source_counts(near) == {"ipv4": 1, "ipv6": 0}
+    assert rib.source_counts(near) == {"ipv4": 1, "ipv6": 0, "ipv4_stale": 0, "ipv6_stale": 0}
     rib.apply(near, [withdraw(WHERE)])
     assert [row["source"] for row in look_up(rib, WHERE, 2)["paths"]] == [far]
     rib.remove_source(far)

@@ -127,6 +127,7 @@ def test_a_row_says_all_about_its_path(rib: ReferenceEngine) -> None:
     group = rib.lookup(prefix("20.0.0.0/8"))
     assert group is not None
     common = {"prefix": "20.0.0.0/8", "instance": 0, "protocol": "bgp", "path_id": 0, "distance": 20, "metric": 0}
+    common |= {"stale": False}
     assert loser == common | {
         "source": 3,
         "tag": 0,
@@ -163,5 +164,5 @@ def test_counts_are_of_all_instances_and_leaked_paths_count_where_they_are(rib: 
     assert counts["ipv6"] == {"prefixes": 1, "paths": 1, "fib": 1}
     # The connected route, and the next hops 10.0.0.1 and 10.0.0.2; beside these 192.0.2.1 is looked up.
     assert (counts["groups"], counts["tracked_next_hops"]) == (3, 3)
-    assert rib.source_counts(2) == {"ipv4": 2, "ipv6": 1}
+    assert rib.source_counts(2) == {"ipv4": 2, "ipv6": 1, "ipv4_stale": 0, "ipv6_stale": 0}
     assert rib.longest_match(ip("20.1.1.1"), instance=inside) == prefix("20.0.0.0/8")

@@ -11,7 +11,7 @@ use routing_core::rib::options::Setting;
 use routing_core::rib::source::{Kind, Source};
 
 use crate::fib::FibDelta;
-use crate::wire::{decode_counted, ip, Changes, SessionTerms, Updates};
+use crate::wire::{decode_counted, Changes, SessionTerms, Updates};
 
 pub type PyPrefix = (Vec<u8>, u8);
 
@@ -83,47 +83,6 @@ impl Engine {
     #[pyo3(signature = (*, instance = 0))]
     fn add_static_source(&self, py: Python<'_>, instance: u16) -> PyResult<u32> {
         self.add_other(py, Kind::Static, instance)
-    }
-
-    #[pyo3(signature = (*, address, asn, router_id, ebgp, client = false, import_accept = true, distance = None, weight = 0, instance = 0, ncp = "", port = ""))]
-    #[allow(clippy::too_many_arguments)]
-    fn add_peer(
-        &self,
-        py: Python<'_>,
-        address: Vec<u8>,
-        asn: u32,
-        router_id: Vec<u8>,
-        ebgp: bool,
-        client: bool,
-        import_accept: bool,
-        distance: Option<u32>,
-        weight: u16,
-        instance: u16,
-        ncp: &str,
-        port: &str,
-    ) -> PyResult<u32> {
-        self.instance(py, instance)?;
-        let source = Source {
-            import_accept,
-            ebgp,
-            client,
-            asn,
-            router_id: number(&router_id)?,
-            address: ip(&address)?,
-            distance: distance.unwrap_or(if ebgp { 20 } else { 200 }),
-            weight,
-            ..Source::own(Kind::Bgp, instance)
-        };
-        Ok(self.with(py, |e| {
-            let hops = &mut e.core.hops;
-            let port = hops.name_id(port);
-            let ncp = if port == 0 { 0 } else { hops.name_id(ncp) };
-            e.add_source(Source {
-                ncp,
-                port,
-                ..source
-            })
-        }))
     }
 
     #[pyo3(signature = (*, instance = 0, **options))]

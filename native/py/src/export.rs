@@ -11,7 +11,7 @@ use crate::wire::ip;
 
 #[pymethods]
 impl Engine {
-    #[pyo3(signature = (*, peer_source, afi, safi, ebgp, local_asn, peer_asn, next_hop_self, local_address, local_link, four_octet_as, max_message = 4096, extended_next_hop = false, aigp = false, role = None, client = false, cluster_id = None))]
+    #[pyo3(signature = (*, peer_source, afi, safi, ebgp, local_asn, peer_asn, next_hop_self, local_address, local_link, four_octet_as, max_message = 4096, extended_next_hop = false, aigp = false, role = None, client = false, cluster_id = None, llgr = false))]
     #[allow(clippy::too_many_arguments)]
     fn export_open(
         &self,
@@ -32,6 +32,7 @@ impl Engine {
         role: Option<u8>,
         client: bool,
         cluster_id: Option<Vec<u8>>,
+        llgr: bool,
     ) -> PyResult<u32> {
         self.source(py, peer_source)?;
         let _ = peer_asn; // peers of different AS share bytes
@@ -58,6 +59,7 @@ impl Engine {
             extended_next_hop,
             aigp,
             role,
+            llgr,
             default_local_pref,
         };
         Ok(self.with(py, |e| {

@@ -9,6 +9,7 @@ mod fib;
 mod leaks;
 mod mrt;
 mod other_sources;
+mod peers;
 mod queries;
 mod values;
 mod watch;

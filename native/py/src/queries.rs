@@ -37,10 +37,15 @@ impl Engine {
 
     fn source_counts<'py>(&self, py: Python<'py>, source: u32) -> PyResult<Bound<'py, PyDict>> {
         self.source(py, source)?;
-        let n = self.with(py, |e| e.core.sources[source as usize].paths);
+        let (n, kept) = self.with(py, |e| {
+            let s = &e.core.sources[source as usize];
+            (s.paths, s.kept)
+        });
         let d = PyDict::new(py);
         d.set_item("ipv4", n[0])?;
         d.set_item("ipv6", n[1])?;
+        d.set_item("ipv4_stale", kept[0].stale())?;
+        d.set_item("ipv6_stale", kept[1].stale())?;
         Ok(d)
     }
 

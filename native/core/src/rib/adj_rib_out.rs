@@ -9,11 +9,12 @@ use super::infos::Info;
 use super::nexthop::SetKind;
 use super::originate::origin;
 use super::source::Kind;
+use super::stale::Age;
 use super::table::{Entry, Table, HAS_BEST, VACANT};
 use super::update_encode::fits;
 use super::value::{attributes_value, text, Value};
 use crate::prefix::{Addr, Ip, Prefix};
-use crate::wire::attributes::{NO_ADVERTISE, NO_EXPORT, NO_EXPORT_SUBCONFED};
+use crate::wire::attributes::{LLGR_STALE, NO_ADVERTISE, NO_EXPORT, NO_EXPORT_SUBCONFED};
 
 /// The path of an entry that a group is told, and under what: the best one, where the rules let it out.
 pub fn exportable<A: Addr>(
@@ -30,6 +31,8 @@ pub fn exportable<A: Addr>(
     let set = &core.hops.sets[info.next_hops as usize];
     let source = &core.sources[path.source as usize];
     let internal = info.kind == Kind::Bgp && !terms.ebgp && !source.ebgp;
+    let tagged = info.summary.well_known & LLGR_STALE != 0;
+    let stale = tagged || core.age(t, e.head, path) == Age::LongLived;
     let origin = if info.kind == Kind::Bgp {
         // RFC 4271 9.2: iBGP routes do not go to iBGP peers, unless one of both is our client (RFC 4456 6)
         if internal && !source.client && !terms.client {
@@ -42,6 +45,9 @@ pub fn exportable<A: Addr>(
         };
         if info.summary.well_known & barred != 0 {
             return None; // RFC 1997
+        }
+        if stale && !terms.llgr {
+            return None; // RFC 9494 4.5
         }
         let role = terms.role.filter(|_| terms.ebgp);
         if role.is_some_and(|role| !role.may_tell(info.summary.otc)) {
@@ -60,6 +66,7 @@ pub fn exportable<A: Addr>(
         origin,
         igp_metric: set.metric,
         reflected: internal.then_some(source.router_id),
+        stale: stale && !tagged,
     };
     Some((e.head, told))
 }

@@ -33,7 +33,19 @@ pub fn encode_attributes(
     let mut reflected = told.reflected;
     let mut as4 = as4.filter(|_| !terms.four_octet_as);
     let mut mark = terms.ebgp && !info.summary.otc && terms.role.is_some_and(Role::marks);
+    let mut stale = told.stale;
     for (flags, kind, value) in attributes::iter(&info.attributes) {
+        if kind >= code::COMMUNITIES && std::mem::take(&mut stale) {
+            let known = if kind == code::COMMUNITIES {
+                value
+            } else {
+                &[]
+            };
+            push_stale(known, out);
+            if kind == code::COMMUNITIES {
+                continue;
+            }
+        }
         if kind >= code::ORIGINATOR_ID {
             push_reflected(terms, info, &mut reflected, out);
         }
@@ -52,6 +64,9 @@ pub fn encode_attributes(
             code::EXTENDED_COMMUNITIES if terms.ebgp => push_transitive(flags, value, out),
             _ => push(out, flags, kind, value),
         }
+    }
+    if stale {
+        push_stale(&[], out);
     }
     push_reflected(terms, info, &mut reflected, out);
     push_as4(&mut as4, out);
@@ -78,6 +93,17 @@ fn push_reflected(terms: &ExportTerms, info: &Info, by: &mut Option<u32>, out: &
             .flatten(),
     );
     push(out, FLAG_OPTIONAL, code::CLUSTER_LIST, &clusters);
+}
+
+/// RFC 9494 4.3: LLGR_STALE, with the communities that the route has.
+fn push_stale(communities: &[u8], out: &mut Vec<u8>) {
+    let all = [communities, &0xffff_0006_u32.to_be_bytes()].concat();
+    push(
+        out,
+        FLAG_OPTIONAL | FLAG_TRANSITIVE,
+        code::COMMUNITIES,
+        &all,
+    );
 }
 
 /// RFC 9234 5, egress 1.

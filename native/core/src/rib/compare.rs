@@ -27,6 +27,7 @@ macro_rules! steps {
 pub fn by_preference(a: &Candidate, b: &Candidate, o: &Options) -> Verdict {
     let (x, y) = (&a.info.summary, &b.info.summary);
     steps! {
+        Stale: a.stale.cmp(&b.stale); // RFC 9494 4.3
         Weight: b.source.weight.cmp(&a.source.weight);
         LocalPref: b.local_pref(o).cmp(&a.local_pref(o)); // RFC 4271 9.1.1: the degree of preference
         Aigp: if x.aigp || y.aigp { a.aigp().cmp(&b.aigp()) } else { Ordering::Equal }; // RFC 7311 4.1

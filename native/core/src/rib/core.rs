@@ -8,11 +8,22 @@ use super::nexthop::NextHops;
 use super::select::{leader, Candidate, Step};
 use super::settle::Settling;
 use super::source::Source;
+use super::stale::Age;
 use super::table::{self, Path, Table};
 use super::NONE;
 use crate::digest::route_hash;
 use crate::prefix::{Addr, Ip, Prefix};
+use crate::wire::attributes::LLGR_STALE;
 use crate::wire::update::{Change, WITHDRAW};
+
+/// What a source says about a prefix, and when.
+#[derive(Clone, Copy)]
+pub struct Given {
+    pub info: InfoId,
+    pub since: u32,
+    /// Of the source's retention (`stale.rs`).
+    pub generation: u8,
+}
 
 /// What all tables share.
 pub struct Core {
@@ -40,10 +51,13 @@ impl Core {
             let source = &self.sources[given.source as usize];
             let info = &self.infos[given.info];
             let (resolved, igp_metric) = view(info.next_hops);
-            (source.up && resolved).then_some(Candidate {
+            let age = self.age(t, path, given);
+            let lives = source.up && age > Age::Refused;
+            (lives && resolved).then_some(Candidate {
                 path,
                 igp_metric,
                 given,
+                stale: age == Age::LongLived || info.summary.well_known & LLGR_STALE != 0,
                 info,
                 source,
             })
@@ -65,7 +79,7 @@ impl Core {
         let only = &t.paths[head as usize];
         if only.next == NONE {
             // One path: nothing to compare
-            let usable = self.sources[only.source as usize].up
+            let usable = self.lives(t, head, only)
                 && self.hops.sets[self.infos[only.info].next_hops as usize].resolved;
             return usable.then(|| Choice::only(head, Step::Only));
         }
@@ -188,38 +202,43 @@ impl Core {
         });
     }
 
-    /// A source's own count leaves out what is leaked from it.
-    #[inline]
-    fn count<A: Addr>(&mut self, t: &Table<A>, source: u32, change: i32) {
-        let s = &mut self.sources[source as usize];
-        if s.instance == t.instance() {
-            let n = &mut s.paths[usize::from(A::AFI) - 1];
-            *n = n.wrapping_add_signed(change);
-        }
-    }
-
     pub(super) fn put<A: Addr>(
         &mut self,
         t: &mut Table<A>,
         prefix: Prefix<A>,
-        source: u32,
-        path_id: u32,
-        info: InfoId,
-        since: u32,
+        (source, path_id): (u32, u32),
+        given: Given,
     ) -> Option<InfoId> {
+        let Given {
+            info,
+            since,
+            generation,
+        } = given;
         let idx = t.find_or_insert(prefix);
         let head = t.entries[idx as usize].head;
-        let found = t
-            .path_of(idx, source, path_id)
-            .map(|at| (at, t.paths[at as usize].info));
-        let replaced = match found {
-            Some((_, old)) if old == info => return None,
-            Some((at, old)) => {
+        let replaced = match t.path_of(idx, source, path_id) {
+            Some(at) => {
+                let old = t.paths[at as usize];
+                let (was, moved) = (self.age(t, at, &old), self.moved(t, at, &old));
+                t.generations.set(at, generation);
+                let is = self.age(t, at, &Path { info, ..old });
+                if was != is {
+                    self.count(t, source, was, -1);
+                    self.count(t, source, is, 1);
+                }
+                let same = old.info == info && was > Age::Refused;
+                let weighs_the_same = was == is || was.min(is) > Age::LongLived;
+                if same && weighs_the_same && !moved {
+                    return None;
+                }
                 self.infos.hold(info);
                 let path = &mut t.paths[at as usize];
-                (path.info, path.since) = (info, since);
+                path.info = info;
+                if !same {
+                    path.since = since;
+                }
                 self.reselect(t, idx, at == head);
-                Some(old)
+                Some(old.info)
             }
             None => {
                 self.infos.hold(info);
@@ -228,20 +247,21 @@ impl Core {
                 } else {
                     t.paths[head as usize].next
                 };
-                let at = t.alloc_path(Path {
+                let path = Path {
                     source,
                     path_id,
                     info,
                     since,
                     next,
-                });
+                };
+                let at = t.alloc_path(path, generation);
                 if head == NONE {
                     t.entries[idx as usize].head = at;
                     t.populated += 1;
                 } else {
                     t.paths[head as usize].next = at;
                 }
-                self.count(t, source, 1);
+                self.count(t, source, self.age(t, at, &path), 1);
                 self.reselect(t, idx, false);
                 None
             }
@@ -266,14 +286,14 @@ impl Core {
         if t.entries[idx as usize].head == NONE {
             t.populated -= 1;
         }
-        let Path { source, info, .. } = t.paths[path as usize];
+        let gone = t.paths[path as usize];
+        self.count(t, gone.source, self.age(t, path, &gone), -1);
         t.free_path(path);
-        self.count(t, source, -1);
         self.reselect(t, idx, head == path);
         let prefix = t.entries[idx as usize].prefix;
         self.touch(t, prefix);
         t.release_if_dead(idx);
-        info
+        gone.info
     }
 
     pub(super) fn remove<A: Addr>(
@@ -296,12 +316,17 @@ impl Core {
         infos: &[InfoId],
         released: &mut Vec<InfoId>,
     ) {
+        let generation = self.retention::<A>(source).current;
         for c in list {
             let old = if c.attrs == WITHDRAW {
                 self.remove(t, c.prefix, source, c.path_id)
             } else {
-                let info = infos[c.attrs as usize];
-                self.put(t, c.prefix, source, c.path_id, info, self.now)
+                let given = Given {
+                    info: infos[c.attrs as usize],
+                    since: self.now,
+                    generation,
+                };
+                self.put(t, c.prefix, (source, c.path_id), given)
             };
             released.extend(old);
         }

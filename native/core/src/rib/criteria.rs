@@ -4,8 +4,8 @@ use super::core::Core;
 use super::infos::Info;
 use super::instance::Family;
 use super::source::Kind;
-use super::table::Path;
-use crate::prefix::{AnyPrefix, Prefix};
+use super::table::{Path, Table};
+use crate::prefix::{Addr, AnyPrefix, Prefix};
 use crate::wire::communities::Community;
 use crate::wire::{as_path, attributes, code};
 
@@ -80,9 +80,9 @@ impl<'a> Judge<'a> {
         }
     }
 
-    pub fn holds(&mut self, p: &Path) -> bool {
+    pub fn holds<A: Addr>(&mut self, t: &Table<A>, at: u32, p: &Path) -> bool {
         let (core, c) = (self.core, self.criteria);
-        if !core.sources[p.source as usize].up
+        if !core.lives(t, at, p)
             || c.source.is_some_and(|s| s != p.source)
             || !(c.protocols.is_empty() || c.protocols.contains(&core.infos[p.info].kind))
         {

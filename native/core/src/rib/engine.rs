@@ -1,7 +1,7 @@
 //! The engine: one writer over tables, infos, next hops and sources. Changes come in through `apply` and the calls for other
 //! sources; consumers read feeds. Work that a change causes beyond its own prefixes waits for `step`.
 
-use super::core::Core;
+use super::core::{Core, Given};
 use super::export::Exports;
 use super::fib::FibConsumer;
 use super::grouping::Grouping;
@@ -16,7 +16,7 @@ use super::sweep::Sweep;
 use super::tombstones;
 use super::watch::Watch;
 use super::NONE;
-use crate::prefix::Ip;
+use crate::prefix::{AnyPrefix, Ip};
 use crate::wire::attributes::Summary;
 use crate::wire::next_hop::NextHop;
 use crate::wire::update::Changes;
@@ -186,7 +186,7 @@ impl Engine {
         self.settle();
     }
 
-    pub fn put_path(&mut self, source: u32, prefix: crate::prefix::AnyPrefix, path: OtherPath) {
+    pub fn put_path(&mut self, source: u32, prefix: AnyPrefix, path: OtherPath) {
         let s = &self.core.sources[source as usize];
         if !s.up {
             return;
@@ -208,10 +208,14 @@ impl Engine {
         };
         let id = self.intern(key, Summary::default());
         let tables = &mut self.instances[instance];
-        let now = self.core.now;
+        let given = Given {
+            info: id,
+            since: self.core.now,
+            generation: 0,
+        };
         let old = match prefix {
-            crate::prefix::AnyPrefix::V4(p) => self.core.put(&mut tables.v4, p, source, 0, id, now),
-            crate::prefix::AnyPrefix::V6(p) => self.core.put(&mut tables.v6, p, source, 0, id, now),
+            AnyPrefix::V4(p) => self.core.put(&mut tables.v4, p, (source, 0), given),
+            AnyPrefix::V6(p) => self.core.put(&mut tables.v6, p, (source, 0), given),
         };
         self.release(id);
         if let Some(old) = old {
@@ -221,11 +225,11 @@ impl Engine {
         self.settle();
     }
 
-    pub fn delete_path(&mut self, source: u32, prefix: crate::prefix::AnyPrefix) {
+    pub fn delete_path(&mut self, source: u32, prefix: AnyPrefix) {
         let tables = &mut self.instances[usize::from(self.core.sources[source as usize].instance)];
         let old = match prefix {
-            crate::prefix::AnyPrefix::V4(p) => self.core.remove(&mut tables.v4, p, source, 0),
-            crate::prefix::AnyPrefix::V6(p) => self.core.remove(&mut tables.v6, p, source, 0),
+            AnyPrefix::V4(p) => self.core.remove(&mut tables.v4, p, source, 0),
+            AnyPrefix::V6(p) => self.core.remove(&mut tables.v6, p, source, 0),
         };
         if let Some(old) = old {
             self.release(old);

@@ -84,6 +84,9 @@ impl Encoding {
     }
 }
 
+/// Attribute set, source, ORIGIN and whether LLGR_STALE is added.
+type BucketKey = (u32, u32, u8, bool);
+
 /// Prefixes that share a message: same attribute set told in the same way, same source.
 struct Bucket<A> {
     info: u32,
@@ -95,8 +98,8 @@ struct Bucket<A> {
 /// A stretch in the making.
 pub struct Rows<A> {
     buckets: Vec<Bucket<A>>,
-    index: std::collections::HashMap<(u32, u32, u8), usize, foldhash::fast::RandomState>,
-    last: Option<((u32, u32, u8), usize)>,
+    index: std::collections::HashMap<BucketKey, usize, foldhash::fast::RandomState>,
+    last: Option<(BucketKey, usize)>,
     withdrawals: Vec<(For, Vec<Prefix<A>>)>,
 }
 
@@ -116,7 +119,7 @@ impl<A: Addr> Rows<A> {
     pub fn announce(&mut self, t: &Table<A>, prefix: Prefix<A>, path: u32, told: Told) {
         let p = &t.paths[path as usize];
         // The rest of `told` follows from the info
-        let key = (p.info, p.source, told.origin);
+        let key = (p.info, p.source, told.origin, told.stale);
         let at = match self.last {
             Some((last, at)) if last == key => at,
             _ => {

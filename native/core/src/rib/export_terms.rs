@@ -61,6 +61,8 @@ pub struct ExportTerms {
     pub aigp: bool,
     /// Ours (RFC 9234).
     pub role: Option<Role>,
+    /// RFC 9494 4.5: long-lived stale routes may be told.
+    pub llgr: bool,
     /// What iBGP peers are told of a route that came without LOCAL_PREF.
     pub default_local_pref: u32,
 }
@@ -81,6 +83,8 @@ pub struct Told {
     pub igp_metric: u32,
     /// One internal peer told it, another is told: the router id of the first (RFC 4456 8).
     pub reflected: Option<u32>,
+    /// It gets LLGR_STALE, which it did not come with.
+    pub stale: bool,
 }
 
 impl ExportTerms {

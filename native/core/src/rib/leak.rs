@@ -2,7 +2,7 @@
 //! same content. Copies are never copied again, so a copy is told from a path that was given here by its source's instance alone.
 //! Why paths and not best paths: docs/adr/0006-leaks-copy-paths.md.
 
-use super::core::Core;
+use super::core::{Core, Given};
 use super::engine::Engine;
 use super::infos::{Info, InfoId};
 use super::instance::{Family, Instance};
@@ -257,12 +257,16 @@ fn copy<A: Family>(
     let given = t
         .find(&prefix)
         .and_then(|idx| t.path_of(idx, source, path_id))
-        .map(|at| t.paths[at as usize])
-        .filter(|_| core.sources[source as usize].up)
-        .filter(|p| flow.takes(core, prefix, &core.infos[p.info]));
+        .map(|at| (at, t.paths[at as usize]))
+        .filter(|(at, p)| core.lives(t, *at, p) && flow.takes(core, prefix, &core.infos[p.info]))
+        .map(|(at, p)| Given {
+            info: p.info,
+            since: p.since,
+            generation: t.generations.get(at),
+        });
     let target = A::table_mut(&mut instances[usize::from(flow.target)]);
     match given {
-        Some(p) => core.put(target, prefix, source, path_id, p.info, p.since),
+        Some(given) => core.put(target, prefix, (source, path_id), given),
         None => core.remove(target, prefix, source, path_id),
     }
 }

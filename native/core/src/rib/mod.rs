@@ -31,6 +31,7 @@ pub mod rows;
 pub mod select;
 pub mod settle;
 pub mod source;
+pub mod stale;
 pub mod sweep;
 pub mod table;
 pub mod tombstones;

@@ -172,7 +172,7 @@ fn rows<A: Family>(
         if page.best_only {
             rows.push(Value::Map(core.best_row(t, e)));
         } else {
-            let all = t.path_list(idx).filter(|(_, p)| judge.holds(p));
+            let all = t.path_list(idx).filter(|(at, p)| judge.holds(t, *at, p));
             let mut shown: Vec<_> = all.map(|(at, p)| (p.source, p.path_id, at)).collect();
             shown.sort_unstable();
             let c = core.comparison(t, idx);
@@ -187,9 +187,9 @@ fn rows<A: Family>(
 fn wanted<A: Addr>(t: &Table<A>, idx: u32, page: &Page, judge: &mut Judge<'_>) -> bool {
     let e = &t.entries[idx as usize];
     if page.best_only {
-        e.flags & HAS_BEST != 0 && judge.holds(&t.paths[e.head as usize])
+        e.flags & HAS_BEST != 0 && judge.holds(t, e.head, &t.paths[e.head as usize])
     } else {
-        t.path_list(idx).any(|(_, p)| judge.holds(p))
+        t.path_list(idx).any(|(at, p)| judge.holds(t, at, p))
     }
 }
 

@@ -85,7 +85,7 @@ impl Core {
         let mut paths: Vec<((u32, u32), Value)> = Vec::new();
         for (at, p) in t.path_list(idx) {
             let s = &self.sources[p.source as usize];
-            if !s.up {
+            if !self.lives(t, at, p) {
                 continue;
             }
             let info = &self.infos[p.info];
@@ -102,6 +102,7 @@ impl Core {
                 ("best", Value::Bool(c.is_best(at))),
                 ("role", text(c.role(at))),
                 ("leaked", Value::Bool(self.leaked(t, p))),
+                ("stale", Value::Bool(self.is_stale(t, at, p))),
                 ("usable", Value::Bool(usable)),
                 ("reason", text(self.reason(&c, at, info))),
                 ("next_hops", self.next_hops_value(info.next_hops)),
@@ -184,6 +185,7 @@ impl Core {
             ("best", Value::Bool(role == "best")),
             ("role", text(role)),
             ("leaked", Value::Bool(self.leaked(t, p))),
+            ("stale", Value::Bool(self.is_stale(t, path, p))),
             ("step", step),
             ("next_hops", Value::List(members)),
             ("group", id),

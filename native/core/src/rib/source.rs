@@ -1,6 +1,7 @@
 //! Who gives paths: connected, static, and one source per Established BGP session.
 
 use super::nexthop::Hop;
+use super::stale::Retention;
 use super::NONE;
 use crate::prefix::{is_link_local, Ip};
 use crate::wire::next_hop::NextHop;
@@ -28,7 +29,7 @@ impl Kind {
     }
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Source {
     pub kind: Kind,
     pub instance: u16,
@@ -49,7 +50,12 @@ pub struct Source {
     pub port: u16,
     /// A peer's address in its instance (`nexthop::Givers`).
     pub giver: u32,
+    /// How many it gave, by family.
     pub paths: [u32; 2],
+    /// What is kept of earlier sessions, by family.
+    pub kept: [Retention; 2],
+    /// It is not what it was when some of its paths were compared.
+    pub renewed: bool,
 }
 
 impl Source {
@@ -71,7 +77,15 @@ impl Source {
             port: 0,
             giver: NONE,
             paths: [0; 2],
+            kept: Default::default(),
+            renewed: false,
         }
+    }
+
+    /// All its paths were compared as it is now.
+    pub(super) fn at_rest(&mut self) {
+        self.renewed = false;
+        self.kept.iter_mut().for_each(Retention::at_rest);
     }
 
     /// Where a next hop that this peer tells leads: a link-local address, alone or beside an unspecified one, is on the link to the

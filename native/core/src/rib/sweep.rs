@@ -4,6 +4,7 @@ use super::core::Core;
 use super::engine::Engine;
 use super::infos::InfoId;
 use super::originate::retold;
+use super::source::Source;
 use super::table::{Table, HAS_BEST, VACANT};
 use crate::prefix::Addr;
 
@@ -17,6 +18,12 @@ pub struct Sweep {
     at: (usize, usize),
     stop: (usize, usize),
     wrapped: bool,
+}
+
+impl Sweep {
+    pub fn is_active(&self) -> bool {
+        self.active
+    }
 }
 
 impl Engine {
@@ -88,6 +95,9 @@ impl Engine {
         for set in &mut self.core.hops.sets {
             set.dirty = false;
         }
+        self.core.sources.iter_mut().for_each(Source::at_rest);
+        self.forget_generations::<u32>();
+        self.forget_generations::<u128>();
         for i in &mut self.instances {
             (i.v4.stale, i.v6.stale) = (false, false);
             (i.v4.retold, i.v6.retold) = Default::default();
@@ -115,11 +125,17 @@ fn visit<A: Addr>(
         if t.entries[idx as usize].flags & VACANT != 0 {
             continue;
         }
-        let mut dirty = t.stale;
+        let e = &t.entries[idx as usize];
+        let (head, mut dirty) = (e.head, t.stale);
+        let (mut moved, mut told_again) = (false, false);
         for (at, p) in t.path_list(idx) {
-            if !core.sources[p.source as usize].up {
+            if !core.lives(t, at, p) {
                 gone.push(at);
+            } else if core.moved(t, at, p) {
+                moved = true;
+                told_again |= at == head;
             }
+            dirty |= moved;
             dirty |= core.hops.sets[core.infos[p.info].next_hops as usize].dirty;
         }
         *left = left.saturating_sub(CHANGE * (gone.len() + usize::from(dirty)));
@@ -130,8 +146,11 @@ fn visit<A: Addr>(
             continue;
         }
         if dirty {
-            let moved = aigp_moved(core, t, idx);
-            core.reselect(t, idx, moved);
+            let touched = told_again || aigp_moved(core, t, idx);
+            core.reselect(t, idx, touched);
+        }
+        if moved {
+            core.touch(t, t.entries[idx as usize].prefix);
         }
         if retold(core, t, idx) {
             core.log_rib(t, idx);

@@ -13,6 +13,7 @@ use super::memory::hashed;
 use super::options::Options;
 use super::order::Order;
 use super::originate::Kinds;
+use super::stale::Generations;
 use super::tombstones::FEW;
 use super::tracked::Tracked;
 use super::NONE;
@@ -85,6 +86,7 @@ pub struct Table<A> {
     pub entries: Vec<Entry<A>>,
     free: Vec<u32>,
     pub paths: Vec<Path>,
+    pub generations: Generations,
     free_paths: u32,
     path_count: usize,
     /// Entries that have paths; the others wait for a consumer to pass.
@@ -124,6 +126,7 @@ impl<A: Addr> Table<A> {
             entries: Vec::new(),
             free: Vec::new(),
             paths: Vec::new(),
+            generations: Generations::default(),
             free_paths: NONE,
             path_count: 0,
             populated: 0,
@@ -280,16 +283,19 @@ impl<A: Addr> Table<A> {
         compacted
     }
 
-    pub fn alloc_path(&mut self, path: Path) -> u32 {
+    pub fn alloc_path(&mut self, path: Path, generation: u8) -> u32 {
         self.path_count += 1;
         if self.free_paths != NONE {
             let i = self.free_paths;
             self.free_paths = self.paths[i as usize].next;
             self.paths[i as usize] = path;
+            self.generations.set(i, generation);
             return i;
         }
         self.paths.push(path);
-        (self.paths.len() - 1) as u32
+        let i = (self.paths.len() - 1) as u32;
+        self.generations.set(i, generation);
+        i
     }
 
     pub fn free_path(&mut self, i: u32) {
@@ -348,7 +354,7 @@ impl<A: Addr> Table<A> {
     }
 
     pub fn path_bytes(&self) -> usize {
-        self.paths.capacity() * size_of::<Path>()
+        self.paths.capacity() * size_of::<Path>() + self.generations.bytes()
     }
 
     /// Entries without paths.

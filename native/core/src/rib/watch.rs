@@ -125,7 +125,7 @@ impl<'a, A: Family> Wanted<'a, A> {
     fn has(&mut self, t: &Table<A>, e: &Entry<A>) -> bool {
         e.flags & HAS_BEST != 0
             && self.area.is_some_and(|area| area.contains(e.prefix))
-            && self.judge.holds(&t.paths[e.head as usize])
+            && self.judge.holds(t, e.head, &t.paths[e.head as usize])
     }
 }
 

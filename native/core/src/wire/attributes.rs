@@ -17,6 +17,9 @@ use crate::prefix::Ip;
 pub const NO_EXPORT: u8 = 1;
 pub const NO_ADVERTISE: u8 = 2;
 pub const NO_EXPORT_SUBCONFED: u8 = 4;
+/// RFC 9494 4.4, 4.5.
+pub const LLGR_STALE: u8 = 8;
+pub const NO_LLGR: u8 = 16;
 
 /// What best-path selection and export read of a set, decoded once.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -279,6 +282,8 @@ fn canonical(data: &[u8], terms: &Terms, found: &Found, block: &mut Block, out: 
                         0xffff_ff01 => NO_EXPORT,
                         0xffff_ff02 => NO_ADVERTISE,
                         0xffff_ff03 => NO_EXPORT_SUBCONFED,
+                        0xffff_0006 => LLGR_STALE,
+                        0xffff_0007 => NO_LLGR,
                         _ => 0,
                     };
                 }

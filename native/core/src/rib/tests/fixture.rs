@@ -165,6 +165,7 @@ pub fn export(e: &mut Engine, peer: u32) -> u32 {
         extended_next_hop: false,
         aigp: false,
         role: None,
+        llgr: false,
         default_local_pref: 100,
     };
     e.export_open(peer, terms, ourselves)

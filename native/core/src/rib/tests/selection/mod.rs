@@ -125,6 +125,7 @@ impl Stored {
             Candidate {
                 path: at as u32,
                 igp_metric: *igp_metric,
+                stale: false,
                 given,
                 info: &self.1[*info],
                 source,
