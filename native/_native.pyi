@@ -132,7 +132,7 @@ class Engine:
         distance: int | None = None, weight: int = 0, ncp: str = "", port: str = "",
     ) -> None:
         """The peer's session is a new one: its paths stay, and what about it is different is compared and told anew by ``step``.
-        ValueError: no such source, or no peer."""
+        ValueError: no such source, no peer, or external and internal differ."""
     def mark_stale(self, source: int, *, afi: int) -> None:
         """Every path of the family that the peer gave so far is stale until given again (RFC 4724 4.2): used, told and withdrawn as ever.
         To be given again unchanged makes a path fresh and changes nothing else."""

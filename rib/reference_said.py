@@ -179,8 +179,11 @@ class Said:
     ) -> None:
         if distance is None:
             distance = EBGP_DISTANCE if ebgp else IBGP_DISTANCE
+        old = self._peer(source)
+        if old.ebgp != ebgp:
+            raise ValueError("an external peer does not come back as an internal one")
         peer = replace(
-            self._peer(source),
+            old,
             address=address,
             asn=asn,
             router_id=router_id,

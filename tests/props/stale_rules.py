@@ -50,7 +50,10 @@ class StaleRules(Machine):
     @rule(which=which_one, config=of_pool("peers"), settle=settle_or_not)
     def renew_peer(self, which: int, config: PeerConfig, settle: bool) -> None:
         """It comes back as somebody else, if need be; its consumers stay as they are."""
-        peer = self.peer(which)
+        like = [peer for peer in self.peers if peer.config.ebgp == config.ebgp]
+        if not like:
+            return
+        peer = like[which % len(like)]
         self.pair.call("renew_peer", peer.number, **config.source())
         peer.config = config
         self.done(settle)

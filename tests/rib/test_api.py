@@ -378,3 +378,29 @@ def test_importing_rib_loads_nothing_else_and_the_reference_nothing_native() -> 
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.split() == []
+
+
+@every_engine
+def test_what_a_restarting_peer_said_is_stale_until_it_says_it_again_or_the_sweep_comes(engine: str) -> None:
+    made = two_providers(engine)
+    made.mark_stale("isp-a", 4)
+    made.announce("isp-a", "172.16.0.0/12", as_path="65001 65010", communities="65001:100 no-export")
+    assert [str(route.prefix) for route in made.routes() if route.stale] == ["203.0.113.0/24"]
+    assert made.path_counts("isp-a") == {"ipv4": 2, "ipv6": 0, "ipv4_stale": 1, "ipv6_stale": 0}
+    assert [path.stale for path in made.explain("203.0.113.0/24").candidates] == [True, False]
+    made.sweep_stale("isp-a", 4)
+    assert shown(made.routes(source="isp-a", best_only=False)) == [("172.16.0.0/12", "isp-a")]
+
+
+@every_engine
+def test_long_lived_stale_paths_are_used_only_where_there_is_no_other(engine: str) -> None:
+    made = two_providers(engine)
+    made.announce("isp-a", "100.64.0.0/10", communities="65535:7")
+    made.mark_stale("isp-a")
+    made.set_long_lived("isp-a")
+    assert shown(r for r in made.routes() if r.protocol == "bgp") == [
+        ("172.16.0.0/12", "isp-a"), ("172.16.4.0/24", "core"), ("203.0.113.0/24", "isp-b"),
+    ]  # fmt: skip
+    assert "lost at stale: it is long-lived stale (RFC 9494 4.3)" in str(made.explain("203.0.113.0/24"))
+    made.set_long_lived("isp-a", on=False)
+    assert made.exact("203.0.113.0/24").source.name == "isp-a"  # type: ignore[union-attr]

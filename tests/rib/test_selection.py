@@ -51,6 +51,7 @@ def test_a_single_path_wins_alone() -> None:
 
 LONGER = "65001 65002"
 LOSERS: list[tuple[Step, dict[str, Any], dict[str, Any]]] = [
+    (Step.STALE, {"local_pref": 99}, {"weight": 1, "communities": ("65535:6",)}),
     (Step.WEIGHT, {"weight": 1}, {"local_pref": 200}),
     (Step.LOCAL_PREF, {"local_pref": 101}, {"aigp": 0}),
     (Step.LOCAL_PREF, {"local_pref": 101, "as_path": LONGER}, {}),

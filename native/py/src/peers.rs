@@ -87,6 +87,10 @@ impl Engine {
         port: &str,
     ) -> PyResult<()> {
         self.peer(py, source)?;
+        if self.with(py, |e| e.core.sources[source as usize].ebgp) != ebgp {
+            let why = "an external peer does not come back as an internal one";
+            return Err(PyValueError::new_err(why));
+        }
         let peer = Source {
             import_accept,
             ebgp,

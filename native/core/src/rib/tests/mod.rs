@@ -4,5 +4,6 @@ mod leaks;
 mod queries;
 mod selection;
 mod settling;
+mod stale;
 mod tombstones;
 mod watches;
