@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from native import SessionTerms, Updates
     from protocols.bgp.errors import Notification
     from protocols.bgp.findings import Finding
+    from protocols.bgp.limits import Reached
     from protocols.bgp.negotiation import Agreed
 
 
@@ -103,6 +104,14 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
+class LimitReached:
+    """The peer has as many paths with us as is worth telling, or more than it may."""
+
+    conn: int
+    mark: Reached
+
+
+@dataclass(frozen=True, slots=True)
 class Lease:
     """Let the agent send ``packet`` every ``interval`` s while the connection lives; the edge renews the lease."""
 
@@ -122,5 +131,5 @@ class RefreshRequested:
 
 Effect = (
     Connect | Send | Close | Routes | Established | Down | StateChanged | Lease | RefreshRequested | Notified | Refused
-    | Found
+    | Found | LimitReached
 )  # fmt: skip

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
 from native import Engine
 from protocols.bgp.family import Family, family_name
+from protocols.bgp.limits import PrefixLimit
 from routingd.boxes import show_prefix
 from routingd.control.shapes import (
     BgpCapability,
     BgpFamily,
     BgpFault,
+    BgpLimit,
     BgpListen,
     BgpNeighbor,
     BgpNeighbors,
     BgpNotification,
+    BgpOrdered,
     BgpSummary,
     BgpSummaryRow,
 )
@@ -82,13 +86,20 @@ class BgpViews:
         ]
 
     async def neighbors(self, address: str | None) -> BgpNeighbors:
-        peers = self._controller.peers.all
-        if address is not None:
-            peers = [peer for peer in peers if peer.name == str(ipaddress.ip_address(address))]
-            if not peers:
-                raise NotFoundError(f"no BGP neighbor {address} is configured")
+        peers = self._controller.peers.all if address is None else [self._named(address)]
         _, described = await self._peers(peers)
         return {"neighbors": [neighbor(peer, *rows) for peer, rows in zip(peers, described, strict=True)]}
+
+    async def order(self, address: str, order: Callable[[Peer], None]) -> BgpOrdered:
+        peer = self._named(address)
+        order(peer)
+        return {"address": peer.name, "state": peer.session.state}
+
+    def _named(self, address: str) -> Peer:
+        for peer in self._controller.peers.all:
+            if peer.name == str(ipaddress.ip_address(address)):
+                return peer
+        raise NotFoundError(f"no BGP neighbor {address} is configured")
 
     async def _peers(self, peers: list[Peer]) -> tuple[RibCounts, list[tuple[BgpSummaryRow, dict[str, Any]]]]:
         members = {peer.name: peer.up.membership for peer in peers if peer.up is not None and peer.up.membership.source}
@@ -126,7 +137,8 @@ def last_down(described: dict[str, Any]) -> str | None:
 
 
 def family_row(peer: Peer, row: dict[str, Any], counts: RibCounts) -> BgpFamily:
-    family = next(f.family for f in peer.session.config.families if family_name(*f.family) == row["name"])
+    config = next(f for f in peer.session.config.families if family_name(*f.family) == row["name"])
+    family = config.family
     name = "ipv4" if family[0] == 1 else "ipv6"
     return {
         "agreed": row["agreed"],
@@ -134,8 +146,20 @@ def family_row(peer: Peer, row: dict[str, Any], counts: RibCounts) -> BgpFamily:
         "advertised": counts.advertised.get(peer.name, {}).get(family, 0),
         "accept_import": row["import"] == ACCEPT,
         "accept_export": row["export"] == ACCEPT,
+        "maximum_prefixes": limit(config.maximum),
         "end_of_rib_received": row["end_of_rib"],
         "end_of_rib_sent": peer.up is not None and family in peer.up.end_of_rib_sent,
+    }
+
+
+def limit(given: PrefixLimit | None) -> BgpLimit | None:
+    if given is None:
+        return None
+    return {
+        "limit": given.limit,
+        "warn": given.warn,
+        "action": given.action.value,
+        "restart_after": given.restart_after,
     }
 
 

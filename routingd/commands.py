@@ -6,10 +6,12 @@ import os
 import platform
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import aclosing, contextmanager
+from functools import partial
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
+from protocols.bgp.errors import Cease, CeaseSubcode
 from routingd.asked import RouteQuery, families, number, protocols, required, text, within
 from routingd.bgp_views import BgpViews
 from routingd.control.protocol import CommandFailed
@@ -19,12 +21,32 @@ from routingd.controller import Controller
 from routingd.explain_view import ExplainView
 from routingd.fib_views import FibViews
 from routingd.monitor import monitor
+from routingd.peer import Peer
 from routingd.queries import AgentSilentError
 from routingd.rib_views import RibViews
 from routingd.route_views import RouteViews
 from routingd.views import NotFoundError, Views
 
 Pages = AsyncGenerator[Any, None]
+
+
+Order = Callable[[Peer, str], None]
+
+
+def start(peer: Peer, message: str) -> None:
+    peer.start()
+
+
+def stop(peer: Peer, message: str) -> None:
+    peer.stop(Cease(CeaseSubcode.ADMINISTRATIVE_SHUTDOWN, message))
+
+
+def reset(peer: Peer, message: str) -> None:
+    peer.stop(Cease(CeaseSubcode.ADMINISTRATIVE_RESET, message))
+    peer.start()
+
+
+ORDERS: Final[dict[str, Order]] = {"start": start, "stop": stop, "reset": reset}
 
 
 class Commands:
@@ -44,6 +66,8 @@ class Commands:
         views, bgp, routes, rib, explain = self._views, self._bgp, self._routes, self._rib, self._explain
         server.add(("show", "bgp", "summary"), answer(lambda args: bgp.summary()))
         server.add(("show", "bgp", "neighbor"), answer(lambda args: bgp.neighbors(text(args, "address"))))
+        for word, order in ORDERS.items():
+            server.add(("bgp", word), answer(partial(self._order, order)))
         server.add(("show", "bgp", "advertised"), stream(self._advertised))
         server.add(("show", "ncp"), answer(lambda args: views.ncps(text(args, "name"))))
         server.add(("show", "interfaces"), answer(self._interfaces))
@@ -58,6 +82,10 @@ class Commands:
         server.add(("monitor", "route"), stream(self._monitor), live=True)
         server.add(("show", "version"), self._show_version)
         server.add(("shutdown",), self._stop)
+
+    def _order(self, order: Order, args: Arguments) -> Awaitable[object]:
+        message = text(args, "message") or ""
+        return self._bgp.order(required(args, "address"), lambda peer: order(peer, message))
 
     async def _interfaces(self, args: Arguments) -> object:
         return self._views.interfaces(text(args, "ncp"))

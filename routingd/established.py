@@ -11,7 +11,7 @@ import msgpack
 
 from native import Engine, SessionTerms
 from protocols.bgp.config import PeerConfig
-from protocols.bgp.family import Family
+from protocols.bgp.family import IPV4_UNICAST, IPV6_UNICAST, Family
 from protocols.bgp.negotiation import Agreed
 from protocols.bgp.session import Session
 from routingd.engine_thread import Consumer
@@ -73,6 +73,12 @@ def read_export(up: Up, family: Family, engine: Engine) -> Exported | None:
         return None
     data, updates = told
     return Exported(data, engine.export_backlog(consumer), updates)
+
+
+def paths_of(engine: Engine, source: int) -> dict[Family, int]:
+    """On the engine's thread: how many paths a peer has in the RIB, by family."""
+    counts = engine.source_counts(source)
+    return {IPV4_UNICAST: counts["ipv4"], IPV6_UNICAST: counts["ipv6"]}
 
 
 def exporter(

@@ -16,12 +16,12 @@ import structlog
 from native import Changes, Engine, Updates
 from protocols import effects
 from protocols.bgp.errors import Cease, CeaseSubcode
-from protocols.bgp.family import AFI_IPV6, family_name
+from protocols.bgp.family import AFI_IPV6, Family, family_name
 from protocols.bgp.session import Session
 from routingd.adj_ribs_out import AdjRibsOut
 from routingd.boxes import Place
 from routingd.engine_thread import EngineThread
-from routingd.established import Membership, Up, capsule, exporter
+from routingd.established import Membership, Up, capsule, exporter, paths_of
 from routingd.listening import Range
 from routingd.peer_streams import PeerStreams, Stream, Streams
 
@@ -142,6 +142,8 @@ class Peer:
                 case effects.Found(_, finding):
                     # RFC 7606 6: with the whole message, for whoever has to find the cause.
                     log.warning("bgp.malformed", peer=self.name, **finding.describe(self._clock()))
+                case effects.LimitReached(_, mark):
+                    log.warning("bgp.limit", peer=self.name, text=mark.text)
                 case effects.Lease(conn, interval, packet):
                     self._streams.lease(conn, interval, packet)
                 case effects.RefreshRequested(_, afi, safi):
@@ -156,7 +158,7 @@ class Peer:
         fires."""
         deadline = self.session.next_deadline()
         if deadline is None:
-            if not self.session.connections:
+            if not self.session.connections and not self.session.kept_down:
                 self._owner.at_rest(self)
             return
         if self._timer is not None:
@@ -187,13 +189,16 @@ class Peer:
             self._streams.give_back(conn, owed)
             return
         membership, terms = up.membership, up.terms
+        limited = any(f.maximum is not None for f in self.session.config.families)
 
-        def receive(engine: Engine) -> Changes:
-            return engine.receive(membership.source, updates, terms)
+        def receive(engine: Engine) -> tuple[Changes, dict[Family, int]]:
+            changes = engine.receive(membership.source, updates, terms)
+            return changes, paths_of(engine, membership.source) if limited else {}
 
-        def done(changes: Changes) -> None:
+        def done(result: tuple[Changes, dict[Family, int]]) -> None:
             self._streams.give_back(conn, owed)
-            self._perform(self.session.routes_processed(conn, changes, self._clock()))
+            changes, paths = result
+            self._perform(self.session.routes_processed(conn, changes, self._clock(), paths))
 
         def failed(error: Exception) -> None:
             log.error("bgp.update-failed", peer=self.name, error=str(error), again_in=RESTART)

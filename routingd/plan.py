@@ -8,11 +8,13 @@ from typing import Final
 
 from protocols.bgp.config import Demands, FamilyConfig, PeerConfig
 from protocols.bgp.family import IPV4_UNICAST, IPV6_UNICAST, Family
+from protocols.bgp.limits import OnLimit, PrefixLimit
 from protocols.bgp.role import Role
 from protocols.bgp.session import Session
 from routingd.agents import TlsListen
 from routingd.boxes import Box, Boxes, Kernel, Port
 from routingd.config import effective
+from routingd.config.bgp_schema import MaximumPrefixes
 from routingd.config.load import Loaded
 from routingd.config.schema import Config
 from routingd.controller import RouterPlan
@@ -104,6 +106,7 @@ def _peer(neighbor: effective.EffectiveNeighbor, router_id: bytes) -> PeerConfig
                 _policy(terms.accept_import),
                 _policy(terms.accept_export),
                 add_path_receive=terms.add_path_receive,
+                maximum=_limit(terms.maximum_prefixes),
             )
             for name, terms in neighbor.families.items()
         ),
@@ -132,6 +135,10 @@ def _peer(neighbor: effective.EffectiveNeighbor, router_id: bytes) -> PeerConfig
         extended_next_hop=neighbor.extended_next_hop,
         description=neighbor.description,
     )
+
+
+def _limit(given: MaximumPrefixes | None) -> PrefixLimit | None:
+    return PrefixLimit(given.limit, given.warn, OnLimit(given.action), given.restart_after) if given else None
 
 
 def _policy(accept: bool) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Final
 
 from protocols.bgp.config import PeerConfig
@@ -25,7 +26,8 @@ class Attempts:
     """When to connect next, and the attempt under way. At most one of both at a time."""
 
     __slots__ = (
-        "_config", "_deadline", "_failures", "_idle_until", "_next_number", "_retry_at", "_rng", "_tried", "pending"
+        "_barred", "_config", "_deadline", "_failures", "_idle_until", "_next_number", "_retry_at", "_rng", "_tried",
+        "pending",
     )  # fmt: skip
 
     def __init__(self, config: PeerConfig, rng: Rng) -> None:
@@ -37,6 +39,7 @@ class Attempts:
         self._deadline: float | None = None
         self._retry_at: float | None = None
         self._idle_until: float | None = None
+        self._barred = False
         self._tried = 0
         """Attempts without an answer since the session was last up."""
         self._failures = 0
@@ -62,6 +65,7 @@ class Attempts:
     def rest(self) -> None:
         """Nothing is to be tried later."""
         self._retry_at = self._idle_until = None
+        self._barred = False
 
     def cancel(self, reason: str) -> list[Effect]:
         if self.pending is None:
@@ -84,6 +88,11 @@ class Attempts:
         """RFC 4271 8.1.1: DampPeerOscillations, Idle until the IdleHoldTimer."""
         self._idle_until = now + pause(self._failures, IDLE_HOLD_MAX, self._rng)
 
+    def bar(self, now: float, seconds: float) -> None:
+        """Idle for so long, whoever connects; ``math.inf``: until the operator's start."""
+        self._idle_until = now + seconds
+        self._barred = True
+
     def up(self) -> None:
         self._tried = 0
 
@@ -102,12 +111,17 @@ class Attempts:
         return self.held and self._failures > 1
 
     @property
+    def barred(self) -> bool:
+        return self._barred
+
+    @property
     def next_at(self) -> float | None:
-        return min((at for at in (self._retry_at, self._idle_until) if at is not None), default=None)
+        pauses = (self._retry_at, self._idle_until)
+        return min((at for at in pauses if at is not None and at < math.inf), default=None)
 
     def deadlines(self) -> dict[str, float]:
         timers = {"connect": self._deadline, "connect-retry": self._retry_at, "idle-hold": self._idle_until}
-        return {name: at for name, at in timers.items() if at is not None}
+        return {name: at for name, at in timers.items() if at is not None and at < math.inf}
 
     def next_deadline(self) -> float | None:
         return min(self.deadlines().values(), default=None)

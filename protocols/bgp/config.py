@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from protocols.bgp.family import IPV4_UNICAST, IPV6_UNICAST, Family, family_name
+from protocols.bgp.limits import PrefixLimit
 from protocols.bgp.role import Role
 
 BGP_PORT: Final = 179
@@ -27,6 +28,8 @@ class FamilyConfig:
     without an identifier."""
     add_path_receive: bool = False
     """Offer to take several."""
+    maximum: PrefixLimit | None = None
+    """Paths it may have with us; None: any number."""
 
     @property
     def family(self) -> Family:

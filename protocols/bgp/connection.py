@@ -15,6 +15,7 @@ from protocols.bgp.counters import Counters
 from protocols.bgp.errors import ErrorCode, HeaderSubcode, Notification, SessionError, header_error
 from protocols.bgp.family import Family
 from protocols.bgp.fsm import State, check_expected
+from protocols.bgp.limits import Limits
 from protocols.bgp.messages import (
     HEADER_LENGTH,
     KEEPALIVE,
@@ -54,8 +55,8 @@ class Connection:
 
     __slots__ = (
         "_config", "_counters", "_framer", "_hold_deadline", "_keepalive_deadline", "_rng", "_send_deadline",
-        "agreed", "closed", "end_of_rib", "established_at", "inbound", "local", "number", "offered", "received",
-        "remote", "state",
+        "agreed", "closed", "end_of_rib", "established_at", "inbound", "limits", "local", "number", "offered",
+        "received", "remote", "state",
     )  # fmt: skip
 
     def __init__(
@@ -72,6 +73,7 @@ class Connection:
         self.received: Open | None = None
         self.agreed: Agreed | None = None
         self.end_of_rib: set[Family] = set()
+        self.limits = Limits(config.families)
         self.established_at: float | None = None
         self._config = config
         self._counters = counters

@@ -6,6 +6,8 @@ time; each is a ``connection.Connection`` with the states from OpenSent on. ``st
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from protocols.bgp.attempts import CONNECT_TIMEOUT, Attempts
@@ -14,10 +16,12 @@ from protocols.bgp.connection import Connection, Rng
 from protocols.bgp.counters import Counters
 from protocols.bgp.describe import LastDown, describe
 from protocols.bgp.errors import Cease, CeaseSubcode, ErrorCode, Notification, OpenSubcode, SessionError
+from protocols.bgp.family import Family
 from protocols.bgp.fsm import RANK, State, check_expected
+from protocols.bgp.limits import OnLimit
 from protocols.bgp.messages import MessageType, decode_notification
 from protocols.bgp.negotiation import offer
-from protocols.effects import Close, Down, Effect, Found, Notified, Refused, StateChanged
+from protocols.effects import Close, Down, Effect, Found, LimitReached, Notified, Refused, StateChanged
 
 if TYPE_CHECKING:
     from native import Changes, Updates
@@ -46,8 +50,8 @@ class Session:
     # --- the operator -----------------------------------------------------------------------------------------
 
     def start(self, now: float) -> list[Effect]:
-        """RFC 4271 8.1.2 events 1 and 4: ManualStart, passive or not."""
-        if self.running:
+        """RFC 4271 8.1.2 events 1 and 4: ManualStart, passive or not. It lifts the bar of a limit."""
+        if self.running and not self._attempts.barred:
             return []
         self.running = True
         self._attempts.reset()
@@ -139,17 +143,29 @@ class Session:
             out += self._fail(connection, error, now)
         return out
 
-    def routes_processed(self, conn: int, changes: Changes, now: float) -> list[Effect]:
-        """The engine's verdict on UPDATEs handed out with ``Routes``."""
+    def routes_processed(
+        self, conn: int, changes: Changes, now: float, paths: Mapping[Family, int] | None = None
+    ) -> list[Effect]:
+        """The engine's verdict on UPDATEs handed out with ``Routes``; ``paths``: of this peer in the RIB now."""
         connection = self._connections.get(conn)
         if connection is None:
             return []
         out: list[Effect] = [Found(conn, finding) for finding in self.counters.processed(changes, now)]
         connection.end_of_rib.update(changes.end_of_rib)
         if changes.error is None:
-            return out
+            return out + self._limited(connection, paths or {}, now)
         notification = Notification(*changes.error)
         return out + self._lost(connection, now, f"the peer sent a bad UPDATE: {notification}", sent=notification)
+
+    def _limited(self, connection: Connection, paths: Mapping[Family, int], now: float) -> list[Effect]:
+        marks = connection.limits.reached(paths)
+        out: list[Effect] = [LimitReached(connection.number, mark) for mark in marks]
+        for mark in marks:
+            if mark.ends:
+                out += self._lost(connection, now, mark.text, sent=mark.notification)
+                self._attempts.bar(now, mark.set.restart_after if mark.set.action is OnLimit.RESTART else math.inf)
+                break
+        return out
 
     def waiting(self, conn: int, now: float) -> None:
         """Something to send on this connection waits for TCP, which the peer holds back."""
@@ -235,6 +251,11 @@ class Session:
     def connections(self) -> tuple[Connection, ...]:
         return tuple(self._connections.values())
 
+    @property
+    def kept_down(self) -> bool:
+        """By the operator, or by a limit until its time or the operator's start."""
+        return not self.running or self._attempts.barred
+
     def deadlines(self) -> dict[str, float]:
         """Timers that run, by name, and when they fire; of the connection that has come furthest."""
         furthest = max(self.connections, key=lambda c: RANK[c.state], default=None)
@@ -255,6 +276,8 @@ class Session:
         elif self.state is State.ESTABLISHED:
             # RFC 4271 6.8: an Established session is not given up for a newcomer; it ends by its own hold timer.
             reason, said = "the session is Established", inbound.notify(_COLLISION)
+        elif self._attempts.barred:
+            reason = "the session is held down after too many prefixes"
         elif self._attempts.refusing:
             reason = "the session is held down after repeated errors"
         else:

@@ -94,6 +94,8 @@ def _neighbor(n: Data) -> None:
         marks = [w for key, w in (("end_of_rib_received", "received"), ("end_of_rib_sent", "sent")) if family[key]]
         ends = " and ".join(marks) or "neither received nor sent"
         click.echo(f"    {family['received']} paths received, {family['advertised']} sent; End-of-RIB {ends}")
+        if family["maximum_prefixes"]:
+            click.echo(f"    {_limit(family['maximum_prefixes'])}")
     for reason, count in n["refused"].items():
         click.echo(clean(f"  Not taken, {reason}: {count}"))
     for fault in n["faults"]:
@@ -122,6 +124,11 @@ def _capabilities(rows: list[Data]) -> None:
     widths = [max(len(row[column]) for row in cells) for column in range(3)]
     for row in cells:
         click.echo("  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[3]]))
+
+
+def _limit(limit: Data) -> str:
+    then = {"warn": "then told only", "idle": "then idle", "restart": f"then down for {limit['restart_after']:g} s"}
+    return f"at most {limit['limit']} paths, {then[limit['action']]}; told at {limit['warn']} %"
 
 
 def _fault(fault: Data) -> None:

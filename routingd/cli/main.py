@@ -13,6 +13,7 @@ import click
 
 from routingd.cli.grammar import Exit, Group, anywhere, ask, print_json, settings
 from routingd.cli.monitor import monitor
+from routingd.cli.sessions import bgp
 from routingd.cli.show import show
 
 EPILOG: Final = """\b
@@ -30,6 +31,7 @@ def cli() -> None:
 
 cli.add_command(show)
 cli.add_command(monitor)
+cli.add_command(bgp)
 
 
 @cli.command()

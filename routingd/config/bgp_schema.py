@@ -23,13 +23,17 @@ from routingd.config.values import (
     Name,
     NeighborCount,
     Octets,
+    OnLimit,
     OwnAs,
     Password,
     PathLength,
     Paths,
     PathWeight,
+    Pause,
     PeerAsn,
+    Percent,
     Prefix,
+    Prefixes,
     Redistributed,
     RouterId,
     SendHoldTime,
@@ -45,6 +49,20 @@ class AddPath(Model):
     """Take several."""
 
 
+class MaximumPrefixes(Model):
+    """How many paths a neighbor may have in the RIB, before any policy (RFC 4271 6.7)."""
+
+    limit: Prefixes
+    """One more is too many."""
+    warn: Percent = 75
+    """Per cent of the limit at which it is told in the log and by `monitor bgp`."""
+    action: OnLimit = "restart"
+    """`warn` only tells it. `restart` and `idle` end the session with a Cease (RFC 4486); `idle` until
+    `routingctl bgp start`."""
+    restart_after: Pause = 60
+    """Seconds after which `restart` lets the session come back."""
+
+
 class FamilyPolicy(Model):
     """What passes, by RFC 8212: nothing without a word for it."""
 
@@ -54,6 +72,8 @@ class FamilyPolicy(Model):
     """`accept` sends our best routes; without it none is sent."""
     add_path: AddPath = AddPath()
     """Several paths of one prefix."""
+    maximum_prefixes: MaximumPrefixes | None = None
+    """How many paths it may give; by default any number."""
 
 
 class NeighborOptions(Model):

@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
 from typing import Any, Final
 
-from routingd.config.bgp_schema import AddPath, Group, Neighbor, NeighborOptions
+from routingd.config.bgp_schema import AddPath, Group, MaximumPrefixes, Neighbor, NeighborOptions
 from routingd.config.schema import Config
 
 LOOPBACK = "lo"
@@ -36,6 +36,7 @@ class FamilyTerms:
     accept_import: bool
     accept_export: bool
     add_path_receive: bool = False
+    maximum_prefixes: MaximumPrefixes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,12 +174,14 @@ def family_terms(neighbor: Neighbor, group: Group | None, version: int) -> dict[
         return {f"ipv{version}-unicast": FamilyTerms(accept_import=False, accept_export=False)}
     result: dict[str, FamilyTerms] = {}
     for name in names:
-        words: dict[str, Any] = {"import_": None, "export": None, "add_path": AddPath()}
+        words: dict[str, Any] = {"import_": None, "export": None, "add_path": AddPath(), "maximum_prefixes": None}
         for policy in ((group.families.get(name) if group is not None else None), neighbor.families.get(name)):
             if policy is not None:
                 words.update({field: getattr(policy, field) for field in policy.model_fields_set})
         add_path = words["add_path"]
-        result[name] = FamilyTerms(words["import_"] == "accept", words["export"] == "accept", add_path.receive)
+        result[name] = FamilyTerms(
+            words["import_"] == "accept", words["export"] == "accept", add_path.receive, words["maximum_prefixes"]
+        )
     return result
 
 

@@ -261,6 +261,8 @@ _WEIGHT = _schema("number, 1 to 65535", type="integer", minimum=1, maximum=65535
 _PATH_WEIGHT = _schema("number, 0 to 65535", type="integer", minimum=0, maximum=65535)
 _COUNT = _schema("number, 1 to 65535", type="integer", minimum=1, maximum=65535)
 _PATHS = _schema("number, 1 to 64", type="integer", minimum=1, maximum=64)
+_PERCENT = _schema("per cent, 1 to 100", type="integer", minimum=1, maximum=100)
+_PAUSE = _schema("seconds, 1 to 86400", type="integer", minimum=1, maximum=86400)
 
 Asn = Annotated[int, PlainValidator(parse_asn), *_ASN]
 PeerAsn = Annotated[
@@ -287,6 +289,9 @@ Hops = Annotated[int, PlainValidator(_number(1, 255, "a number of hops")), *_OCT
 Weight = Annotated[int, PlainValidator(_number(1, 65535, "a weight")), *_WEIGHT]
 PathWeight = Annotated[int, PlainValidator(_number(0, 65535, "a weight")), *_PATH_WEIGHT]
 NeighborCount = Annotated[int, PlainValidator(_number(1, 65535, "a number of neighbors")), *_COUNT]
+Percent = Annotated[int, PlainValidator(_number(1, 100, "a percentage")), *_PERCENT]
+Prefixes = Annotated[int, PlainValidator(_number(1, 0xFFFFFFFF, "a number of prefixes")), *_METRIC]
+Pause = Annotated[int, PlainValidator(_number(1, 86400, "a number of seconds")), *_PAUSE]
 Paths = Annotated[int, PlainValidator(_number(1, 64, "a number of paths")), *_PATHS]
 OwnAs = Annotated[
     int, PlainValidator(_number(0, 10, "a number")), *_schema("number, 0 to 10", type="integer", minimum=0, maximum=10)
@@ -342,6 +347,8 @@ BgpRole = Annotated[str, PlainValidator(one_of(*BGP_ROLES)), *_schema(", ".join(
 Redistributed = Annotated[
     str, PlainValidator(one_of(*REDISTRIBUTED)), *_schema(", ".join(REDISTRIBUTED), enum=list(REDISTRIBUTED))
 ]
+ON_LIMIT: Final = ("warn", "restart", "idle")
+OnLimit = Annotated[str, PlainValidator(one_of(*ON_LIMIT)), *_schema(", ".join(ON_LIMIT), enum=list(ON_LIMIT))]
 Family = Annotated[
     str,
     PlainValidator(one_of("ipv4-unicast", "ipv6-unicast")),

@@ -7,6 +7,15 @@ from typing import Literal, TypedDict
 # --- show bgp summary (no arguments) --------------------------------------------------------------------------------
 
 
+class BgpLimit(TypedDict):
+    limit: int
+    """Paths that it may have here."""
+    warn: int
+    """Per cent."""
+    action: Literal["warn", "restart", "idle"]
+    restart_after: float
+
+
 class BgpFamily(TypedDict):
     agreed: bool
     """Both OPENs offered it (RFC 4760 8); false while the session is down."""
@@ -16,6 +25,7 @@ class BgpFamily(TypedDict):
     accept_import: bool
     accept_export: bool
     """RFC 8212: false means nothing passes."""
+    maximum_prefixes: BgpLimit | None
     end_of_rib_received: bool
     end_of_rib_sent: bool
 
@@ -178,3 +188,12 @@ class BgpNeighbor(BgpSummaryRow):
 
 class BgpNeighbors(TypedDict):
     neighbors: list[BgpNeighbor]
+
+
+# --- bgp start, bgp stop, bgp reset (args: address; message, but for start) -----------------------------------------
+
+
+class BgpOrdered(TypedDict):
+    address: str
+    state: str
+    """Right behind the order."""

@@ -27,11 +27,15 @@ FEATURES: Final[tuple[str, ...]] = (
     "enhanced route refresh: sent (RFC 7313)",
     "own AS allowed, AS_PATH bounded",
     "first AS enforced (RFC 4271 6.3)",
+    "maximum prefixes: ours (RFC 4486)",
+    "maximum prefixes: theirs (RFC 4486)",
     "several paths: received (RFC 7911)",
     "dynamic neighbors",
 )
 """In the order of the table."""
-LACKS: Final[Mapping[tuple[str, str], str]] = {}
+LACKS: Final[Mapping[tuple[str, str], str]] = {
+    ("maximum prefixes: theirs (RFC 4486)", "exabgp"): "it has no limit",
+}
 """(feature, daemon): why there is nothing to exchange."""
 
 Cell = tuple[str, str]

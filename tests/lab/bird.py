@@ -78,6 +78,7 @@ def _neighbor(config: PeerConfig, n: Neighbor) -> str:
     # RFC 8950 is about IPv4 routes of an IPv6 session.
     extended = {4: " extended next hop on;" if n.extended_next_hop else "", 6: ""}
     several = f" add paths {ADD_PATHS[n.add_path]};" if n.add_path else ""
+    several += f" receive limit {n.maximum} action restart;" if n.maximum is not None else ""
     export = {of: _export(config, n, of) if n.export else "none" for of in n.families}
     channels = "".join(
         f"  ipv{of} {{ import all;{_gateway(config, n, of)} export {export[of]};{own}{extended[of]}{several} }};\n"
@@ -121,6 +122,11 @@ class Bird(Peer):
     def session(self, neighbor: str) -> str:
         last = self.ask(f"show protocols {self.neighbor(neighbor).name}").strip().splitlines()[-1].split(maxsplit=5)
         return (last[5] if len(last) > 5 else last[3]).strip().lower()
+
+    def last_error(self, neighbor: str) -> str:
+        """Until the next session is up."""
+        told = self.ask(f"show protocols all {self.neighbor(neighbor).name}")
+        return "\n".join(line.strip() for line in told.splitlines() if "Last error" in line)
 
     def routes(self, neighbor: str, of: int = 4) -> set[Route]:
         name = self.neighbor(neighbor).name

@@ -118,6 +118,10 @@ class ExaBgp(Peer):
         states = [e["neighbor"]["state"] for e in self._events(neighbor) if e["type"] == "state"]
         return {"up": "established"}.get(states[-1], states[-1]) if states else "idle"
 
+    def last_error(self, neighbor: str) -> str:
+        downs = [e["neighbor"] for e in self._events(neighbor) if e["type"] == "state"]
+        return str([event.get("reason") for event in downs if event["state"] == "down"])
+
     def routes(self, neighbor: str, of: int = 4) -> set[Route]:
         table: dict[tuple[str, str], Attributes] = {}
         name = f"ipv{of} unicast"

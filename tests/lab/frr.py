@@ -66,6 +66,7 @@ def _activate(n: Neighbor, of: int) -> list[str]:
     lines += [f"  neighbor {n.address} addpath-tx-all-paths"] if n.add_path in ("send", "both") else []
     lines += [f"  neighbor {n.address} disable-addpath-rx"] if n.add_path == "send" else []
     lines += [f"  neighbor {n.address} attribute-unchanged as-path"] if n.transparent else []
+    lines += [f"  neighbor {n.address} maximum-prefix {n.maximum}"] if n.maximum is not None else []
     if not n.export:
         lines.append(f"  neighbor {n.address} route-map NOTHING out")
     elif not n.transit:  # otherwise FRR sends a neighbour's own routes back to it
@@ -143,6 +144,10 @@ class Frr(Peer):
 
     def session(self, neighbor: str) -> str:
         return str(self._json(f"show bgp neighbors {neighbor} json")[neighbor]["bgpState"]).lower()
+
+    def last_error(self, neighbor: str) -> str:
+        row = self._json(f"show bgp neighbors {neighbor} json")[neighbor]
+        return str(row.get("lastNotificationReason", ""))
 
     def routes(self, neighbor: str, of: int = 4) -> set[Route]:
         found: set[Route] = set()

@@ -52,6 +52,8 @@ def _neighbor(n: Neighbor) -> list[str]:
             "    [neighbors.afi-safis.config]",
             f'      afi-safi-name = "ipv{of}-unicast"',
         ]
+        if n.maximum is not None:
+            lines += ["    [neighbors.afi-safis.prefix-limit.config]", f"      max-prefixes = {n.maximum}"]
         if n.add_path:
             lines += [
                 "    [neighbors.afi-safis.add-paths.config]",
@@ -88,6 +90,11 @@ class GoBgp(Peer):
     def session(self, neighbor: str) -> str:
         state = json.loads(self._ask("-j", "neighbor", neighbor))["state"].get("session_state", "idle")
         return {6: "established"}.get(state, str(state)).lower()
+
+    def last_error(self, neighbor: str) -> str:
+        """From its log, as the tool does not tell."""
+        lines = self.processes[0].output().splitlines()
+        return "\n".join(line for line in lines if neighbor in line and "code" in line)
 
     def routes(self, neighbor: str, of: int = 4) -> set[Route]:
         if self.session(neighbor) != "established":

@@ -52,6 +52,7 @@ def _neighbor(n: Neighbor) -> str:
     ]
     lines += ["  passive"] if n.passive else []
     lines += ["  multihop 64"] if n.multihop else []
+    lines += [f"  max-prefix {n.maximum}"] if n.maximum is not None else []
     lines += ["  announce add-path recv yes"] if n.add_path in ("receive", "both") else []
     lines += ["  announce add-path send all"] if n.add_path in ("send", "both") else []
     lines += [f"  announce IPv{of} {'unicast' if of in n.families else 'none'}" for of in (4, 6)]
@@ -80,6 +81,10 @@ class OpenBgpd(Peer):
     def session(self, neighbor: str) -> str:
         neighbors = self._json("show", "neighbor", neighbor)["neighbors"]
         return str(neighbors[0]["state"]).lower()
+
+    def last_error(self, neighbor: str) -> str:
+        row = self._json("show", "neighbor", neighbor)["neighbors"][0]
+        return json.dumps({key: value for key, value in row.items() if "error" in key or "last" in key})
 
     def routes(self, neighbor: str, of: int = 4) -> set[Route]:
         entries = self._json("show", "rib", f"ipv{of}", "neighbor", neighbor, "in", "detail").get("rib", [])

@@ -37,6 +37,8 @@ class Neighbor:
     """IPv6 next hops for IPv4 routes (RFC 8950); BIRD and FRR."""
     add_path: str = ""
     """Several paths of a prefix (RFC 7911), as the peer has it: "send", "receive" or "both"."""
+    maximum: int | None = None
+    """Prefixes that the peer takes from us, in each family; one more ends the session there. Not ExaBGP."""
     role: str = ""
     """The peer's own (RFC 9234), in our words; BIRD and FRR."""
     role_strict: bool = False
@@ -112,6 +114,10 @@ class Peer(abc.ABC):
     @abc.abstractmethod
     def routes(self, neighbor: str, of: int = 4) -> set[Route]:
         """What it has received from ``neighbor`` (IPv4 or IPv6 unicast), read with the daemon's own tool."""
+
+    def last_error(self, neighbor: str) -> str:
+        """In the daemon's words, what was told or said when a session with ``neighbor`` ended."""
+        raise LabError(f"{self.kind} does not tell why a session with {neighbor} ended")
 
     def neighbor(self, address: str) -> Neighbor:
         return next(n for n in self.config.neighbors if n.address == address)

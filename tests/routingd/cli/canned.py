@@ -7,6 +7,7 @@ from routingd.control.shapes import (
     AdvertisedRow,
     Attributes,
     BgpFamily,
+    BgpLimit,
     BgpNeighbor,
     BgpSummary,
     BgpSummaryRow,
@@ -55,6 +56,9 @@ def attributes(as_path: str, next_hop: str, local_pref: int | None = None, med: 
     }
 
 
+LIMIT: BgpLimit = {"limit": 250000, "warn": 75, "action": "restart", "restart_after": 60}
+
+
 def family(received: int, advertised: int, accept_import: bool = True, accept_export: bool = True) -> BgpFamily:
     return {
         "agreed": True,
@@ -62,6 +66,7 @@ def family(received: int, advertised: int, accept_import: bool = True, accept_ex
         "advertised": advertised,
         "accept_import": accept_import,
         "accept_export": accept_export,
+        "maximum_prefixes": LIMIT if received else None,
         "end_of_rib_received": True,
         "end_of_rib_sent": True,
     }

@@ -54,6 +54,11 @@ async def _neighbor(args: Arguments) -> object:
     return {"neighbors": [canned.NEIGHBORS[address]]}
 
 
+async def _order(args: Arguments) -> object:
+    await _neighbor(args)
+    return {"address": args["address"], "state": "Idle" if args.get("message") else "Connect"}
+
+
 async def _routes(args: Arguments) -> AsyncIterator[object]:
     rows = [
         r for r in (canned.ALL_PATHS if args.get("all") else canned.ROUTES)
@@ -128,6 +133,9 @@ async def _shutdown(args: Arguments) -> object:
 
 HANDLERS: dict[tuple[str, ...], Handler] = {
     ("show", "bgp", "summary"): always(canned.SUMMARY),
+    ("bgp", "start"): _order,
+    ("bgp", "stop"): _order,
+    ("bgp", "reset"): _order,
     ("show", "bgp", "neighbor"): _neighbor,
     ("show", "route"): _routes,
     ("show", "route", "detail"): _detail,
