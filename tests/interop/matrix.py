@@ -29,12 +29,18 @@ FEATURES: Final[tuple[str, ...]] = (
     "first AS enforced (RFC 4271 6.3)",
     "maximum prefixes: ours (RFC 4486)",
     "maximum prefixes: theirs (RFC 4486)",
+    "reflection: our client, and not (RFC 4456)",
+    "reflection: their client (RFC 4456)",
+    "reflection: loops refused (RFC 4456 8)",
     "several paths: received (RFC 7911)",
     "dynamic neighbors",
 )
 """In the order of the table."""
+_INJECTS: Final = "tells routes and takes none on: it cannot reflect"
 LACKS: Final[Mapping[tuple[str, str], str]] = {
     ("maximum prefixes: theirs (RFC 4486)", "exabgp"): "it has no limit",
+    ("reflection: their client (RFC 4456)", "exabgp"): _INJECTS,
+    ("reflection: loops refused (RFC 4456 8)", "exabgp"): _INJECTS,
 }
 """(feature, daemon): why there is nothing to exchange."""
 

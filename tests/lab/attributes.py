@@ -26,6 +26,9 @@ class Attributes(NamedTuple):
     aggregator: str | None = None
     communities: tuple[str, ...] = ()
     large: tuple[str, ...] = ()
+    originator: str | None = None
+    clusters: tuple[str, ...] = ()
+    """RFC 4456: those that reflected it, the last one first."""
 
 
 Route = tuple[str, Attributes]
@@ -84,6 +87,8 @@ def from_routingd(row: Mapping[str, Any]) -> Attributes:
         aggregator=row["aggregator"],
         communities=communities(row["communities"]),
         large=large_communities(row["large_communities"]),
+        originator=row["originator_id"],
+        clusters=tuple(row["cluster_list"]),
     )
 
 

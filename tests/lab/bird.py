@@ -88,13 +88,18 @@ def _neighbor(config: PeerConfig, n: Neighbor) -> str:
         f"protocol bgp {n.name} {{\n"
         f"  local {n.local} as {config.asn};\n  neighbor {n.address} as {n.asn};\n  {reach};\n"
         f"  hold time {n.hold_time};\n  connect delay time 1;\n  connect retry time 2;\n  error wait time 1, 2;\n"
-        f"{'  passive;' if n.passive else ''}\n{server}{_role(n)}{channels}}}"
+        f"{'  passive;' if n.passive else ''}\n{server}{_role(n)}{_client(config, n)}{channels}}}"
     )
 
 
 def _role(n: Neighbor) -> str:
     strict = "  require roles;\n" if n.role_strict else ""
     return f"  local role {n.role.replace('-', '_')};\n{strict}" if n.role else ""
+
+
+def _client(config: PeerConfig, n: Neighbor) -> str:
+    cluster = f"  rr cluster id {config.cluster_id};\n" if config.cluster_id else ""
+    return f"  rr client;\n{cluster}" if n.client else ""
 
 
 class Bird(Peer):
@@ -190,4 +195,6 @@ def _attributes(fields: dict[str, str]) -> Attributes:
         aggregator=aggregator or None,
         communities=communities(f"{a}:{b}" for a, b in PAIR.findall(fields.get("community", ""))),
         large=large_communities(":".join(t) for t in TRIPLE.findall(fields.get("large_community", ""))),
+        originator=fields.get("originator_id"),
+        clusters=tuple(fields.get("cluster_list", "").split()),
     )

@@ -163,4 +163,6 @@ def _attributes(said: dict[str, Any], next_hop: str) -> Attributes:
         aggregator=aggregator.replace(":", " ") if aggregator else None,
         communities=communities(f"{c[0]}:{c[1]}" for c in said.get("community", [])),
         large=large_communities(":".join(map(str, c)) for c in said.get("large-community", [])),
+        originator=said.get("originator-id"),
+        clusters=tuple(said.get("cluster-list", ())),
     )

@@ -29,6 +29,7 @@ def configuration(config: PeerConfig) -> str:
         " no bgp network import-check",
         " bgp bestpath as-path multipath-relax",
     ]
+    lines += [f" bgp cluster-id {config.cluster_id}"] if config.cluster_id else []
     for n in config.neighbors:
         lines += [
             f" neighbor {n.address} remote-as {n.asn}",
@@ -63,6 +64,7 @@ def configuration(config: PeerConfig) -> str:
 def _activate(n: Neighbor, of: int) -> list[str]:
     lines = [f"  neighbor {n.address} activate"]
     lines += [f"  neighbor {n.address} next-hop-self"] if n.next_hop_self else []
+    lines += [f"  neighbor {n.address} route-reflector-client"] if n.client else []
     lines += [f"  neighbor {n.address} addpath-tx-all-paths"] if n.add_path in ("send", "both") else []
     lines += [f"  neighbor {n.address} disable-addpath-rx"] if n.add_path == "send" else []
     lines += [f"  neighbor {n.address} attribute-unchanged as-path"] if n.transparent else []
@@ -197,4 +199,6 @@ def _attributes(path: dict[str, Any]) -> Attributes:
         aggregator=f"{path['aggregatorAs']} {path['aggregatorId']}" if "aggregatorAs" in path else None,
         communities=communities(WELL_KNOWN.get(c, c) for c in path.get("community", {}).get("list", [])),
         large=large_communities(path.get("largeCommunity", {}).get("list", [])),
+        originator=path.get("originatorId"),
+        clusters=tuple(path.get("clusterList", {}).get("list", [])),
     )

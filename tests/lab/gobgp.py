@@ -10,28 +10,18 @@ from tests.lab.commands import LabError
 from tests.lab.peer import Neighbor, Peer, PeerConfig
 from tests.lab.waiting import wait_for
 
-ORIGIN, AS_PATH, NEXT_HOP, MED, LOCAL_PREF, ATOMIC, AGGREGATOR, COMMUNITIES, MP_REACH, LARGE = (
-    1,
-    2,
-    3,
-    4,
-    5,
-    6,
-    7,
-    8,
-    14,
-    32,
-)
+ORIGIN, AS_PATH, NEXT_HOP, MED, LOCAL_PREF, ATOMIC, AGGREGATOR, COMMUNITIES = range(1, 9)
+ORIGINATOR, CLUSTERS, MP_REACH, LARGE = 9, 10, 14, 32
 
 
 def configuration(config: PeerConfig) -> str:
     lines = ["[global.config]", f"  as = {config.asn}", f'  router-id = "{config.router_id}"', "  port = 179"]
     for n in config.neighbors:
-        lines += _neighbor(n)
+        lines += _neighbor(config, n)
     return "\n".join(lines) + "\n"
 
 
-def _neighbor(n: Neighbor) -> list[str]:
+def _neighbor(config: PeerConfig, n: Neighbor) -> list[str]:
     lines = ["[[neighbors]]", "  [neighbors.config]", f'    neighbor-address = "{n.address}"', f"    peer-as = {n.asn}"]
     lines += [
         "  [neighbors.transport.config]",
@@ -46,6 +36,12 @@ def _neighbor(n: Neighbor) -> list[str]:
     ]
     lines += [f"    keepalive-interval = {max(1, n.hold_time // 3)}"]
     lines += ["  [neighbors.ebgp-multihop.config]", "    enabled = true", "    multihop-ttl = 64"] if n.multihop else []
+    if n.client:
+        lines += [
+            "  [neighbors.route-reflector.config]",
+            "    route-reflector-client = true",
+            f'    route-reflector-cluster-id = "{config.cluster_id or config.router_id}"',
+        ]
     for of in n.families:
         lines += [
             "  [[neighbors.afi-safis]]",
@@ -132,4 +128,6 @@ def _attributes(attrs: list[dict[str, Any]]) -> Attributes:
         large=large_communities(
             f"{c['ASN']}:{c['LocalData1']}:{c['LocalData2']}" for c in said.get(LARGE, {}).get("value", [])
         ),
+        originator=said.get(ORIGINATOR, {}).get("value"),
+        clusters=tuple(said.get(CLUSTERS, {}).get("value", ())),
     )

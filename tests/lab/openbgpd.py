@@ -24,7 +24,7 @@ def configuration(config: PeerConfig, socket: str) -> str:
     ]
     lines += sorted({f"listen on {n.local}" for n in config.neighbors})
     lines += [_network(config, a) for a in config.announce]
-    lines += [_neighbor(n) for n in config.neighbors]
+    lines += [_neighbor(config, n) for n in config.neighbors]
     lines += ["allow from any"]
     lines += [f"allow to {n.address}" if n.export else f"deny to {n.address}" for n in config.neighbors]
     lines += [
@@ -43,7 +43,7 @@ def _network(config: PeerConfig, a: Announcement) -> str:
     return f"network {a.prefix} set {{ {' '.join(settings)} }}"
 
 
-def _neighbor(n: Neighbor) -> str:
+def _neighbor(config: PeerConfig, n: Neighbor) -> str:
     lines = [
         f"neighbor {n.address} {{",
         f"  remote-as {n.asn}",
@@ -53,6 +53,7 @@ def _neighbor(n: Neighbor) -> str:
     lines += ["  passive"] if n.passive else []
     lines += ["  multihop 64"] if n.multihop else []
     lines += [f"  max-prefix {n.maximum}"] if n.maximum is not None else []
+    lines += [f"  route-reflector {config.cluster_id or config.router_id}"] if n.client else []
     lines += ["  announce add-path recv yes"] if n.add_path in ("receive", "both") else []
     lines += ["  announce add-path send all"] if n.add_path in ("send", "both") else []
     lines += [f"  announce IPv{of} {'unicast' if of in n.families else 'none'}" for of in (4, 6)]
@@ -111,4 +112,6 @@ def _attributes(entry: dict[str, Any]) -> Attributes:
         aggregator=f"{aggregator['AS']} {aggregator['router_id']}" if aggregator else None,
         communities=communities(entry.get("communities", [])),
         large=large_communities(entry.get("large_communities", [])),
+        originator=said.get("originator id", {}).get("originator"),
+        clusters=tuple(said.get("cluster id list", {}).get("cluster_list", ())),
     )

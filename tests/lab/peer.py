@@ -44,6 +44,8 @@ class Neighbor:
     role_strict: bool = False
     transparent: bool = False
     """Leave its own AS out of AS_PATH, as route servers do (RFC 7947); BIRD, FRR and ExaBGP."""
+    client: bool = False
+    """The peer reflects for us (RFC 4456); not ExaBGP."""
     other_local: str | None = None
     """The peer's address of the other family on this link: where it must be written into the configuration as a next
     hop."""
@@ -89,6 +91,8 @@ class PeerConfig:
     router_id: str
     neighbors: list[Neighbor]
     announce: Sequence[Announcement] = field(default_factory=tuple)
+    cluster_id: str = ""
+    """Of a reflector; empty: its router id."""
 
 
 class Peer(abc.ABC):
