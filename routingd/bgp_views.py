@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -13,6 +13,7 @@ from protocols.bgp.limits import PrefixLimit
 from routingd.boxes import show_prefix
 from routingd.control.shapes import (
     BgpCapability,
+    BgpEvents,
     BgpFamily,
     BgpFault,
     BgpLimit,
@@ -89,6 +90,9 @@ class BgpViews:
         peers = self._controller.peers.all if address is None else [self._named(address)]
         _, described = await self._peers(peers)
         return {"neighbors": [neighbor(peer, *rows) for peer, rows in zip(peers, described, strict=True)]}
+
+    def follow(self, address: str | None) -> AsyncGenerator[BgpEvents, None]:
+        return self._controller.peers.events.follow(self._named(address).name if address is not None else None)
 
     async def order(self, address: str, order: Callable[[Peer], None]) -> BgpOrdered:
         peer = self._named(address)

@@ -80,6 +80,7 @@ class Commands:
         server.add(("show", "fib"), stream(self._show_fib))
         server.add(("explain",), answer(lambda args: explain.explain(required(args, "prefix"))))
         server.add(("monitor", "route"), stream(self._monitor), live=True)
+        server.add(("monitor", "bgp"), stream(lambda args: bgp.follow(text(args, "address"))), live=True)
         server.add(("show", "version"), self._show_version)
         server.add(("shutdown",), self._stop)
 

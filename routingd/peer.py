@@ -24,6 +24,7 @@ from routingd.engine_thread import EngineThread
 from routingd.established import Membership, Up, capsule, exporter, paths_of
 from routingd.listening import Range
 from routingd.peer_streams import PeerStreams, Stream, Streams
+from routingd.session_events import SessionEvents
 
 RESTART: Final = 60.0
 """Pause after UPDATEs that the engine could not take."""
@@ -43,6 +44,7 @@ class Peer:
         engine: EngineThread[Engine],
         streams: Streams,
         clock: Callable[[], float],
+        events: SessionEvents,
         by: Range | None = None,
     ) -> None:
         self.session = session
@@ -55,6 +57,7 @@ class Peer:
         self.up: Up | None = None
         self._engine = engine
         self._clock = clock
+        self._events = events
         self._owner = streams
         self._streams = PeerStreams(streams)
         self._told: AdjRibsOut | None = None
@@ -120,6 +123,7 @@ class Peer:
         """``owed``: read credit that the last Routes among them gives back when the engine is done with it."""
         last = max((at for at, e in enumerate(out) if isinstance(e, effects.Routes)), default=-1)
         for at, effect in enumerate(out):
+            self._events.tell(self.name, effect)
             match effect:
                 case effects.Connect(conn):
                     self._connect(conn)

@@ -32,6 +32,7 @@ from routingd.listening import Range, Ranges, listeners
 from routingd.outbox import Outbox
 from routingd.peer import Peer
 from routingd.peer_streams import LEASE
+from routingd.session_events import SessionEvents
 
 RENEW: Final = LEASE / 3
 
@@ -68,6 +69,7 @@ class Peers:
         self._renewal: asyncio.TimerHandle | None = None
         self.turned_away = 0
         """Inbound connections that no neighbor stood for."""
+        self.events = SessionEvents()
         self.ranges = Ranges(ranges)
         self._by_address: dict[tuple[str, bytes], Peer] = {}
         for neighbor in neighbors:
@@ -82,7 +84,9 @@ class Peers:
         config = neighbor.session.config
         place = self._boxes.place(neighbor.ncp, config.address, config.source)
         next_hops = {afi: self._boxes.own_address(place, width) for afi, width in ((1, 4), (2, 16))}
-        return Peer(neighbor.session, place, next_hops, neighbor.group, self._engine, self, self._clock, by)
+        return Peer(
+            neighbor.session, place, next_hops, neighbor.group, self._engine, self, self._clock, self.events, by
+        )
 
     # --- boxes come and go --------------------------------------------------------------------------------------------
 

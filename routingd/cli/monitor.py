@@ -10,7 +10,7 @@ import click
 from routingd.cli.grammar import Group, anywhere, pages, settings
 from routingd.cli.keywords import Keywords
 from routingd.cli.show import FAMILY, PROTOCOL, WITHIN
-from routingd.cli.values import FAMILIES, prefix
+from routingd.cli.values import FAMILIES, NEIGHBORS, prefix
 
 _LEAST: Final = (12, 1, 18, 31, 11, 15, 0)
 _COLUMNS: Final = ("Time", "", "Prefix", "Next hops", "Dist/Metric", "From", "AS path")
@@ -55,8 +55,36 @@ def route(within: str | None, protocol: str | None, family: str | None, initial:
         click.echo(err=True)
 
 
+@monitor.command()
+@click.argument("address", required=False, shell_complete=NEIGHBORS)
+@anywhere
+def bgp(address: str | None) -> None:
+    """What happens to BGP sessions: states, NOTIFICATIONs, malformed UPDATEs, limits, refused connections.
+
+    Of one neighbor, or of all. With --json, one object a line.
+    """
+    from routingd.cli import tables, values
+
+    told = pages("monitor", "bgp", address=values.address(address) if address is not None else None, live=True)
+    stream = tables.Stream(("Time", "Neighbor", "Event", "What"), (12, 15, 12, 0))
+    try:
+        for page in told:
+            if page["lost"]:
+                click.echo(f"{page['lost']} events were not read in time", err=True)
+            if settings().json:
+                click.echo("\n".join(json.dumps(event) for event in page["events"]))
+            else:
+                stream.rows((_clock(e["time"]), e["neighbor"], e["event"], e["text"]) for e in page["events"])
+    except KeyboardInterrupt:
+        click.echo(err=True)
+
+
+def _clock(time: str) -> str:
+    return time.partition("T")[2][:12]
+
+
 def _cells(time: str, change: dict[str, Any], routes: Any) -> tuple[object, ...]:
-    clock = time.partition("T")[2][:12]
+    clock = _clock(time)
     if change["op"] == "delete":
         return clock, "-", change["prefix"], "", "", "", ""
     _, name, hops, distance, _, source, _, path = routes.route_cells(change)

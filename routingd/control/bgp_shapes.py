@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypedDict
+from typing import Any, Literal, TypedDict
 
 # --- show bgp summary (no arguments) --------------------------------------------------------------------------------
 
@@ -197,3 +197,24 @@ class BgpOrdered(TypedDict):
     address: str
     state: str
     """Right behind the order."""
+
+
+# --- monitor bgp (args: address, absent for all): pages without end -------------------------------------------------
+
+
+class BgpEvent(TypedDict):
+    time: str
+    """Local time, ISO 8601."""
+    neighbor: str
+    event: str
+    """state, established, down, notification, refused, malformed, limit, refresh."""
+    text: str
+    """For people."""
+    details: dict[str, Any]
+    """For programs; by the kind of event."""
+
+
+class BgpEvents(TypedDict):
+    events: list[BgpEvent]
+    lost: int
+    """Events before these that were dropped, as the client did not read."""

@@ -13,6 +13,8 @@ from typing import Any, Final, Literal, NotRequired, TypedDict
 from routingd.control.bgp_shapes import (
     BgpCapability,
     BgpEndpoint,
+    BgpEvent,
+    BgpEvents,
     BgpFamily,
     BgpFault,
     BgpLimit,
@@ -75,6 +77,8 @@ __all__ = [
     "Attributes",
     "BgpCapability",
     "BgpEndpoint",
+    "BgpEvent",
+    "BgpEvents",
     "BgpFamily",
     "BgpFault",
     "BgpLimit",
@@ -274,6 +278,7 @@ COMMANDS: Final[dict[tuple[str, ...], type]] = {
     ("show", "version"): Version,
     ("explain",): Explain,
     ("monitor", "route"): Changes,
+    ("monitor", "bgp"): BgpEvents,
     ("shutdown",): Shutdown,
 }
 """Words on the wire and the shape of the answer. `show route PREFIX` is sent as `show route detail`, `show route PREFIX

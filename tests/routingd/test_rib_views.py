@@ -371,8 +371,8 @@ def test_a_client_that_does_not_read_is_told_the_last_state_and_not_all_that_was
     run(tmp_path, test)
 
 
-def test_only_the_monitor_is_live(tmp_path: Path) -> None:
+def test_only_the_monitors_are_live(tmp_path: Path) -> None:
     async def test(one: Router) -> None:
-        assert one.live == {("monitor", "route")}
+        assert one.live == {("monitor", "route"), ("monitor", "bgp")}
 
     run(tmp_path, test)

@@ -6,6 +6,7 @@ from routingd.control.shapes import (
     Adjacency,
     AdvertisedRow,
     Attributes,
+    BgpEvents,
     BgpFamily,
     BgpLimit,
     BgpNeighbor,
@@ -432,6 +433,39 @@ CHANGES = [
     {
         "time": "2026-01-05T12:30:07.004+00:00",
         "changes": [{"op": "delete", "prefix": "10.0.0.0/8"}, {"op": "put", **BGP_ROUTE, "prefix": "203.0.113.0/25"}],
+    },
+]
+EVENTS: list[BgpEvents] = [
+    {
+        "lost": 0,
+        "events": [
+            {
+                "time": "2026-01-05T12:30:01.250+00:00",
+                "neighbor": "192.0.2.2",
+                "event": "malformed",
+                "text": "AGGREGATOR: attribute discard (RFC 7606 7.7), 2 so far: c007050000fdea0a",
+                "details": {"attribute": 7, "name": "AGGREGATOR"},
+            }
+        ],
+    },
+    {
+        "lost": 0,
+        "events": [
+            {
+                "time": "2026-01-05T12:31:02.004+00:00",
+                "neighbor": "192.0.2.2",
+                "event": "notification",
+                "text": "received cease: administrative reset (6/4): new line card",
+                "details": {"direction": "received", "code": 6, "subcode": 4},
+            },
+            {
+                "time": "2026-01-05T12:31:02.004+00:00",
+                "neighbor": "192.0.2.2",
+                "event": "state",
+                "text": "Established -> Idle: the peer sent cease: administrative reset (6/4): new line card",
+                "details": {"old": "Established", "new": "Idle"},
+            },
+        ],
     },
 ]
 FIB: list[FibRow] = [

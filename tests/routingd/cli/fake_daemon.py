@@ -103,6 +103,11 @@ async def _monitor(args: Arguments) -> AsyncIterator[object]:
         yield page
 
 
+async def _events(args: Arguments) -> AsyncIterator[object]:
+    for page in canned.EVENTS:
+        yield page
+
+
 async def _detail(args: Arguments) -> object:
     if args["prefix"] not in ("203.0.113.0/24", "203.0.113.7"):
         raise CommandFailed("not-found", f"no route for {args['prefix']}")
@@ -145,6 +150,7 @@ HANDLERS: dict[tuple[str, ...], Handler] = {
     ("show", "export-group"): always({"groups": canned.EXPORT_GROUPS}),
     ("show", "memory"): always(canned.MEMORY),
     ("monitor", "route"): _monitor,
+    ("monitor", "bgp"): _events,
     ("show", "fib"): _fib,
     ("show", "ncp"): _ncp,
     ("show", "interfaces"): always({"interfaces": canned.INTERFACES}),

@@ -159,6 +159,17 @@ def test_a_monitor_prints_changes_as_they_come_and_one_object_a_line_as_json(run
     assert told == [{"time": page["time"], **change} for page in canned.CHANGES for change in page["changes"]]
 
 
+def test_a_monitor_of_sessions_prints_what_happens_and_one_object_a_line_as_json(run: Run) -> None:
+    lines = run("monitor", "bgp").output.splitlines()
+    assert [line.split()[:3] for line in lines[1:]] == [
+        ["12:30:01.250", "192.0.2.2", "malformed"],
+        ["12:31:02.004", "192.0.2.2", "notification"],
+        ["12:31:02.004", "192.0.2.2", "state"],
+    ]
+    told = [json.loads(line) for line in run("mon", "bgp", "192.0.2.2", "--json").output.splitlines()]
+    assert told == [event for page in canned.EVENTS for event in page["events"]]
+
+
 def test_the_socket_may_be_named_itself(run: Run, tmp_path: Path) -> None:
     result = CliRunner().invoke(cli, ["show", "version", "--socket", str(tmp_path / "control.sock")])
     assert result.exit_code == 0
