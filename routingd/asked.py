@@ -89,7 +89,7 @@ class RouteQuery:
     families: tuple[int, ...]
     limit: int | None
     neighbor: str | None
-    """Address of the peer that gave the path, in its normal form."""
+    """Name of the peer that gave the path, in its normal form."""
     criteria: dict[str, Any] = field(default_factory=dict)
     """The other keyword arguments of ``Engine.query``."""
 
@@ -107,7 +107,7 @@ class RouteQuery:
             "neighbor_as": number(args, "neighbor_as", MAX_ASN),
         }
         limit = number(args, "limit")
-        return cls(families(args, inside), limit, None if neighbor is None else address(neighbor), wanted)
+        return cls(families(args, inside), limit, None if neighbor is None else peer_name(neighbor), wanted)
 
 
 def address(text: str) -> str:
@@ -115,6 +115,15 @@ def address(text: str) -> str:
         return str(ipaddress.ip_address(text))
     except ValueError:
         raise ValueError(f"{text!r} is not an address") from None
+
+
+def peer_name(text: str) -> str:
+    """An address in its normal form, with the port behind it where it is link-local; any other word as it is."""
+    host, zone, port = text.partition("%")
+    try:
+        return address(host) + zone + port
+    except ValueError:
+        return text
 
 
 def communities(given: str | None) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from typing import Any, Final
 from native import Engine
 from protocols.bgp.family import Family, family_name
 from protocols.bgp.limits import PrefixLimit
+from routingd.asked import peer_name
 from routingd.boxes import show_prefix
 from routingd.control.shapes import (
     BgpCapability,
@@ -100,10 +101,10 @@ class BgpViews:
         return {"address": peer.name, "state": peer.session.state}
 
     def _named(self, address: str) -> Peer:
-        for peer in self._controller.peers.all:
-            if peer.name == str(ipaddress.ip_address(address)):
-                return peer
-        raise NotFoundError(f"no BGP neighbor {address} is configured")
+        peer = self._controller.peers.named(peer_name(address))
+        if peer is None:
+            raise NotFoundError(f"no BGP neighbor {address} is configured")
+        return peer
 
     async def _peers(self, peers: list[Peer]) -> tuple[RibCounts, list[tuple[BgpSummaryRow, dict[str, Any]]]]:
         members = {peer.name: peer.up.membership for peer in peers if peer.up is not None and peer.up.membership.source}

@@ -39,6 +39,13 @@ class Place:
     port: str
     local: bytes
     """Our address there; empty: the system chooses."""
+    on_link: bool = False
+    """By link-local address, which is one only together with the port."""
+
+    @property
+    def device(self) -> str:
+        """What its sockets are bound to; "": any port."""
+        return self.port if self.on_link else ""
 
 
 def parse_address(text: str) -> bytes:
@@ -83,12 +90,19 @@ class Boxes:
                     return Place(ncp, name, interface.ip.packed)
         return Place(ncp, "", source)
 
+    def on_port(self, ncp: str, name: str) -> Place:
+        """Where a session with a link-local peer on this port runs: from the link-local address that the port is given,
+        else from the one it has by itself."""
+        port = self.all[ncp].ports.get(name, Port())
+        mine = (ipaddress.ip_interface(text).ip for text in port.addresses)
+        return Place(ncp, name, next((a.packed for a in mine if a.version == 6 and a.is_link_local), b""), True)
+
     def own_address(self, place: Place, width: int) -> bytes:
         """Our address of ``width`` bytes at a place: the next hop of what is announced there in that family. b"":
         none."""
         port = self.all[place.ncp].ports.get(place.port)
         for text in port.addresses if port is not None else ():
-            address = ipaddress.ip_interface(text).ip.packed
-            if len(address) == width:
-                return address
+            address = ipaddress.ip_interface(text).ip
+            if len(address.packed) == width and not address.is_link_local:
+                return address.packed
         return b""

@@ -92,29 +92,38 @@ class _Allowed:
     peers: list[list[Any]] = field(default_factory=list)
     ranges: list[list[Any]] = field(default_factory=list)
 
+    def add(self, other: _Allowed) -> None:
+        self.peers += other.peers
+        self.ranges += [row for row in other.ranges if row not in self.ranges]
+
 
 def listeners(ncp: str, peers: Iterable[Peer], ranges: Iterable[Range], boxes: Boxes) -> list[StreamListen]:
-    """One per local address and port of this box, for all neighbors that may connect there. Where some may connect to
-    any address there is one listener for all: Linux does not let another one stand beside it."""
-    allowed: dict[tuple[bytes, int], _Allowed] = {}
+    """One per local address and TCP port of this box, for all neighbors that may connect there, and one for the
+    link-local ones on each port. Where some may connect to any address of ours there is one listener for all
+    addresses."""
+    allowed: dict[tuple[bytes, int, str], _Allowed] = {}
     for peer in peers:
         config, place = peer.session.config, peer.place
         if place.ncp == ncp:
             local = place.local or bytes(len(config.address))
             row = [config.address, config.password, config.send_ttl, config.minimum_ttl]
-            allowed.setdefault((local, config.port), _Allowed()).peers.append(row)
+            allowed.setdefault((local, config.port, place.device), _Allowed()).peers.append(row)
     mine = [one for one in ranges if ncp in one.ncps]
     for one in mine:
         for local in one.locals(boxes, ncp):
             config = one.config
             row = [*one.prefix, config.password, config.send_ttl, config.minimum_ttl]
-            allowed.setdefault((local, config.port), _Allowed()).ranges.append(row)
-    for local, port in [key for key in allowed if not any(key[0])]:
-        for key in [key for key in allowed if key[1] == port and len(key[0]) == len(local) and any(key[0])]:
-            other = allowed.pop(key)
-            allowed[local, port].peers += other.peers
-            allowed[local, port].ranges += [row for row in other.ranges if row not in allowed[local, port].ranges]
+            allowed.setdefault((local, config.port, ""), _Allowed()).ranges.append(row)
+    for any_address in [key for key in allowed if not any(key[0]) and not key[2]]:
+        _, port, _ = any_address
+        same = [key for key in allowed if key[1] == port and len(key[0]) == len(any_address[0])]
+        for key in same:
+            if any(key[0]) and not key[2]:
+                allowed[any_address].add(allowed.pop(key))
+        for key in same:
+            if key[2]:  # what comes in by that port is its listener's
+                allowed[key].add(allowed[any_address])
     return [
-        StreamListen(number, local, port, "", rows.peers, rows.ranges)
-        for number, ((local, port), rows) in enumerate(sorted(allowed.items(), key=lambda item: item[0]), start=1)
+        StreamListen(number, *key, rows.peers, rows.ranges)
+        for number, (key, rows) in enumerate(sorted(allowed.items(), key=lambda item: item[0]), start=1)
     ]

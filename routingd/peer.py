@@ -7,6 +7,7 @@ Performs the session's effects and decides nothing: what a session does about an
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Final, assert_never
@@ -67,6 +68,14 @@ class Peer:
     @property
     def name(self) -> str:
         return self.session.config.name
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What people may call it."""
+        if not self.place.on_link:
+            return (self.name,)
+        place, address = self.place, ipaddress.ip_address(self.session.config.address)
+        return self.name, f"{address}%{place.ncp}/{place.port}"
 
     @property
     def stream(self) -> Stream | None:

@@ -78,7 +78,7 @@ class PeerStreams:
         self._all[conn] = Stream(place.ncp, number)
         outbox.message(
             StreamConnect(
-                number, config.address, config.port, local=place.local,
+                number, config.address, config.port, local=place.local, device=place.device,
                 ttl=config.send_ttl, minimum_ttl=config.minimum_ttl, md5=config.password,
             )
         )  # fmt: skip

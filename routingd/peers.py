@@ -7,6 +7,7 @@ its agent.
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -46,6 +47,8 @@ class Neighbor:
     session: Session
     group: str
     ncp: str
+    port: str = ""
+    """The port it is on where its address is link-local."""
 
 
 class Peers:
@@ -71,9 +74,10 @@ class Peers:
         """Inbound connections that no neighbor stood for."""
         self.events = SessionEvents()
         self.ranges = Ranges(ranges)
-        self._by_address: dict[tuple[str, bytes], Peer] = {}
+        self._by_address: dict[tuple[str, str, bytes], Peer] = {}
+        """By NCP, port (of link-local ones) and address."""
         for neighbor in neighbors:
-            self._by_address[neighbor.ncp, neighbor.session.config.address] = self._peer(neighbor)
+            self._by_address[neighbor.ncp, neighbor.port, neighbor.session.config.address] = self._peer(neighbor)
         self._listeners = {ncp: listeners(ncp, self.all, self.ranges.all, boxes) for ncp in boxes.names}
 
     @property
@@ -82,7 +86,10 @@ class Peers:
 
     def _peer(self, neighbor: Neighbor, by: Range | None = None) -> Peer:
         config = neighbor.session.config
-        place = self._boxes.place(neighbor.ncp, config.address, config.source)
+        if neighbor.port:
+            place = self._boxes.on_port(neighbor.ncp, neighbor.port)
+        else:
+            place = self._boxes.place(neighbor.ncp, config.address, config.source)
         next_hops = {afi: self._boxes.own_address(place, width) for afi, width in ((1, 4), (2, 16))}
         return Peer(
             neighbor.session, place, next_hops, neighbor.group, self._engine, self, self._clock, self.events, by
@@ -171,7 +178,8 @@ class Peers:
                 owner[0].opened(owner[1], opened.local, opened.remote, opened.credit)
             return
         used = opened.stream % 2 == 0 or (ncp, opened.stream) in self._streams
-        peer = None if used else self._by_address.get((ncp, opened.remote)) or self._newcomer(ncp, opened.remote)
+        on = opened.device if ipaddress.ip_address(opened.remote).is_link_local else ""
+        peer = None if used else self._by_address.get((ncp, on, opened.remote)) or self._newcomer(ncp, opened.remote)
         if peer is None or (peer.by is None and peer.place.local not in (b"", opened.local)):
             self.turned_away += 1
             self._outboxes[ncp].message(StreamClose(opened.stream, "no neighbor has this address", reset=True))
@@ -187,12 +195,12 @@ class Peers:
             return None
         peer = self._peer(Neighbor(by.session(address), by.group, ncp), by)
         peer.start()
-        self._by_address[ncp, address] = peer
+        self._by_address[ncp, "", address] = peer
         return peer
 
     def at_rest(self, peer: Peer) -> None:
         """One of a range is no neighbor any more when nothing is left of its session."""
-        key = (peer.place.ncp, peer.session.config.address)
+        key = (peer.place.ncp, "", peer.session.config.address)
         if peer.by is not None and self._by_address.get(key) is peer:
             del self._by_address[key]
             self.ranges.leave(peer.by)
@@ -207,6 +215,10 @@ class Peers:
                 self._next_stream[ncp] = max(self._next_stream.get(ncp, 2), (number + 2) & ~1)
         self._with_streams.add(ncp)
         self._start(ncp)
+
+    def named(self, name: str) -> Peer | None:
+        """By address, link-local ones with their port, with or without the NCP."""
+        return next((peer for peer in self.all if name in peer.names), None)
 
     # --- what peers need ----------------------------------------------------------------------------------------------
 

@@ -86,7 +86,7 @@ def _box(box: effective.Box) -> Box:
 
 
 def _neighbor(neighbor: effective.EffectiveNeighbor, router_id: bytes, rng: random.Random) -> Neighbor:
-    return Neighbor(Session(_peer(neighbor, router_id), rng), neighbor.group or "", neighbor.ncp)
+    return Neighbor(Session(_peer(neighbor, router_id), rng), neighbor.group or "", neighbor.ncp, neighbor.on or "")
 
 
 def _range(each: effective.EffectiveRange, router_id: bytes, rng: random.Random) -> Range:
@@ -115,6 +115,7 @@ def _peer(neighbor: effective.EffectiveNeighbor, router_id: bytes) -> PeerConfig
         passive=neighbor.passive,
         port=neighbor.port,
         source=neighbor.source.packed if neighbor.source is not None else b"",
+        device=neighbor.shown,
         ttl=neighbor.multihop or 0,
         ttl_security=neighbor.ttl_security,
         password=neighbor.password or "",

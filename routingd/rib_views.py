@@ -12,7 +12,7 @@ from typing import Any, Final, TypeVar
 
 from native import Engine
 from protocols.bgp.family import family_name
-from routingd.asked import address
+from routingd.asked import address, peer_name
 from routingd.control.protocol import PAGE_ROWS
 from routingd.control.shapes import AdvertisedPage, ExportGroups, GroupsPage, Memory, NextHopsPage
 from routingd.controller import Controller
@@ -48,13 +48,12 @@ class RibViews:
         self, peer: str, families: tuple[int, ...], limit: int | None
     ) -> AsyncGenerator[AdvertisedPage, None]:
         """What a peer is told, by the tables as they are now. Found by a walk over the table, so there is a limit."""
-        name = address(peer)
         most = limit if limit is not None else ADVERTISED
-        found = next((one for one in self._controller.peers.all if one.name == name), None)
+        found = self._controller.peers.named(peer_name(peer))
         if found is None:
-            raise NotFoundError(f"no BGP neighbor {name} is configured")
+            raise NotFoundError(f"no BGP neighbor {peer} is configured")
         if found.up is None:
-            raise NotFoundError(f"{name} is told nothing: its session is {found.session.state}")
+            raise NotFoundError(f"{found.name} is told nothing: its session is {found.session.state}")
         consumers = [number for (afi, _), number in found.up.membership.consumers.items() if afi in families]
         rows: list[Any] = []
         for consumer in consumers:

@@ -48,12 +48,12 @@ class RouteViews:
     def _source(self, neighbor: str | None, sources: dict[int, SourceInfo]) -> int | None:
         if neighbor is None:
             return None
-        for number, source in sources.items():
-            if source["name"] == neighbor:
-                return number
-        peer = next((peer for peer in self._controller.peers.all if peer.name == neighbor), None)
+        peer = self._controller.peers.named(neighbor)
         if peer is None:
             raise NotFoundError(f"no BGP neighbor {neighbor} is configured")
+        for number, source in sources.items():
+            if source["name"] == peer.name:
+                return number
         raise NotFoundError(f"no route from {neighbor}: its session is {peer.session.state}")
 
     async def covering(self, text: str) -> AsyncGenerator[RoutesPage, None]:

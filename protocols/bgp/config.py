@@ -71,7 +71,7 @@ class PeerConfig:
     source: bytes = b""
     """Our address for the session; empty: the system chooses."""
     device: str = ""
-    """The port the peer is on, as NCP/NAME, for link-local peers; empty: any."""
+    """The port a link-local peer is on, in the words of whoever configured it; empty: its address says enough."""
     ttl: int = 0
     """TTL to send; 0: 1 towards an external peer, else 64."""
     ttl_security: bool = False
@@ -142,8 +142,9 @@ class PeerConfig:
 
     @property
     def name(self) -> str:
-        """The peer's address as text."""
-        return str(ipaddress.ip_address(self.address))
+        """The peer's address as text, with its port where it is link-local."""
+        address = ipaddress.ip_address(self.address)
+        return f"{address}%{self.device}" if self.device else str(address)
 
     @property
     def ebgp(self) -> bool:

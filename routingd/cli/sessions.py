@@ -45,7 +45,6 @@ def reset(address: str, message: str | None) -> None:
 
 
 def _order(word: str, address: str, message: str | None) -> None:
-    from routingd.cli import values
 
-    answer = ask("bgp", word, address=values.address(address), message=message)
+    answer = ask("bgp", word, address=address, message=message)
     print_json(answer) if settings().json else click.echo(f"{answer['address']}: {answer['state']}")

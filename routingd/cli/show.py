@@ -11,7 +11,7 @@ import click
 
 from routingd.cli.grammar import Group, anywhere, ask, pages, print_json, settings
 from routingd.cli.keywords import Keywords, or_keyword
-from routingd.cli.values import FAMILIES, NCPS, NEIGHBORS, PROTOCOLS, address, prefix
+from routingd.cli.values import FAMILIES, NCPS, NEIGHBORS, PROTOCOLS, prefix
 
 
 @click.group(cls=Group)
@@ -47,9 +47,8 @@ def summary() -> None:
 def neighbor(address: str | None) -> None:
     """All that is known of one neighbor, or of each."""
     from routingd.cli import bgp as told
-    from routingd.cli import values
 
-    answer = ask("show", "bgp", "neighbor", address=values.address(address) if address is not None else None)
+    answer = ask("show", "bgp", "neighbor", address=address)
     print_json(answer) if settings().json else told.neighbors(answer)
 
 
@@ -60,11 +59,11 @@ def neighbor(address: str | None) -> None:
 @anywhere
 def advertised(address: str, family: str | None, limit: int | None) -> None:
     """The routes that a neighbor is told, with the attributes it gets (its Adj-RIB-Out)."""
-    from routingd.cli import paged, rib, values
+    from routingd.cli import paged, rib
 
     told = pages(
         "show", "bgp", "advertised",
-        address=values.address(address), family=FAMILIES[family] if family is not None else None, limit=limit,
+        address=address, family=FAMILIES[family] if family is not None else None, limit=limit,
     )  # fmt: skip
     paged.print_pages(told, rib.ADVERTISED)
 
@@ -128,8 +127,6 @@ def _route_arguments(chosen: dict[str, Any]) -> dict[str, Any]:
     out = {"as" if name == "as_in_path" else name: value for name, value in chosen.items()}
     if "within" in out:
         out["within"] = prefix(out["within"], whole=True)
-    if "neighbor" in out:
-        out["neighbor"] = address(out["neighbor"])
     if "community" in out:
         out["community"] = ",".join(out["community"])
     if "family" in out:

@@ -21,6 +21,7 @@ from routingd.config.values import (
     Hops,
     Line,
     Name,
+    NeighborAddress,
     NeighborCount,
     Octets,
     OnLimit,
@@ -220,8 +221,9 @@ class Bgp(Model):
     """Administrative distances."""
     groups: Annotated[dict[Name, Group], EMPTY_IS_MAPPING] = Field(default={})
     """Named sets of neighbor options."""
-    neighbors: Annotated[dict[Address, Neighbor], EMPTY_IS_MAPPING] = Field(default={})
-    """Neighbors by address."""
+    neighbors: Annotated[dict[NeighborAddress, Neighbor], EMPTY_IS_MAPPING] = Field(default={})
+    """Neighbors by address. A link-local one has its port behind it: `fe80::1%eth0`, with several NCPs
+    `fe80::1%NCP/eth0`."""
     listen: Annotated[dict[Prefix, ListenRange], EMPTY_IS_MAPPING] = Field(default={})
     """Dynamic neighbors by prefix: who connects from there, is not in `neighbors` and has the longest such prefix is a
     neighbor until its session ends. We never connect to them."""

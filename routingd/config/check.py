@@ -11,7 +11,7 @@ from typing import Any
 from routingd.config.bgp_schema import Group, Neighbor
 from routingd.config.effective import IPV4_UNICAST, LOOPBACK, family_terms, option, peer_asn, socket_ncp, split_port
 from routingd.config.schema import Config
-from routingd.config.values import parse_host, parse_prefix
+from routingd.config.values import LinkLocal, parse_neighbor, parse_prefix
 
 Path = tuple[str, ...]
 
@@ -49,7 +49,7 @@ def repeated(root: Mapping[str, Any]) -> list[Finding]:
     win silently."""
     bgp = root.get("bgp")
     maps: list[tuple[Path, Any, Callable[[object], Any]]] = [(("static",), root.get("static"), parse_prefix)]
-    for key, parse in (("neighbors", parse_host), ("listen", parse_prefix)):
+    for key, parse in (("neighbors", parse_neighbor), ("listen", parse_prefix)):
         maps.append((("bgp", key), bgp.get(key) if isinstance(bgp, dict) else None, parse))
     found: list[Finding] = []
     for path, section, value_of in maps:
@@ -141,7 +141,8 @@ def _interfaces(config: Config, findings: Findings) -> None:
             if place is not None and ports.setdefault(place, key) != key:
                 findings.error(f"is the same port as {ports[place]}", "interfaces", key)
         for index, address in enumerate(interface.addresses):
-            owner = owners.setdefault(address.ip, key)
+            # A link-local address is one together with its port.
+            owner = key if address.ip.is_link_local else owners.setdefault(address.ip, key)
             if owner != key:
                 findings.error(f"{address.ip} is on {owner} already", "interfaces", key, "addresses", index)
 
@@ -178,6 +179,9 @@ def _bgp(config: Config, findings: Findings) -> None:
         if not _group(config, findings, neighbor.group, where):
             continue
         group = config.bgp.groups[neighbor.group] if neighbor.group is not None else None
+        if isinstance(address, LinkLocal):
+            _on_port(config, findings, address.port, neighbor, group, where)
+            continue
         _neighbor(config, findings, address, neighbor, group, where)
         if not _connected(address, subnets) and option(neighbor, group, "multihop") is None:
             asn = peer_asn(config, neighbor, group)
@@ -187,7 +191,9 @@ def _bgp(config: Config, findings: Findings) -> None:
                 )
     for prefix, listen in config.bgp.listen.items():
         where = ("bgp", "listen", str(prefix))
-        if _group(config, findings, listen.group, where):
+        if prefix.is_link_local:
+            findings.error("is link-local, which says nothing without a port", *where)
+        elif _group(config, findings, listen.group, where):
             _options(config, findings, prefix.version, Neighbor(), config.bgp.groups[listen.group], where)
     for network in config.bgp.networks:
         if network.is_multicast:
@@ -215,8 +221,6 @@ def _neighbor(
     group: Group | None,
     where: Path,
 ) -> None:
-    if address.version == 6 and address.is_link_local:
-        findings.error("link-local neighbors are not supported by this version", *where)
     source = option(neighbor, group, "source")
     if option(neighbor, group, "ncp") is None and config.ncps and socket_ncp(config, address, source) is None:
         findings.error(
@@ -224,6 +228,21 @@ def _neighbor(
             *where,
         )
     _options(config, findings, address.version, neighbor, group, where)
+
+
+def _on_port(
+    config: Config, findings: Findings, port: str, neighbor: Neighbor, group: Group | None, where: Path
+) -> None:
+    """A neighbor that is known with the port it is on."""
+    ports = {split_port(config, key) for key in config.interfaces if key != LOOPBACK}
+    _port(config, findings, port, *where)
+    if split_port(config, port) not in ports:
+        findings.error(f"'{port}' is not in `interfaces`, where a port belongs even without addresses", *where)
+    for name in ("source", "multihop", "ncp"):
+        if option(neighbor, group, name) is not None:
+            findings.error(f"`{name}` has no meaning for a neighbor on a port, by link-local address", *where)
+            return
+    _options(config, findings, 6, neighbor, group, where)
 
 
 def _options(

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from routingd.config.bgp_schema import AddPath, Group, MaximumPrefixes, Neighbor, NeighborOptions
 from routingd.config.schema import Config
+from routingd.config.values import LinkLocal
 
 LOOPBACK = "lo"
 IPV4_UNICAST = "ipv4-unicast"
@@ -44,6 +45,10 @@ class EffectiveNeighbor:
     """A neighbor with its group's options and the defaults filled in."""
 
     address: IPv4Address | IPv6Address
+    on: str | None
+    """Name of the port it is on, at `ncp`, where the address is link-local."""
+    shown: str
+    """That port for people: with the NCP where there are several."""
     asn: int | None
     """None: any but ours."""
     local_asn: int
@@ -221,8 +226,10 @@ def ranges(config: Config) -> list[EffectiveRange]:
     return result
 
 
-def _resolved(config: Config, address: IPv4Address | IPv6Address, neighbor: Neighbor) -> EffectiveNeighbor:
+def _resolved(config: Config, where: IPv4Address | IPv6Address | LinkLocal, neighbor: Neighbor) -> EffectiveNeighbor:
     """Group and defaults filled in."""
+    address = where.host if isinstance(where, LinkLocal) else where
+    at, on = split_port(config, where.port) or (None, None) if isinstance(where, LinkLocal) else (None, None)
     group = config.bgp.groups[neighbor.group] if neighbor.group is not None else None
     source = option(neighbor, group, "source")
     asn = peer_asn(config, neighbor, group)
@@ -233,11 +240,13 @@ def _resolved(config: Config, address: IPv4Address | IPv6Address, neighbor: Neig
     said: dict[str, Any] = {name: option(neighbor, group, name) for name in _SAID}
     said |= {
         "address": address,
+        "on": on,
+        "shown": "" if on is None else on if len(config.ncps) == 1 else f"{at}/{on}",
         "asn": asn if isinstance(asn, int) else None,
         "local_asn": config.router.asn,
         "cluster_id": config.bgp.cluster_id,
         "group": neighbor.group,
-        "ncp": said["ncp"] or socket_ncp(config, address, source) or next(iter(config.ncps)),
+        "ncp": at or said["ncp"] or socket_ncp(config, address, source) or next(iter(config.ncps)),
         "distance": distance or (config.bgp.distance.internal if internal else config.bgp.distance.external),
         "aigp": internal if aigp is None else aigp,
         "families": families,

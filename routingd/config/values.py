@@ -20,7 +20,7 @@ from ipaddress import (
     ip_interface,
     ip_network,
 )
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, ClassVar, Final
 
 from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
 
@@ -37,6 +37,19 @@ class Form:
     """What a value looks like, in words, for docs/configuration.md."""
 
     words: str
+
+
+@dataclass(frozen=True, slots=True)
+class LinkLocal:
+    """An IPv6 address that means something on one port only."""
+
+    host: IPv6Address
+    port: str
+
+    version: ClassVar[int] = 6
+
+    def __str__(self) -> str:
+        return f"{self.host}%{self.port}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +113,7 @@ def parse_address(value: object) -> IPv4Address | IPv6Address:
     except ValueError:
         raise ValueError(f"'{text}' is not an IPv4 or IPv6 address") from None
     if isinstance(address, IPv6Address) and address.scope_id:
-        raise ValueError(f"'{text}': addresses with a zone are not supported by this version")
+        raise ValueError(f"'{text}': an address with a port has no place here")
     return address
 
 
@@ -108,6 +121,19 @@ def parse_host(value: object) -> IPv4Address | IPv6Address:
     address = parse_address(value)
     if address.is_multicast or address.is_unspecified or address == IPv4Address("255.255.255.255"):
         raise ValueError(f"'{address}' is not the address of a host")
+    return address
+
+
+def parse_neighbor(value: object) -> IPv4Address | IPv6Address | LinkLocal:
+    host, zone, port = _text(value, "an address").partition("%")
+    address = parse_host(host)
+    local = isinstance(address, IPv6Address) and address.is_link_local
+    if isinstance(address, IPv6Address) and local and zone:
+        return LinkLocal(address, parse_port(port))
+    if local:
+        raise ValueError(f"'{address}' is link-local: write the port it is on behind it, like {address}%eth0")
+    if zone:
+        raise ValueError(f"'{address}' is not link-local, so no port belongs behind it")
     return address
 
 
@@ -307,6 +333,12 @@ RouterId = Annotated[
 ]
 Address = Annotated[
     IPv4Address | IPv6Address, PlainValidator(parse_host), _TEXT, *_schema("IPv4 or IPv6 address", type="string")
+]
+NeighborAddress = Annotated[
+    IPv4Address | IPv6Address | LinkLocal,
+    PlainValidator(parse_neighbor),
+    _TEXT,
+    *_schema("IPv4 or IPv6 address; link-local: ADDRESS%PORT", type="string"),
 ]
 InterfaceAddress = Annotated[
     IPv4Interface | IPv6Interface,

@@ -34,6 +34,7 @@ FEATURES: Final[tuple[str, ...]] = (
     "reflection: loops refused (RFC 4456 8)",
     "several paths: received (RFC 7911)",
     "dynamic neighbors",
+    "link-local neighbors",
 )
 """In the order of the table."""
 _INJECTS: Final = "tells routes and takes none on: it cannot reflect"

@@ -80,7 +80,8 @@ def from_routingd(row: Mapping[str, Any]) -> Attributes:
     return Attributes(
         origin=row["origin"],
         as_path=row["as_path"],
-        next_hop=address(row["next_hop"]),
+        # BIRD tells a link-local next hop beside an unspecified one.
+        next_hop=address(row["link_local"] if row["next_hop"] == "::" else row["next_hop"]),
         med=row["med"],
         local_pref=row["local_pref"],
         atomic=bool(row["atomic_aggregate"]),

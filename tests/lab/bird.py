@@ -188,7 +188,7 @@ def _attributes(fields: dict[str, str]) -> Attributes:
     return Attributes(
         origin=fields["origin"].lower(),
         as_path=path.strip(),
-        next_hop=address(fields["next_hop"].split()[0]),
+        next_hop=address(fields["next_hop"].removeprefix(":: ").split()[0]),  # link-local alone
         med=int(fields["med"]) if "med" in fields else None,
         local_pref=int(fields["local_pref"]) if "local_pref" in fields else None,
         atomic="atomic_aggr" in fields or "atomic_aggr:" in fields,

@@ -39,7 +39,8 @@ def configuration(config: PeerConfig, recorder: Path) -> str:
     for n in config.neighbors:
         routes = [_route(config, n, a) for a in config.announce if family(a.prefix) in n.families] if n.export else []
         lines += [
-            f"neighbor {n.address} {{",
+            f"neighbor {n.address.partition('%')[0]} {{",
+            *([f"  source-interface {n.address.partition('%')[2]};"] if "%" in n.address else []),
             f"  router-id {config.router_id};",
             f"  local-address {n.local};",
             f"  local-as {config.asn};",
@@ -112,7 +113,8 @@ class ExaBgp(Peer):
         text = self.events.read_text()
         whole = text[: text.rfind("\n") + 1]
         events = [json.loads(line) for line in whole.splitlines() if line.startswith("{")]
-        return [e for e in events if e.get("neighbor", {}).get("address", {}).get("peer") == neighbor]
+        address, _, _ = neighbor.partition("%")
+        return [e for e in events if e.get("neighbor", {}).get("address", {}).get("peer") == address]
 
     def session(self, neighbor: str) -> str:
         states = [e["neighbor"]["state"] for e in self._events(neighbor) if e["type"] == "state"]

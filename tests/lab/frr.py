@@ -31,18 +31,21 @@ def configuration(config: PeerConfig) -> str:
     ]
     lines += [f" bgp cluster-id {config.cluster_id}"] if config.cluster_id else []
     for n in config.neighbors:
+        name = _name(n.address)
+        _, _, port = n.address.partition("%")
         lines += [
-            f" neighbor {n.address} remote-as {n.asn}",
-            f" neighbor {n.address} timers {max(1, n.hold_time // 3)} {n.hold_time}",
-            f" neighbor {n.address} timers connect 1",
-            f" neighbor {n.address} advertisement-interval 0",
-            f" neighbor {n.address} update-source {n.local}",
+            f" neighbor {name} interface remote-as {n.asn}" if n.unnumbered else f" neighbor {name} remote-as {n.asn}",
+            f" neighbor {name} timers {max(1, n.hold_time // 3)} {n.hold_time}",
+            f" neighbor {name} timers connect 1",
+            f" neighbor {name} advertisement-interval 0",
         ]
-        lines += [f" neighbor {n.address} passive"] if n.passive else []
-        lines += [f" neighbor {n.address} capability extended-nexthop"] if n.extended_next_hop else []
+        lines += [f" neighbor {name} update-source {port or n.local}"] if not n.unnumbered else []
+        lines += [f" neighbor {name} interface {port}"] if port else []
+        lines += [f" neighbor {name} passive"] if n.passive else []
+        lines += [f" neighbor {name} capability extended-nexthop"] if n.extended_next_hop else []
         strict = " strict-mode" if n.role_strict else ""
-        lines += [f" neighbor {n.address} local-role {n.role}{strict}"] if n.role else []
-        lines += [f" neighbor {n.address} ebgp-multihop"] if n.multihop and n.asn != config.asn else []
+        lines += [f" neighbor {name} local-role {n.role}{strict}"] if n.role else []
+        lines += [f" neighbor {name} ebgp-multihop"] if n.multihop and n.asn != config.asn else []
     for of in (4, 6):
         lines.append(f" address-family ipv{of} unicast")
         lines += [line for n in config.neighbors if of in n.families for line in _activate(n, of)]
@@ -62,18 +65,24 @@ def configuration(config: PeerConfig) -> str:
 
 
 def _activate(n: Neighbor, of: int) -> list[str]:
-    lines = [f"  neighbor {n.address} activate"]
-    lines += [f"  neighbor {n.address} next-hop-self"] if n.next_hop_self else []
-    lines += [f"  neighbor {n.address} route-reflector-client"] if n.client else []
-    lines += [f"  neighbor {n.address} addpath-tx-all-paths"] if n.add_path in ("send", "both") else []
-    lines += [f"  neighbor {n.address} disable-addpath-rx"] if n.add_path == "send" else []
-    lines += [f"  neighbor {n.address} attribute-unchanged as-path"] if n.transparent else []
-    lines += [f"  neighbor {n.address} maximum-prefix {n.maximum}"] if n.maximum is not None else []
+    name = _name(n.address)
+    lines = [f"  neighbor {name} activate"]
+    lines += [f"  neighbor {name} next-hop-self"] if n.next_hop_self else []
+    lines += [f"  neighbor {name} route-reflector-client"] if n.client else []
+    lines += [f"  neighbor {name} addpath-tx-all-paths"] if n.add_path in ("send", "both") else []
+    lines += [f"  neighbor {name} disable-addpath-rx"] if n.add_path == "send" else []
+    lines += [f"  neighbor {name} attribute-unchanged as-path"] if n.transparent else []
+    lines += [f"  neighbor {name} maximum-prefix {n.maximum}"] if n.maximum is not None else []
     if not n.export:
-        lines.append(f"  neighbor {n.address} route-map NOTHING out")
+        lines.append(f"  neighbor {name} route-map NOTHING out")
     elif not n.transit:  # otherwise FRR sends a neighbour's own routes back to it
-        lines.append(f"  neighbor {n.address} prefix-list OWN{of} out")
+        lines.append(f"  neighbor {name} prefix-list OWN{of} out")
     return lines
+
+
+def _name(address: str) -> str:
+    """A link-local neighbour is known without its port, an unnumbered one by its port."""
+    return address.partition("%")[0]
 
 
 def _map(index: int) -> str:
@@ -145,7 +154,8 @@ class Frr(Peer):
         return dict(json.loads(self._ask(command)))
 
     def session(self, neighbor: str) -> str:
-        return str(self._json(f"show bgp neighbors {neighbor} json")[neighbor]["bgpState"]).lower()
+        name = _name(neighbor)
+        return str(self._json(f"show bgp neighbors {name} json")[name]["bgpState"]).lower()
 
     def last_error(self, neighbor: str) -> str:
         row = self._json(f"show bgp neighbors {neighbor} json")[neighbor]
@@ -157,7 +167,7 @@ class Frr(Peer):
             found.update(
                 (prefix(net), self.received(neighbor, _attributes(path)))
                 for path in paths
-                if path["peer"]["peerId"] == neighbor
+                if path["peer"]["peerId"] == _name(neighbor)
             )
         return found
 

@@ -4,6 +4,7 @@ form."""
 from __future__ import annotations
 
 import abc
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,6 +34,8 @@ class Neighbor:
     """Announce to it what was learned from others too (BIRD and FRR can leave it out; GoBGP and OpenBGPD always do
     it)."""
     multihop: bool = False
+    unnumbered: bool = False
+    """The address is the name of a port, the AS may be a word; FRR."""
     extended_next_hop: bool = False
     """IPv6 next hops for IPv4 routes (RFC 8950); BIRD and FRR."""
     add_path: str = ""
@@ -52,7 +55,7 @@ class Neighbor:
 
     @property
     def name(self) -> str:
-        return "n" + self.address.replace(".", "_").replace(":", "x")
+        return "n" + re.sub(r"\W", lambda mark: {":": "x", "%": "on"}.get(mark.group(), "_"), self.address)
 
 
 @dataclass(frozen=True, slots=True)

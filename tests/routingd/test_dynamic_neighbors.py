@@ -89,6 +89,27 @@ def test_a_prefix_on_no_subnet_is_listened_for_on_any_address_and_then_there_is_
     run(tmp_path, planned(far), test)
 
 
+def test_link_local_neighbors_have_a_listener_on_their_port_which_asks_for_all_others_too(tmp_path: Path) -> None:
+    async def test(one: Controller, agent: FakeAgent) -> None:
+        await until(lambda: len(agent.of(Role.STREAMS, StreamListen)) == 3, "the listeners")
+        everywhere, on_eth0, on_eth1 = agent.of(Role.STREAMS, StreamListen)
+        two, three = (bytes.fromhex(f"fe80{0:024x}{last:04x}") for last in (2, 3))
+        far = bytes.fromhex("20010db8" + "00" * 12)
+        assert (everywhere.local, everywhere.device, everywhere.ranges[0][:2]) == (bytes(16), "", [far, 32])
+        assert (on_eth0.local, on_eth0.device, [row[0] for row in on_eth0.allow]) == (bytes(16), "eth0", [two])
+        assert (on_eth1.local[:2], on_eth1.device, [row[0] for row in on_eth1.allow]) == (b"\xfe\x80", "eth1", [three])
+        assert on_eth0.ranges == on_eth1.ranges == everywhere.ranges
+
+    text = """
+interfaces: { eth0: {}, eth1: { addresses: ["fe80::1/64"] } }
+bgp:
+  groups: { g: { asn: external } }
+  neighbors: { fe80::2%eth0: { asn: 65002, passive: true }, fe80::3%eth1: { asn: 65003, passive: true } }
+  listen: { "2001:db8::/32": { group: g } }
+"""
+    run(tmp_path, planned(text), test)
+
+
 def test_whoever_connects_from_the_prefix_is_a_neighbor_until_the_session_ends(tmp_path: Path) -> None:
     async def test(one: Controller, agent: FakeAgent) -> None:
         configured = [peer.name for peer in one.peers.all]

@@ -126,7 +126,7 @@ def test_what_a_question_asks_reaches_the_daemon_in_its_words(tmp_path: Path) ->
         return {"routes": canned.ROUTES, "truncated": False}
 
     line = (
-        "show route within 10.1.2.3/8 protocol bgp neighbor 2001:DB8::1 as 65010 origin-as 1 neighbor-as 2 all fam ipv4"
+        "show route within 10.1.2.3/8 protocol bgp neighbor 2001:db8::1 as 65010 origin-as 1 neighbor-as 2 all fam ipv4"
     )
     with serving(tmp_path / "control.sock", {("show", "route"): listen}):
         invoke(tmp_path, *line.split(), "community", "65001:1", "community", "no-export", "limit", "5")
@@ -196,7 +196,7 @@ def test_the_socket_may_be_named_itself(run: Run, tmp_path: Path) -> None:
         ("show route longer", 2, "'longer' needs a PREFIX"),
         ("show route as x", 2, "'x' is not a valid integer range"),
         ("show route x", 2, "'x' is not an IPv4 or IPv6 address or prefix."),
-        ("show bgp neighbor x", 2, "'x' is not an IPv4 or IPv6 address."),
+        ("show bgp neighbor x", 1, "no BGP neighbor x is configured"),
         ("show route 10.0.0.0/8 --limit 3", 2, "'10.0.0.0/8' stands alone"),
         ("show route --limit 0", 2, "0 is not in the range"),
         ("completion tcsh", 2, "'tcsh' is not one of"),

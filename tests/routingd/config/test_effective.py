@@ -140,6 +140,19 @@ def test_neighbors_of_a_prefix_have_their_groups_options_and_every_ncp_or_the_on
     assert (inside.terms.asn, inside.limit, inside.ncps) == (65001, 100, ("ncp2",))
 
 
+def test_a_link_local_neighbor_is_at_its_ports_ncp_and_shown_with_it_where_there_are_several() -> None:
+    text = TWO_BOXES.replace("  neighbors:\n", "  neighbors:\n    fe80::2%ncp2/eth0: { asn: 65002 }\n")
+    first = neighbors(config(text))[0]
+    assert (str(first.address), first.ncp, first.on, first.shown) == ("fe80::2", "ncp2", "eth0", "ncp2/eth0")
+    alone = """
+router: { name: r1, router-id: 10.255.0.1, asn: 65001 }
+interfaces: { eth0: {} }
+bgp: { neighbors: { "fe80::2%ncp1/eth0": { asn: 65002 } } }
+"""
+    (only,) = neighbors(config(alone))
+    assert (only.ncp, only.on, only.shown) == ("ncp1", "eth0", "eth0")
+
+
 def test_static_next_hops_may_be_one_or_many_with_ports_and_weights() -> None:
     blackhole, default = static_routes(config())
     assert (blackhole.kind, blackhole.tag, blackhole.next_hops) == ("blackhole", 7, ())

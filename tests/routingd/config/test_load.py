@@ -170,6 +170,26 @@ def test_one_value_written_in_two_ways_is_refused() -> None:
             "`asn` is missing",
         ),
         (
+            "bgp: { neighbors: { fe80::1: { asn: 1 } } }",
+            "'fe80::1' is link-local: write the port it is on behind it, like fe80::1%eth0",
+        ),
+        (
+            "bgp: { neighbors: { '2001:db8::1%eth0': { asn: 1 } } }",
+            "'2001:db8::1' is not link-local, so no port belongs behind it",
+        ),
+        (
+            "bgp: { neighbors: { 'fe80::1%eth0': { asn: 1 } } }",
+            "'eth0' is not in `interfaces`, where a port belongs even without addresses",
+        ),
+        (
+            "bgp: { neighbors: { 'fe80::1%eth0': { asn: 1, multihop: 2 } } }",
+            "`multihop` has no meaning for a neighbor on a port, by link-local address",
+        ),
+        (
+            "bgp: { groups: { g: { asn: 1 } }, listen: { 'fe80::/10': { group: g } } }",
+            "is link-local, which says nothing without a port",
+        ),
+        (
             "bgp: { listen: { 10.0.0.0/8: {} } }",
             "`group` is missing",
         ),
