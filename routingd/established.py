@@ -76,9 +76,12 @@ def read_export(up: Up, family: Family, engine: Engine) -> Exported | None:
 
 
 def paths_of(engine: Engine, source: int) -> dict[Family, int]:
-    """On the engine's thread: how many paths a peer has in the RIB, by family."""
+    """On the engine's thread: how many paths a peer has given on this session, by family."""
     counts = engine.source_counts(source)
-    return {IPV4_UNICAST: counts["ipv4"], IPV6_UNICAST: counts["ipv6"]}
+    return {
+        IPV4_UNICAST: counts["ipv4"] - counts["ipv4_stale"],
+        IPV6_UNICAST: counts["ipv6"] - counts["ipv6_stale"],
+    }
 
 
 def exporter(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from importlib import metadata
 from pathlib import Path
 from typing import Final
 
@@ -16,7 +17,7 @@ from routingd.boxes import Box, Boxes, Kernel, Port
 from routingd.config import effective
 from routingd.config.bgp_schema import MaximumPrefixes
 from routingd.config.load import Loaded
-from routingd.config.schema import Config
+from routingd.config.schema import Config, Router
 from routingd.controller import RouterPlan
 from routingd.listening import Range
 from routingd.peer import ACCEPT
@@ -29,16 +30,15 @@ FAMILIES: Final[dict[str, Family]] = {"ipv4-unicast": IPV4_UNICAST, "ipv6-unicas
 def plan(loaded: Loaded, rng: random.Random) -> RouterPlan:
     """``rng`` jitters the sessions' timers."""
     config = loaded.config
-    router_id = config.router.router_id.packed
     boxes = [_box(box) for box in effective.boxes(config).values()]
     kernel = Kernel(config.kernel.table, config.kernel.protocol, config.kernel.metric)
     return RouterPlan(
         name=config.router.name,
-        router_id=router_id,
+        router_id=config.router.router_id.packed,
         asn=config.router.asn,
         boxes=Boxes(boxes, kernel),
-        neighbors=tuple(_neighbor(neighbor, router_id, rng) for neighbor in effective.neighbors(config)),
-        ranges=tuple(_range(each, router_id, rng) for each in effective.ranges(config)),
+        neighbors=tuple(_neighbor(neighbor, config.router, rng) for neighbor in effective.neighbors(config)),
+        ranges=tuple(_range(each, config.router, rng) for each in effective.ranges(config)),
         rib=RibPlan(
             statics=tuple(_static(route) for route in effective.static_routes(config)),
             networks=tuple((network.network_address.packed, network.prefixlen) for network in config.bgp.networks),
@@ -85,21 +85,21 @@ def _box(box: effective.Box) -> Box:
     )
 
 
-def _neighbor(neighbor: effective.EffectiveNeighbor, router_id: bytes, rng: random.Random) -> Neighbor:
-    return Neighbor(Session(_peer(neighbor, router_id), rng), neighbor.group or "", neighbor.ncp, neighbor.on or "")
+def _neighbor(neighbor: effective.EffectiveNeighbor, router: Router, rng: random.Random) -> Neighbor:
+    return Neighbor(Session(_peer(neighbor, router), rng), neighbor.group or "", neighbor.ncp, neighbor.on or "")
 
 
-def _range(each: effective.EffectiveRange, router_id: bytes, rng: random.Random) -> Range:
+def _range(each: effective.EffectiveRange, router: Router, rng: random.Random) -> Range:
     prefix = (each.prefix.network_address.packed, each.prefix.prefixlen)
-    return Range(prefix, each.limit, each.ncps, _peer(each.terms, router_id), each.terms.group or "", rng)
+    return Range(prefix, each.limit, each.ncps, _peer(each.terms, router), each.terms.group or "", rng)
 
 
-def _peer(neighbor: effective.EffectiveNeighbor, router_id: bytes) -> PeerConfig:
+def _peer(neighbor: effective.EffectiveNeighbor, router: Router) -> PeerConfig:
     return PeerConfig(
         address=neighbor.address.packed,
         remote_asn=neighbor.asn,
         local_asn=neighbor.local_asn,
-        router_id=router_id,
+        router_id=router.router_id.packed,
         families=tuple(
             FamilyConfig(
                 *FAMILIES[name],
@@ -113,6 +113,9 @@ def _peer(neighbor: effective.EffectiveNeighbor, router_id: bytes) -> PeerConfig
         hold_time=neighbor.hold_time,
         send_hold_time=neighbor.send_hold_time,
         passive=neighbor.passive,
+        delay_open=neighbor.delay_open,
+        host_name=router.name if neighbor.host_name else "",
+        software_version=f"routingd/{metadata.version('routingd')}" if neighbor.software_version else "",
         port=neighbor.port,
         source=neighbor.source.packed if neighbor.source is not None else b"",
         device=neighbor.shown,

@@ -11,6 +11,8 @@ from protocols.bgp.limits import PrefixLimit
 from protocols.bgp.role import Role
 
 BGP_PORT: Final = 179
+DELAY_OPEN_MAX: Final = 240
+"""As long as a peer may take to send its OPEN (RFC 4271 8.2.2: the large hold time)."""
 ALL_PATHS: Final = 255
 """Instead of a number of paths: all of them."""
 
@@ -67,6 +69,8 @@ class PeerConfig:
     """The longest pause between attempts to connect; the first pauses are shorter."""
     passive: bool = False
     """Wait for the peer to connect."""
+    delay_open: float = 0.0
+    """Seconds to wait for the peer's OPEN before sending ours (RFC 4271 8.1.1 DelayOpen); 0: none."""
     port: int = BGP_PORT
     source: bytes = b""
     """Our address for the session; empty: the system chooses."""
@@ -122,6 +126,8 @@ class PeerConfig:
             )
         if not self.connect_retry > 0:
             raise ValueError(f"{self.name}: connect retry must be more than 0 seconds, not {self.connect_retry}")
+        if not 0 <= self.delay_open <= DELAY_OPEN_MAX:
+            raise ValueError(f"{self.name}: delay open must be 0 to {DELAY_OPEN_MAX} seconds, not {self.delay_open}")
         if not 0 <= self.weight <= 65535:
             raise ValueError(f"{self.name}: the weight must be 0 to 65535, not {self.weight}")
         if self.role is not None and not self.ebgp:

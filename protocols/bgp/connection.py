@@ -54,9 +54,9 @@ class Connection:
     """Mutable state of one connection; every method takes what happened and gives what to do."""
 
     __slots__ = (
-        "_config", "_counters", "_framer", "_hold_deadline", "_keepalive_deadline", "_rng", "_send_deadline",
-        "agreed", "closed", "end_of_rib", "established_at", "inbound", "limits", "local", "number", "offered",
-        "received", "remote", "state",
+        "_config", "_counters", "_framer", "_hold_deadline", "_keepalive_deadline", "_open_deadline", "_rng",
+        "_send_deadline", "agreed", "closed", "end_of_rib", "established_at", "inbound", "limits", "local", "number",
+        "offered", "received", "remote", "state",
     )  # fmt: skip
 
     def __init__(
@@ -68,7 +68,7 @@ class Connection:
         self.local = local
         self.remote = remote
         self.offered = tuple(offered)
-        self.state = State.OPEN_SENT
+        self.state = State.ACTIVE if inbound else State.CONNECT
         self.closed = False
         self.received: Open | None = None
         self.agreed: Agreed | None = None
@@ -82,11 +82,22 @@ class Connection:
         self._hold_deadline: float | None = None
         self._keepalive_deadline: float | None = None
         self._send_deadline: float | None = None
+        self._open_deadline: float | None = None
 
     # --- out --------------------------------------------------------------------------------------------------
 
-    def open(self, now: float) -> Send:
+    def begin(self, now: float) -> list[Effect]:
+        """TCP is up. With DelayOpen the peer has some time to speak first (RFC 4271 8.2.2, events 16 and 17)."""
+        if not self._config.delay_open:
+            return [self._open(now)]
+        self._open_deadline = now + self._config.delay_open
+        return []
+
+    def _open(self, now: float) -> Send:
+        """-> OpenSent."""
         config = self._config
+        self.state = State.OPEN_SENT
+        self._open_deadline = None
         data = encode_open(
             local_asn=config.local_asn,
             hold_time=config.hold_time,
@@ -148,12 +159,13 @@ class Connection:
         self.agreed = negotiate(self._config, self.offered, self.received)
 
     def confirm(self, now: float) -> list[Effect]:
-        """OpenSent -> OpenConfirm."""
+        """OpenSent -> OpenConfirm, or from where ours was delayed (event 20)."""
         assert self.agreed is not None
+        ours = [self._open(now)] if self._open_deadline is not None else []
         self.state = State.OPEN_CONFIRM
         self._hold_deadline = None
         self._restart_hold(now)
-        return [self._keepalive(now)]
+        return [*ours, self._keepalive(now)]
 
     def handle(self, kind: MessageType, body: bytes | native.Updates, now: float) -> list[Effect]:
         """Any message but OPEN and NOTIFICATION."""
@@ -216,7 +228,12 @@ class Connection:
 
     def deadlines(self) -> dict[str, float]:
         """Of the timers that run, by name. The keepalive timer of an Established session is the agent's."""
-        timers = {"hold": self._hold_deadline, "keepalive": self._keepalive_deadline, "send-hold": self._send_deadline}
+        timers = {
+            "hold": self._hold_deadline,
+            "keepalive": self._keepalive_deadline,
+            "send-hold": self._send_deadline,
+            "delay-open": self._open_deadline,
+        }
         return {name: at for name, at in timers.items() if at is not None}
 
     def next_deadline(self) -> float | None:
@@ -232,6 +249,8 @@ class Connection:
             waited = self.agreed.hold_time if self.agreed is not None else int(LARGE_HOLD_TIME)
             expired = Notification(ErrorCode.HOLD_TIMER_EXPIRED, 0)
             raise SessionError(expired, f"nothing heard from the peer for {waited} s")
+        if self._open_deadline is not None and now >= self._open_deadline:
+            return [self._open(now)]
         if self._keepalive_deadline is not None and now >= self._keepalive_deadline:
             return [self._keepalive(now)]
         return []

@@ -153,9 +153,9 @@ class Notification:
 
 
 class SessionError(Exception):
-    """The session cannot go on, and this is what the peer must be told."""
+    """The session cannot go on, and this is what the peer must be told, if anything."""
 
-    def __init__(self, notification: Notification, reason: str) -> None:
+    def __init__(self, notification: Notification | None, reason: str) -> None:
         super().__init__(reason)
         self.notification = notification
         self.reason = reason

@@ -22,6 +22,9 @@ RANK: Final = {state: rank for rank, state in enumerate(State)}
 """How far a state is on the way to Established."""
 
 EXPECTED: Final[dict[State, frozenset[MessageType]]] = {
+    # On a connection whose DelayOpenTimer runs (events 20, 24, 25).
+    State.CONNECT: frozenset({MessageType.OPEN, MessageType.NOTIFICATION}),
+    State.ACTIVE: frozenset({MessageType.OPEN, MessageType.NOTIFICATION}),
     State.OPEN_SENT: frozenset({MessageType.OPEN, MessageType.NOTIFICATION}),
     State.OPEN_CONFIRM: frozenset({MessageType.KEEPALIVE, MessageType.NOTIFICATION}),
     State.ESTABLISHED: frozenset(
@@ -38,6 +41,7 @@ UNEXPECTED: Final[dict[State, FsmSubcode]] = {
 
 def check_expected(state: State, kind: MessageType) -> None:
     if kind not in EXPECTED[state]:
-        # RFC 6608 4: the data is the type of the message.
-        notification = Notification(ErrorCode.FINITE_STATE_MACHINE, UNEXPECTED[state], bytes([kind]))
+        # RFC 6608 4: the data is the type of the message. Before our OPEN nothing is said (RFC 4271 8.2.2 Connect).
+        said = UNEXPECTED.get(state)
+        notification = Notification(ErrorCode.FINITE_STATE_MACHINE, said, bytes([kind])) if said is not None else None
         raise SessionError(notification, f"{kind.label} is not expected in {state}")

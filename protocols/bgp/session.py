@@ -96,7 +96,7 @@ class Session:
             self._attempts.answered()
         self._attempts.rest()
         self._connections[conn] = connection
-        out.append(connection.open(now))
+        out += connection.begin(now)
         self._moved(out, "TCP connection accepted" if inbound else "TCP connection opened")
         return out
 
@@ -122,8 +122,9 @@ class Session:
         if connection is None:
             return []
         reason = f"TCP connection closed: {reason}"
-        # RFC 4271 8.2.2: from OpenSent a lost connection leads to Active, from the states after it to Idle.
-        return self._lost(connection, now, reason, gone=True, damp=connection.state is not State.OPEN_SENT)
+        # RFC 4271 8.2.2: from OpenSent, and Connect with DelayOpen, a lost connection leads to Active, else to Idle.
+        damp = connection.state not in (State.CONNECT, State.OPEN_SENT)
+        return self._lost(connection, now, reason, gone=True, damp=damp)
 
     # --- messages ---------------------------------------------------------------------------------------------
 
@@ -237,6 +238,7 @@ class Session:
                 out += connection.timer(now)
             except SessionError as error:
                 out += self._fail(connection, error, now)
+        self._moved(out, "OPEN sent")
         if (pending := self._attempts.pending) is not None and self._attempts.unanswered(now):
             out.append(Close(pending, "no answer to the attempt to connect", reset=True))
             out += self.connect_failed(pending, f"no answer within {CONNECT_TIMEOUT:.0f} s", now)
@@ -311,7 +313,7 @@ class Session:
             # RFC 9687 3.2: a peer that takes nothing is not waited for.
             stuck = sent is not None and sent.code == ErrorCode.SEND_HOLD_TIMER_EXPIRED
             out.append(Close(connection.number, reason, reset=stuck))
-        if gone and connection.state is State.OPEN_SENT:
+        if gone and connection.agreed is None:
             # Not worth the place of an error that was told: a peer that holds us down closes like this.
             self.last_connect_error = reason
         else:

@@ -14,6 +14,7 @@ from routingd.config.values import (
     Accept,
     Address,
     BgpRole,
+    DelayOpen,
     Distance,
     Family,
     Flag,
@@ -94,6 +95,13 @@ class NeighborOptions(Model):
     the greater of 480 and twice the agreed hold time."""
     passive: Flag = False
     """Never connect, wait for the neighbor to do so."""
+    delay_open: DelayOpen = 0
+    """Seconds for which a new connection waits for the neighbor's OPEN before ours is sent (RFC 4271 8.1.1)."""
+    host_name: Flag = True
+    """Tell it the router's name (FQDN capability, draft-walton-bgp-hostname-capability)."""
+    software_version: Flag | None = None
+    """Tell it which routingd this is (draft-abraitis-bgp-version-capability). By default `true` for internal neighbors,
+    `false` for external ones."""
     password: Password | None = Field(default=None, repr=False)
     """TCP MD5 key (RFC 2385)."""
     ttl_security: Flag = False

@@ -59,6 +59,9 @@ class EffectiveNeighbor:
     hold_time: int
     send_hold_time: int | None
     passive: bool
+    delay_open: int
+    host_name: bool
+    software_version: bool
     password: str | None
     ttl_security: bool
     multihop: int | None
@@ -253,6 +256,8 @@ def _resolved(config: Config, where: IPv4Address | IPv6Address | LinkLocal, neig
     }
     if said["extended_next_hop"] is None:
         said["extended_next_hop"] = address.version == 6 and IPV4_UNICAST in families
+    if said["software_version"] is None:
+        said["software_version"] = internal
     if said["enforce_first_as"] is None:
         said["enforce_first_as"] = said["role"] != "rs-client"  # RFC 7947 2.2.2.1
     return EffectiveNeighbor(**said)

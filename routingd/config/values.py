@@ -306,6 +306,11 @@ SendHoldTime = Annotated[
     PlainValidator(parse_send_hold_time),
     *_schema(f"0 or {SEND_HOLD_MIN} to 65535 seconds", type="integer", minimum=0, maximum=65535),
 ]
+DelayOpen = Annotated[
+    int,
+    PlainValidator(_number(0, 240, "a number of seconds")),
+    *_schema("seconds, 0 to 240", type="integer", minimum=0, maximum=240),
+]
 Uint32 = Annotated[int, PlainValidator(_number(0, 0xFFFFFFFF, "a number in range")), *_U32]
 KernelTable = Annotated[int, PlainValidator(_number(1, 0xFFFFFFFF, "a kernel table")), *_METRIC]
 KernelProtocol = Annotated[int, PlainValidator(_number(5, 255, "a kernel route protocol of ours")), *_PROTOCOL]

@@ -35,11 +35,13 @@ FEATURES: Final[tuple[str, ...]] = (
     "several paths: received (RFC 7911)",
     "dynamic neighbors",
     "link-local neighbors",
+    "name of the router (FQDN)",
 )
 """In the order of the table."""
 _INJECTS: Final = "tells routes and takes none on: it cannot reflect"
 LACKS: Final[Mapping[tuple[str, str], str]] = {
     ("maximum prefixes: theirs (RFC 4486)", "exabgp"): "it has no limit",
+    ("name of the router (FQDN)", "openbgpd"): "it neither tells nor shows names",
     ("reflection: their client (RFC 4456)", "exabgp"): _INJECTS,
     ("reflection: loops refused (RFC 4456 8)", "exabgp"): _INJECTS,
 }

@@ -84,11 +84,12 @@ def _neighbor(config: PeerConfig, n: Neighbor) -> str:
         f"  ipv{of} {{ import all;{_gateway(config, n, of)} export {export[of]};{own}{extended[of]}{several} }};\n"
         for of in n.families
     )
+    said = ("  passive;" if n.passive else "") + ("  advertise hostname on;" if n.host_name else "")
     return (
         f"protocol bgp {n.name} {{\n"
         f"  local {n.local} as {config.asn};\n  neighbor {n.address} as {n.asn};\n  {reach};\n"
         f"  hold time {n.hold_time};\n  connect delay time 1;\n  connect retry time 2;\n  error wait time 1, 2;\n"
-        f"{'  passive;' if n.passive else ''}\n{server}{_role(n)}{_client(config, n)}{channels}}}"
+        f"{said}\n{server}{_role(n)}{_client(config, n)}{channels}}}"
     )
 
 
@@ -127,6 +128,10 @@ class Bird(Peer):
     def session(self, neighbor: str) -> str:
         last = self.ask(f"show protocols {self.neighbor(neighbor).name}").strip().splitlines()[-1].split(maxsplit=5)
         return (last[5] if len(last) > 5 else last[3]).strip().lower()
+
+    def told_name(self, neighbor: str) -> str:
+        told = self.ask(f"show protocols all {self.neighbor(neighbor).name}").partition("Neighbor capabilities")[2]
+        return next((line.split()[-1] for line in told.splitlines() if "Hostname" in line), "")
 
     def last_error(self, neighbor: str) -> str:
         """Until the next session is up."""

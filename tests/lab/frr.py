@@ -157,6 +157,10 @@ class Frr(Peer):
         name = _name(neighbor)
         return str(self._json(f"show bgp neighbors {name} json")[name]["bgpState"]).lower()
 
+    def told_name(self, neighbor: str) -> str:
+        row = self._json(f"show bgp neighbors {neighbor} json")[neighbor]
+        return str(row["neighborCapabilities"]["hostName"]["rcvHostName"])
+
     def last_error(self, neighbor: str) -> str:
         row = self._json(f"show bgp neighbors {neighbor} json")[neighbor]
         return str(row.get("lastNotificationReason", ""))

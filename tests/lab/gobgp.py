@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from typing import Any
 
@@ -86,6 +87,12 @@ class GoBgp(Peer):
     def session(self, neighbor: str) -> str:
         state = json.loads(self._ask("-j", "neighbor", neighbor))["state"].get("session_state", "idle")
         return {6: "established"}.get(state, str(state)).lower()
+
+    def told_name(self, neighbor: str) -> str:
+        """The tool shows the protobuf message: field 1 is the name."""
+        told = json.loads(self._ask("-j", "neighbor", neighbor))["state"].get("remote_cap", [])
+        names = [c["value"] for c in told if c["type_url"].endswith("FqdnCapability")]
+        return base64.b64decode(names[0])[2:].decode() if names else ""
 
     def last_error(self, neighbor: str) -> str:
         """From its log, as the tool does not tell."""

@@ -40,6 +40,8 @@ class Neighbor:
     """IPv6 next hops for IPv4 routes (RFC 8950); BIRD and FRR."""
     add_path: str = ""
     """Several paths of a prefix (RFC 7911), as the peer has it: "send", "receive" or "both"."""
+    host_name: bool = False
+    """The peer tells its name (FRR and GoBGP always do)."""
     maximum: int | None = None
     """Prefixes that the peer takes from us, in each family; one more ends the session there. Not ExaBGP."""
     role: str = ""
@@ -121,6 +123,10 @@ class Peer(abc.ABC):
     @abc.abstractmethod
     def routes(self, neighbor: str, of: int = 4) -> set[Route]:
         """What it has received from ``neighbor`` (IPv4 or IPv6 unicast), read with the daemon's own tool."""
+
+    def told_name(self, neighbor: str) -> str:
+        """What it shows as the neighbour's name (FQDN capability), and perhaps more."""
+        raise LabError(f"{self.kind} does not show names of neighbours, so not that of {neighbor}")
 
     def last_error(self, neighbor: str) -> str:
         """In the daemon's words, what was told or said when a session with ``neighbor`` ended."""
