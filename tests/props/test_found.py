@@ -9,13 +9,14 @@ import pytest
 import native
 from tests.props.comparing import compare, compare_tables, watchable
 from tests.props.pair import Pair
-from tests.props.peers import IPV4, PeerConfig, Terms, prefix
+from tests.props.peers import IPV4, LOCAL_ASN, PeerConfig, Terms, prefix
 from tests.props.update_bytes import announcement, attribute, attributes, nlri, packed, update
 from tests.rib.building import attributes_row
 
 WHERE_TEXT = "203.0.113.0/24"
 WHERE = prefix(WHERE_TEXT)
 EXTERNAL = PeerConfig("a", "10.0.0.2", 65001, "1.1.1.1")
+INSIDE = PeerConfig("i", "10.0.0.4", LOCAL_ASN, "1.1.1.4")
 
 
 @pytest.fixture
@@ -92,7 +93,7 @@ def test_every_kind_of_segment_is_written_in_one_way(text: str) -> None:
     data = announcement([WHERE], attributes_row("10.0.0.1", text))
     (updates,) = native.Framer().feed(data).items
     assert isinstance(updates, native.Updates)
-    (row,) = native.decode(updates, EXTERNAL.terms()).rows()
+    (row,) = native.decode(updates, INSIDE.terms()).rows()
     assert row["attributes"]["as_path"] == text
 
 

@@ -54,6 +54,18 @@ pub fn names_zero(path: &[u8], width: usize) -> bool {
     false
 }
 
+/// Whether a well-formed path has segments that stay inside a confederation (RFC 5065 3).
+pub fn confederates(path: &[u8], width: usize) -> bool {
+    let mut rest = path;
+    while rest.len() >= 2 {
+        if rest[0] > SEQUENCE {
+            return true;
+        }
+        rest = &rest[2 + usize::from(rest[1]) * width..];
+    }
+    false
+}
+
 /// A two-octet path as a four-octet one.
 pub fn widen(path: &[u8], out: &mut Vec<u8>) {
     let mut rest = path;

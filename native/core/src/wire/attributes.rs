@@ -2,7 +2,7 @@
 //! their RFC gives, AS numbers of four octets, sorted by code, without NEXT_HOP and MP_* (these travel beside the set).
 
 use super::attribute_rows::{
-    aigp_tlv, check_zero, FLAGS_ERROR, LENGTH_ERROR, MALFORMED_LIST, OPTIONAL_ERROR, OPT_TRANS,
+    aigp_tlv, check_numbers, FLAGS_ERROR, LENGTH_ERROR, MALFORMED_LIST, OPTIONAL_ERROR, OPT_TRANS,
     ROWS, UNRECOGNIZED,
 };
 use super::finding::{fault, reset, Disposition, Fault, Faults};
@@ -174,8 +174,7 @@ pub fn decode<'a>(
             continue;
         }
         let checked = (row.check)(value, terms).map_err(|subcode| (subcode, row.rfc));
-        let checked = checked
-            .and_then(|()| check_zero(kind, value, terms).map_err(|subcode| (subcode, "7607 2")));
+        let checked = checked.and_then(|()| check_numbers(kind, value, terms));
         if let Err((subcode, rfc)) = checked {
             let malformed = Fault {
                 code: kind,
