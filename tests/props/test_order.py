@@ -139,7 +139,8 @@ near = st.sampled_from(("10.0.0.1", "10.0.1.1"))
 
 def taken_in(row: dict[str, Any]) -> bool:
     """Whoever says it: no loop (RFC 4271 9.1.2, RFC 4456 8) and, from a peer with a role, no leak (RFC 9234 5)."""
-    return row["originator_id"] != "9.9.9.9" and "65000" not in row["as_path"] and row["otc"] is None
+    loop = "65000" in row["as_path"] or "9.9.9.9" in (row["originator_id"], *row["cluster_list"])
+    return not loop and row["otc"] is None
 
 
 @settings(deadline=None, max_examples=100)
