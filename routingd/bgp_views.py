@@ -209,6 +209,7 @@ def neighbor(peer: Peer, summary: BgpSummaryRow, described: dict[str, Any]) -> B
         "last_notification": notification(described),
         "last_session": described["last_session"],
         "timers": described["timers"],
+        "offences": described["offences"],
         "connections_refused": counters["rejected"],
         "faults": [fault(found) for found in counters["findings"]],
         "other_faults": counters["other_findings"],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from typing import Final
 
 from protocols.bgp.config import PeerConfig
@@ -16,18 +17,22 @@ FIRST_PAUSE: Final = 1.0
 IDLE_HOLD_MAX: Final = 120.0
 STABLE: Final = 120.0
 """A session that held this long owes nothing to the errors before it."""
+OFFENDER_HOLD_MAX: Final = 900.0
+"""Longest pause for a peer whose own bad messages ended session after session, however long they lasted."""
+FORGIVEN_AFTER: Final = 3600.0
+"""One such session is forgotten."""
 
 
-def pause(failures: int, ceiling: float, rng: Rng) -> float:
-    return jittered(min(ceiling, FIRST_PAUSE * 2.0 ** min(failures - 1, 16)), rng)
+def _doubled(failures: int) -> float:
+    return FIRST_PAUSE * 2.0 ** min(failures - 1, 16)
 
 
 class Attempts:
     """When to connect next, and the attempt under way. At most one of both at a time."""
 
     __slots__ = (
-        "_barred", "_config", "_deadline", "_failures", "_idle_until", "_next_number", "_retry_at", "_rng", "_tried",
-        "pending",
+        "_barred", "_config", "_deadline", "_failures", "_idle_until", "_next_number", "_offended", "_retry_at", "_rng",
+        "_tried", "pending",
     )  # fmt: skip
 
     def __init__(self, config: PeerConfig, rng: Rng) -> None:
@@ -44,10 +49,13 @@ class Attempts:
         """Attempts without an answer since the session was last up."""
         self._failures = 0
         """Errors that count for damping."""
+        self._offended: deque[float] = deque(maxlen=16)
+        """When the peer's bad messages ended a session."""
 
     def reset(self) -> None:
         """The operator's start forgives."""
         self._tried = self._failures = 0
+        self._offended.clear()
 
     def begin(self, now: float) -> list[Effect]:
         """Out of Idle, or of Active at the ConnectRetryTimer."""
@@ -79,14 +87,27 @@ class Attempts:
         self._tried += 1
         if not self._config.passive:
             # Errors count as well: a peer that holds us down takes connections only to close them.
-            self._retry_at = now + pause(self._tried + self._failures, self._config.connect_retry, self._rng)
+            longest = min(self._config.connect_retry, _doubled(self._tried + self._failures))
+            self._retry_at = now + jittered(longest, self._rng)
 
     def failed(self) -> None:
         self._failures += 1
 
+    def offended(self, now: float) -> None:
+        """What ended the session was a message of the peer that no speaker should send."""
+        self._offended.append(now)
+
+    def offences(self, now: float) -> int:
+        """Not forgiven yet."""
+        while self._offended and now - self._offended[0] >= FORGIVEN_AFTER:
+            self._offended.popleft()
+        return len(self._offended)
+
     def hold(self, now: float) -> None:
         """RFC 4271 8.1.1: DampPeerOscillations, Idle until the IdleHoldTimer."""
-        self._idle_until = now + pause(self._failures, IDLE_HOLD_MAX, self._rng)
+        damped = min(IDLE_HOLD_MAX, _doubled(self._failures))
+        blamed = min(OFFENDER_HOLD_MAX, _doubled(self.offences(now)))
+        self._idle_until = now + jittered(max(damped, blamed), self._rng)
 
     def bar(self, now: float, seconds: float) -> None:
         """Idle for so long, whoever connects; ``math.inf``: until the operator's start."""
@@ -108,7 +129,7 @@ class Attempts:
     @property
     def refusing(self) -> bool:
         """RFC 4271 8.2.2: Idle refuses. After a first error a peer that comes back is no oscillation, and is taken."""
-        return self.held and self._failures > 1
+        return self.held and (self._failures > 1 or len(self._offended) > 1)
 
     @property
     def barred(self) -> bool:

@@ -58,6 +58,7 @@ def describe(session: Session, next_attempt: float | None, now: float) -> dict[s
         "state": str(session.state),
         "uptime": None if up is None else now - up,
         "next_attempt": next_attempt,
+        "offences": session.offences(now),
         "timers": {name: max(0.0, at - now) for name, at in session.deadlines().items()},
         "type": "external" if config.ebgp else "internal",
         "peer_asn": config.remote_asn,

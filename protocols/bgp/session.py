@@ -30,6 +30,10 @@ _COLLISION: Final = Notification(ErrorCode.CEASE, CeaseSubcode.CONNECTION_COLLIS
 _REJECTED: Final = Notification(ErrorCode.CEASE, CeaseSubcode.CONNECTION_REJECTED)
 _OPTIONAL_PARAMETER_REFUSED: Final = (ErrorCode.OPEN_MESSAGE, OpenSubcode.UNSUPPORTED_OPTIONAL_PARAMETER)
 
+_BLAMED: Final = (ErrorCode.MESSAGE_HEADER, ErrorCode.UPDATE_MESSAGE, ErrorCode.FINITE_STATE_MACHINE,
+                  ErrorCode.ROUTE_REFRESH)  # fmt: skip
+"""Errors of the peer's program. What is wrong with its OPEN is mostly one of the two configurations'."""
+
 
 class Session:
     def __init__(self, config: PeerConfig, rng: Rng) -> None:
@@ -263,6 +267,10 @@ class Session:
         furthest = max(self.connections, key=lambda c: RANK[c.state], default=None)
         return self._attempts.deadlines() | (furthest.deadlines() if furthest is not None else {})
 
+    def offences(self, now: float) -> int:
+        """Sessions that its bad messages ended lately: the next pauses are the longer for each."""
+        return self._attempts.offences(now)
+
     def describe(self, now: float) -> dict[str, Any]:
         """All there is to show about this peer, ready for JSON."""
         waiting = self._attempts.next_at
@@ -329,6 +337,8 @@ class Session:
             self._attempts.lasted(now - connection.established_at)
         if self.running and damp:
             self._attempts.failed()
+        if sent is not None and sent.code in _BLAMED:
+            self._attempts.offended(now)
         if self.running and not self._connections:
             if damp:
                 out += self._attempts.cancel(reason)

@@ -82,6 +82,7 @@ def _neighbor(n: Data) -> None:
             ("Connection", _connection(n)),
             ("Hold time", _hold_time(n)),
             ("Timers", ", ".join(f"{name} {duration(left)}" for name, left in n["timers"].items())),
+            ("Bad messages", f"{n['offences']} sessions ended by them within an hour" if n["offences"] else ""),
             ("Refused", _counts(n["connections_refused"])),
             ("Options", _options(n)),
             ("Its routes", _routes(n)),

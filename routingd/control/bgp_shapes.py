@@ -175,6 +175,8 @@ class BgpNeighbor(BgpSummaryRow):
     """The last one that was Established and is not any more."""
     timers: dict[str, float]
     """Seconds until those that run fire: connect, connect-retry, idle-hold, hold, keepalive, send-hold."""
+    offences: int
+    """Sessions that its bad messages ended within the last hour; the pause grows with each."""
     connections_refused: dict[str, int]
     """Those that it opened here, by reason. Strangers are counted in `show ncp`."""
     faults: list[BgpFault]

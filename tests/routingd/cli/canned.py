@@ -145,6 +145,7 @@ NEIGHBORS: dict[str, BgpNeighbor] = {
         "last_notification": None,
         "last_session": None,
         "timers": {"hold": 27.4},
+        "offences": 0,
         "connections_refused": {"the session is Established": 2},
         "faults": [
             {
@@ -204,6 +205,7 @@ NEIGHBORS: dict[str, BgpNeighbor] = {
             "received": None,
         },
         "timers": {"connect-retry": 3.2},
+        "offences": 0,
         "connections_refused": {},
         "faults": [],
         "other_faults": 0,
