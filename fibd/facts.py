@@ -6,9 +6,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from fibd.messages import Addresses, FactsComplete, Message, Neighbours, Ports
+from fibd.messages import Addresses, FactsComplete, Message, Neighbours, Ports, Routers
 
 _ROWS_PER_MESSAGE: Final = 1024
+_ROUTERS: Final = 8
+"""Remembered of a port; there should be one."""
 
 PortRow = tuple[int, bool, bool, int, bytes, str]
 """(ifindex, admin up, carrier, mtu, mac, kind)"""
@@ -26,6 +28,8 @@ class Facts:
         self.ports: dict[str, PortRow] = {}
         self.addresses: dict[AddressKey, bool] = {}
         self.neighbours: dict[NeighbourKey, tuple[bytes, str]] = {}
+        self.routers: dict[str, list[bytes]] = {}
+        """By port, in the order in which they were first heard."""
         self.sequence = 0
 
     def everything(self) -> list[Message]:
@@ -34,6 +38,7 @@ class Facts:
             *self._ports(self.ports.items(), []),
             *self._addresses(self.addresses.items(), []),
             *self._neighbours(self.neighbours.items(), []),
+            *(Routers(self._next(), [[port, each] for each in heard]) for port, heard in self.routers.items()),
         ]
         self.sequence += 1
         return [*told, FactsComplete(self.sequence)]
@@ -64,6 +69,7 @@ class Facts:
         if self.ports.pop(name, None) is None:
             return []
         messages: list[Message] = []
+        self.routers_gone(name)
         for key in [key for key in self.neighbours if key[0] == name]:
             messages += self.neighbour_gone(key)
         for address in [key for key in self.addresses if key[0] == name]:
@@ -87,6 +93,18 @@ class Facts:
 
     def neighbour_gone(self, key: NeighbourKey) -> list[Message]:
         return self._neighbours([], [key]) if self.neighbours.pop(key, None) is not None else []
+
+    def router(self, port: str, address: bytes) -> list[Message]:
+        """One was heard."""
+        heard = self.routers.setdefault(port, [])
+        if address in heard:
+            return []
+        self.routers[port] = [*heard, address][-_ROUTERS:]
+        return [Routers(self._next(), [[port, address]])]
+
+    def routers_gone(self, port: str) -> None:
+        """What was heard there counts no more. It is not told: whoever used it sees the port."""
+        self.routers.pop(port, None)
 
     # --- messages -----------------------------------------------------------------------------------------------------
 

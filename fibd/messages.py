@@ -158,6 +158,18 @@ class BoxConfig(Message):
     kernel_table: int = 254
     kernel_protocol: int = 201
     kernel_metric: int = 50
+    discover: list[str] = field(default_factory=list)
+    """Ports on which to send router advertisements and to tell whose are heard."""
+
+
+@dataclass(frozen=True, slots=True)
+class Routers(Message):
+    """Agent: routers heard on the ports of ``BoxConfig.discover``, by their router advertisements (RFC 4861). Rows
+    (port, link-local address), those of a port in the order in which they were heard first."""
+
+    TYPE: ClassVar[int] = 21
+    sequence: int
+    present: list[list[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -365,8 +377,8 @@ class SnapshotVerdict(Message):
 MESSAGES: Final[dict[int, type[Message]]] = {
     m.TYPE: m
     for m in (
-        Hello, Welcome, Error, Bye, Heartbeat, Ports, Addresses, Neighbours, FactsComplete, BoxConfig, Query, Answer,
-        StreamListen, StreamUnlisten, StreamConnect, StreamOpened, StreamData, StreamCredit, StreamClose, Lease,
+        Hello, Welcome, Error, Bye, Heartbeat, Ports, Addresses, Neighbours, FactsComplete, BoxConfig, Routers, Query,
+        Answer, StreamListen, StreamUnlisten, StreamConnect, StreamOpened, StreamData, StreamCredit, StreamClose, Lease,
         Capsule, Streams, Transaction, Ack, SnapshotBegin, SnapshotEnd, SnapshotVerdict,
     )
 }  # fmt: skip

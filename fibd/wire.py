@@ -36,6 +36,7 @@ from fibd.messages import (
     Ports,
     Query,
     Role,
+    Routers,
     SnapshotBegin,
     SnapshotEnd,
     SnapshotVerdict,
@@ -54,7 +55,7 @@ from fibd.messages import (
 __all__ = [
     "BEGIN", "COMMIT", "CRITICAL", "MAX_CHUNK", "MAX_FRAME", "MESSAGES", "VERSION", "Ack", "Addresses",
     "AdjacencyKind", "Answer", "BoxConfig", "Bye", "Capsule", "Decoder", "Error", "FactsComplete", "Heartbeat",
-    "Hello", "Lease", "Message", "Neighbours", "Ports", "Query", "Role", "SnapshotBegin", "SnapshotEnd",
+    "Hello", "Lease", "Message", "Neighbours", "Ports", "Query", "Role", "Routers", "SnapshotBegin", "SnapshotEnd",
     "SnapshotVerdict", "StreamClose", "StreamConnect", "StreamCredit", "StreamData", "StreamListen", "StreamOpened",
     "StreamUnlisten", "Streams", "Transaction", "Welcome", "WireError", "encode",
 ]  # fmt: skip
@@ -221,6 +222,7 @@ _FIELDS: Final[dict[tuple[type[Message], str], Check]] = {
     (Addresses, "removed"): _list(_row(_text, _ADDRESS, _U8)),
     (Neighbours, "present"): _list(_row(_text, _ADDRESS, _octets, _text)),
     (Neighbours, "removed"): _list(_row(_text, _ADDRESS)),
+    (Routers, "present"): _list(_row(_text, _octets_of(16))),
     (BoxConfig, "fabric_peers"): _map(_text, _list(_ADDRESS_OR_NONE)),
     (BoxConfig, "kernel_table"): _U32,
     (BoxConfig, "kernel_protocol"): _U8,

@@ -178,6 +178,7 @@ def neighbor(peer: Peer, summary: BgpSummaryRow, described: dict[str, Any]) -> B
     return {
         **summary,
         "group": peer.group or None,
+        "learned": str(ipaddress.ip_address(config.address)) if config.unnumbered and any(config.address) else None,
         "local_asn": config.local_asn,
         "kind": "ebgp" if config.ebgp else "ibgp",
         "router_id": described["router_id"],

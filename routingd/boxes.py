@@ -29,6 +29,8 @@ class Box:
     fabric_ipv4: str = ""
     fabric_ipv6: str = ""
     """Empty: the other boxes use the link-local address of its fabric port."""
+    discover: tuple[str, ...] = ()
+    """Ports whose neighbor is found by router advertisements."""
 
 
 @dataclass(frozen=True, slots=True)

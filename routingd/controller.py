@@ -26,6 +26,7 @@ from fibd.wire import (
     Neighbours,
     Ports,
     Role,
+    Routers,
     Welcome,
     WireError,
 )
@@ -180,6 +181,8 @@ class Controller:
                 self.facts.apply(ncp, message)
                 if ncp in self.facts.complete:
                     self.peers.facts_used(ncp, self.facts.pictures[ncp].usable_addresses())
+            case Routers():
+                self.peers.routers_heard(ncp, message.present)
             case Neighbours():
                 pass  # a resolved neighbour changes no route: the kernel forwards by its own table
             case Answer():

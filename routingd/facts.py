@@ -206,6 +206,7 @@ class FactBook:
             kernel_table=kernel.table,
             kernel_protocol=kernel.protocol,
             kernel_metric=kernel.metric,
+            discover=list(box.discover),
         )
         if self._sent.get(ncp) == config:
             return

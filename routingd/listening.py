@@ -6,7 +6,7 @@ import ipaddress
 import random
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
@@ -17,6 +17,8 @@ from routingd.boxes import LOOPBACK, Boxes, show_prefix
 
 if TYPE_CHECKING:
     from routingd.peer import Peer
+
+LINK_LOCAL: Final = (b"\xfe\x80".ljust(16, b"\0"), 10)
 
 log = structlog.get_logger("routingd.bgp")
 
@@ -105,9 +107,14 @@ def listeners(ncp: str, peers: Iterable[Peer], ranges: Iterable[Range], boxes: B
     for peer in peers:
         config, place = peer.session.config, peer.place
         if place.ncp == ncp:
-            local = place.local or bytes(len(config.address))
-            row = [config.address, config.password, config.send_ttl, config.minimum_ttl]
-            allowed.setdefault((local, config.port, place.device), _Allowed()).peers.append(row)
+            here = allowed.setdefault(
+                (place.local or bytes(len(config.address)), config.port, place.device), _Allowed()
+            )
+            terms = [config.password, config.send_ttl, config.minimum_ttl]
+            if config.unnumbered:
+                here.ranges.append([*LINK_LOCAL, *terms])
+            else:
+                here.peers.append([config.address, *terms])
     mine = [one for one in ranges if ncp in one.ncps]
     for one in mine:
         for local in one.locals(boxes, ncp):

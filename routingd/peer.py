@@ -74,8 +74,13 @@ class Peer:
         """What people may call it."""
         if not self.place.on_link:
             return (self.name,)
-        place, address = self.place, ipaddress.ip_address(self.session.config.address)
-        return self.name, f"{address}%{place.ncp}/{place.port}"
+        config, place = self.session.config, self.place
+        address, port = ipaddress.ip_address(config.address), f"{place.ncp}/{place.port}"
+        return self.name, f"{address}%{config.device}", f"{address}%{port}", *((port,) if config.unnumbered else ())
+
+    def learned(self, address: bytes) -> None:
+        """Where an unnumbered neighbor is: for the next connection."""
+        self.session.config = replace(self.session.config, address=address)
 
     @property
     def stream(self) -> Stream | None:

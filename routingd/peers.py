@@ -75,9 +75,13 @@ class Peers:
         self.events = SessionEvents()
         self.ranges = Ranges(ranges)
         self._by_address: dict[tuple[str, str, bytes], Peer] = {}
-        """By NCP, port (of link-local ones) and address."""
+        """By NCP, port (of link-local ones) and address (b"" while it may be any: unnumbered ones)."""
         for neighbor in neighbors:
-            self._by_address[neighbor.ncp, neighbor.port, neighbor.session.config.address] = self._peer(neighbor)
+            config = neighbor.session.config
+            if config.unnumbered:
+                neighbor.session.last_connect_error = f"no router advertisement heard on {config.device}"
+            address = b"" if config.unnumbered else config.address
+            self._by_address[neighbor.ncp, neighbor.port, address] = self._peer(neighbor)
         self._listeners = {ncp: listeners(ncp, self.all, self.ranges.all, boxes) for ncp in boxes.names}
 
     @property
@@ -116,9 +120,22 @@ class Peers:
             return
         for peer in self.all:
             local = peer.place.local
-            if peer.place.ncp == ncp and peer.name not in self._started and (not local or local in addresses):
+            ready = any(peer.session.config.address) and (not local or local in addresses)
+            if peer.place.ncp == ncp and peer.name not in self._started and ready:
                 self._started.add(peer.name)
                 peer.start()
+
+    def routers_heard(self, ncp: str, rows: list[list[Any]]) -> None:
+        """(port, link-local address): where unnumbered neighbors are; the last word counts."""
+        for port, address in rows:
+            self._learned(ncp, port, address)
+        self._start(ncp)
+
+    def _learned(self, ncp: str, port: str, address: bytes) -> Peer | None:
+        peer = self._by_address.get((ncp, port, b""))
+        if peer is not None:
+            peer.learned(address)
+        return peer
 
     def agent_down(self, ncp: str, reason: str) -> None:
         """Its sockets are out of reach, so its sessions end."""
@@ -178,8 +195,7 @@ class Peers:
                 owner[0].opened(owner[1], opened.local, opened.remote, opened.credit)
             return
         used = opened.stream % 2 == 0 or (ncp, opened.stream) in self._streams
-        on = opened.device if ipaddress.ip_address(opened.remote).is_link_local else ""
-        peer = None if used else self._by_address.get((ncp, on, opened.remote)) or self._newcomer(ncp, opened.remote)
+        peer = None if used else self._caller(ncp, opened)
         if peer is None or (peer.by is None and peer.place.local not in (b"", opened.local)):
             self.turned_away += 1
             self._outboxes[ncp].message(StreamClose(opened.stream, "no neighbor has this address", reset=True))
@@ -187,6 +203,18 @@ class Peers:
         conn = peer.accept(ncp, opened.stream, opened.credit)
         self._streams[(ncp, opened.stream)] = (peer, conn)
         peer.accepted(conn, opened.local, opened.remote)
+
+    def _caller(self, ncp: str, opened: StreamOpened) -> Peer | None:
+        """Whose connection this is."""
+        remote = opened.remote
+        on = opened.device if ipaddress.ip_address(remote).is_link_local else ""
+        if (peer := self._by_address.get((ncp, on, remote))) is not None:
+            return peer
+        if not on:
+            return self._newcomer(ncp, remote)
+        if (peer := self._learned(ncp, on, remote)) is not None:
+            self._start(ncp)
+        return peer
 
     def _newcomer(self, ncp: str, address: bytes) -> Peer | None:
         """A neighbor that nobody configured by its address, if there is room for one more."""

@@ -82,6 +82,7 @@ def _box(box: effective.Box) -> Box:
         box.fabric_port or "",
         fabric.get(4, ""),
         fabric.get(6, ""),
+        box.discover,
     )
 
 
@@ -119,6 +120,7 @@ def _peer(neighbor: effective.EffectiveNeighbor, router: Router) -> PeerConfig:
         port=neighbor.port,
         source=neighbor.source.packed if neighbor.source is not None else b"",
         device=neighbor.shown,
+        unnumbered=neighbor.address == effective.UNKNOWN,
         ttl=neighbor.multihop or 0,
         ttl_security=neighbor.ttl_security,
         password=neighbor.password or "",

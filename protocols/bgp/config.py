@@ -76,6 +76,8 @@ class PeerConfig:
     """Our address for the session; empty: the system chooses."""
     device: str = ""
     """The port a link-local peer is on, in the words of whoever configured it; empty: its address says enough."""
+    unnumbered: bool = False
+    """Known by its port; the address is learned, and unspecified until then."""
     ttl: int = 0
     """TTL to send; 0: 1 towards an external peer, else 64."""
     ttl_security: bool = False
@@ -148,7 +150,9 @@ class PeerConfig:
 
     @property
     def name(self) -> str:
-        """The peer's address as text, with its port where it is link-local."""
+        """The peer's address as text, with its port where it is link-local; of an unnumbered one the port."""
+        if self.unnumbered:
+            return self.device
         address = ipaddress.ip_address(self.address)
         return f"{address}%{self.device}" if self.device else str(address)
 

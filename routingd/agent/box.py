@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import random
 from collections.abc import Callable, Iterable
 from typing import Final, Protocol
 
@@ -17,6 +18,7 @@ from fibd.facts import Facts
 from fibd.messages import BoxConfig, Message
 from kernel import box as kernel_box
 from kernel.links import Address, Change, Gone, Link, Neighbour, Observer, Seen
+from kernel.router_discovery import Discovery
 from routingd.agent.state import Store
 
 log = structlog.get_logger("ncpd.box")
@@ -37,7 +39,12 @@ class Box:
     """``tell`` sends facts if a controller is there; ``changed`` says that the model may have work for the kernel."""
 
     def __init__(
-        self, store: Store, model: PortModel, tell: Callable[[Iterable[Message]], None], changed: Callable[[], None]
+        self,
+        store: Store,
+        model: PortModel,
+        tell: Callable[[Iterable[Message]], None],
+        changed: Callable[[], None],
+        rng: random.Random,
     ) -> None:
         self.facts = Facts()
         self.observer = Observer(self._observed)
@@ -50,6 +57,8 @@ class Box:
         self._names: dict[int, str] = {}
         self._addresses: dict[int, dict[tuple[bytes, int], bool]] = {}
         self._added = store.added()
+        self._rng = rng
+        self._discovery: Discovery | None = None
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -62,12 +71,15 @@ class Box:
     async def stop(self) -> None:
         if self._task is not None:
             self._task.cancel()
+        if self._discovery is not None:
+            self._discovery.close()
         await self.observer.stop()
 
     def configure(self, config: BoxConfig) -> None:
         self.config = config
         self._store.save_box(config)
         self._fabric()
+        self._discover()
         self._changed()
         self._wake.set()
 
@@ -108,6 +120,7 @@ class Box:
                 name = self._names.get(entry.ifindex)
                 messages = self.facts.neighbour_gone((name, entry.address)) if name is not None else []
         if messages:
+            self._discover()
             self._tell(messages)
 
     def _seen(self, seen: Seen) -> list[Message]:
@@ -184,6 +197,30 @@ class Box:
     def _neighbour(self, entry: Neighbour) -> list[Message]:
         name = self._names.get(entry.ifindex)
         return self.facts.neighbour((name, entry.address), (entry.mac, entry.state)) if name is not None else []
+
+    # --- neighbors by router advertisements ---------------------------------------------------------------------------
+
+    def _discover(self) -> None:
+        """On the ports that are wanted for it and up."""
+        wanted = self.config.discover if self.config is not None else []
+        ports = {name: row[0] for name, row in self.facts.ports.items() if name in wanted and row[1] and row[2]}
+        for name in self.facts.routers.keys() - ports.keys():
+            self.facts.routers_gone(name)
+        if self._discovery is None and ports:
+            try:
+                self._discovery = Discovery(self._heard, self._rng)
+            except OSError as error:
+                self._note([*self.problems, f"router advertisements: {error.strerror}"])
+        if self._discovery is not None:
+            self._discovery.watch(ports.values())
+
+    def _heard(self, index: int, address: bytes) -> bool:
+        name = self._names.get(index)
+        messages = self.facts.router(name, address) if name is not None else []
+        if messages:
+            log.info("router.heard", port=name, address=str(ipaddress.ip_address(address)))
+            self._tell(messages)
+        return bool(messages)
 
     # --- configuration ------------------------------------------------------------------------------------------------
 

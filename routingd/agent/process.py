@@ -58,7 +58,7 @@ class AgentProcess:
         self.model = self._new_model()
         self.agent = Agent(self.model, self._store.election_id())
         self.relay = Relay(self._rng)
-        self.box = Box(self._store, self.model, self._tell_facts, self._kick)
+        self.box = Box(self._store, self.model, self._tell_facts, self._kick, self._rng)
         self._questions = Questions(self)
         self._writer: RouteWriter | None = None
         self._connections: dict[Role, Connection] = {}

@@ -78,6 +78,7 @@ def _neighbor(n: Data) -> None:
             ("Last session", _ended(n["last_session"])),
             ("Group", n["group"]),
             ("Listen", n["listen"]),
+            ("Learned", n["learned"]),
             ("Router id", n["router_id"]),
             ("Connection", _connection(n)),
             ("Hold time", _hold_time(n)),

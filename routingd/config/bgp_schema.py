@@ -34,6 +34,7 @@ from routingd.config.values import (
     Pause,
     PeerAsn,
     Percent,
+    PortName,
     Prefix,
     Prefixes,
     Redistributed,
@@ -232,6 +233,9 @@ class Bgp(Model):
     neighbors: Annotated[dict[NeighborAddress, Neighbor], EMPTY_IS_MAPPING] = Field(default={})
     """Neighbors by address. A link-local one has its port behind it: `fe80::1%eth0`, with several NCPs
     `fe80::1%NCP/eth0`."""
+    interfaces: Annotated[dict[PortName, Neighbor], EMPTY_IS_MAPPING] = Field(default={})
+    """Unnumbered neighbors, by the port they are on: the NCP sends router advertisements there (RFC 4861) and learns
+    the neighbor's link-local address from its own. IPv4 routes have IPv6 next hops (RFC 8950)."""
     listen: Annotated[dict[Prefix, ListenRange], EMPTY_IS_MAPPING] = Field(default={})
     """Dynamic neighbors by prefix: who connects from there, is not in `neighbors` and has the longest such prefix is a
     neighbor until its session ends. We never connect to them."""

@@ -189,6 +189,11 @@ def _bgp(config: Config, findings: Findings) -> None:
                 findings.warn(
                     "is in no port's subnet: an external session over more than one hop needs `multihop`", *where
                 )
+    for port, neighbor in config.bgp.interfaces.items():
+        where = ("bgp", "interfaces", port)
+        if _group(config, findings, neighbor.group, where):
+            group = config.bgp.groups[neighbor.group] if neighbor.group is not None else None
+            _on_port(config, findings, port, neighbor, group, where)
     for prefix, listen in config.bgp.listen.items():
         where = ("bgp", "listen", str(prefix))
         if prefix.is_link_local:

@@ -16,6 +16,8 @@ from routingd.config.values import LinkLocal
 
 LOOPBACK = "lo"
 IPV4_UNICAST = "ipv4-unicast"
+UNKNOWN: Final = IPv6Address("::")
+"""Address of a neighbor that is to be learned."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,8 @@ class Box:
     descriptions: dict[str, str]
     fabric_port: str | None
     fabric_addresses: tuple[IPv4Address | IPv6Address, ...]
+    discover: tuple[str, ...]
+    """Ports with an unnumbered neighbor."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,7 @@ class EffectiveNeighbor:
     """A neighbor with its group's options and the defaults filled in."""
 
     address: IPv4Address | IPv6Address
+    """Unspecified where it is to be learned from router advertisements."""
     on: str | None
     """Name of the port it is on, at `ncp`, where the address is link-local."""
     shown: str
@@ -158,6 +163,7 @@ def boxes(config: Config) -> dict[str, Box]:
             descriptions={port: interface.description for port, interface in mine.items() if interface.description},
             fabric_port=fabric.port if fabric is not None else None,
             fabric_addresses=fabric.address if fabric is not None else (),
+            discover=tuple(port for at, port in (_place(config, key) for key in config.bgp.interfaces) if at == name),
         )
     return result
 
@@ -216,23 +222,28 @@ def peer_asn(config: Config, neighbor: Neighbor, group: Group | None) -> int | s
 
 def neighbors(config: Config) -> list[EffectiveNeighbor]:
     """Every configured BGP neighbor, in the order of the file."""
-    return [_resolved(config, address, neighbor) for address, neighbor in config.bgp.neighbors.items()]
+    result = []
+    for key, neighbor in config.bgp.neighbors.items():
+        address, port = (key.host, key.port) if isinstance(key, LinkLocal) else (key, None)
+        result.append(_resolved(config, address, port, neighbor))
+    return result + [_resolved(config, UNKNOWN, port, each) for port, each in config.bgp.interfaces.items()]
 
 
 def ranges(config: Config) -> list[EffectiveRange]:
     """Where dynamic neighbors come from, in the order of the file."""
     result = []
     for prefix, listen in config.bgp.listen.items():
-        terms = _resolved(config, prefix.network_address, Neighbor(group=listen.group))
+        terms = _resolved(config, prefix.network_address, None, Neighbor(group=listen.group))
         ncp = config.bgp.groups[listen.group].ncp or (terms.ncp if terms.source is not None else None)
         result.append(EffectiveRange(prefix, listen.limit, tuple(config.ncps) if ncp is None else (ncp,), terms))
     return result
 
 
-def _resolved(config: Config, where: IPv4Address | IPv6Address | LinkLocal, neighbor: Neighbor) -> EffectiveNeighbor:
-    """Group and defaults filled in."""
-    address = where.host if isinstance(where, LinkLocal) else where
-    at, on = split_port(config, where.port) or (None, None) if isinstance(where, LinkLocal) else (None, None)
+def _resolved(
+    config: Config, address: IPv4Address | IPv6Address, port: str | None, neighbor: Neighbor
+) -> EffectiveNeighbor:
+    """Group and defaults filled in. ``port``: of a link-local neighbor."""
+    at, on = split_port(config, port) or (None, None) if port is not None else (None, None)
     group = config.bgp.groups[neighbor.group] if neighbor.group is not None else None
     source = option(neighbor, group, "source")
     asn = peer_asn(config, neighbor, group)

@@ -144,6 +144,8 @@ class BgpFault(TypedDict):
 
 class BgpNeighbor(BgpSummaryRow):
     group: str | None
+    learned: str | None
+    """Address of an unnumbered neighbor, from its router advertisements; None: none heard yet, or not unnumbered."""
     local_asn: int
     kind: Literal["ebgp", "ibgp"]
     router_id: str | None

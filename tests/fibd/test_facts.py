@@ -8,11 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fibd.facts import Facts, PortRow
-from fibd.messages import Addresses, FactsComplete, Message, Neighbours, Ports
+from fibd.messages import Addresses, FactsComplete, Message, Neighbours, Ports, Routers
 
 UP: PortRow = (2, True, True, 1500, b"\x02" * 6, "veth")
 DOWN: PortRow = (2, True, False, 1500, b"\x02" * 6, "veth")
 ADDRESS = bytes([192, 0, 2, 1])
+ROUTER = bytes.fromhex("fe80").ljust(16, b"\1")
 
 
 def heard(messages: list[Message], state: dict[str, dict[Any, Any]] | None = None) -> dict[str, dict[Any, Any]]:
@@ -79,3 +80,17 @@ def test_a_controller_that_heard_every_change_knows_what_the_box_is(reads: list[
     for read in reads:
         known = heard(facts.replace(*read), known)
         assert (known["ports"], known["addresses"], known["neighbours"]) == read
+
+
+def test_routers_are_told_once_again_to_each_controller_and_forgotten_with_their_port() -> None:
+    facts = Facts()
+    facts.port("eth0", UP)
+    assert facts.router("eth0", ROUTER) == [Routers(2, [["eth0", ROUTER]])]
+    assert facts.router("eth0", ROUTER) == []
+    assert Routers(4, [["eth0", ROUTER]]) in facts.everything()
+    for last in range(20):
+        facts.router("eth0", ROUTER[:-1] + bytes([last]))
+    assert len(facts.routers["eth0"]) == 8
+    facts.port_gone("eth0")
+    assert facts.routers == {}
+    assert not any(isinstance(message, Routers) for message in facts.everything())

@@ -36,6 +36,7 @@ FEATURES: Final[tuple[str, ...]] = (
     "dynamic neighbors",
     "link-local neighbors",
     "name of the router (FQDN)",
+    "unnumbered neighbors (RFC 4861, RFC 8950)",
 )
 """In the order of the table."""
 _INJECTS: Final = "tells routes and takes none on: it cannot reflect"

@@ -171,7 +171,7 @@ class Frr(Peer):
             found.update(
                 (prefix(net), self.received(neighbor, _attributes(path)))
                 for path in paths
-                if path["peer"]["peerId"] == _name(neighbor)
+                if _name(neighbor) in (path["peer"]["peerId"], path["peer"].get("interface"))
             )
         return found
 

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from fibd.wire import Role, StreamClose, StreamListen, StreamOpened
+from fibd.wire import BoxConfig, Role, Routers, StreamClose, StreamConnect, StreamListen, StreamOpened
 from routingd.bgp_views import BgpViews
 from routingd.controller import SOCKET_NAME, Controller, RouterPlan
 from tests.routingd.fake_agent import FakeAgent, RemotePeer, until, update
@@ -108,6 +108,27 @@ bgp:
   listen: { "2001:db8::/32": { group: g } }
 """
     run(tmp_path, planned(text), test)
+
+
+def test_an_unnumbered_neighbor_is_where_its_last_router_advertisement_came_from(tmp_path: Path) -> None:
+    async def test(one: Controller, agent: FakeAgent) -> None:
+        (peer,) = one.peers.all
+        (listener,) = agent.of(Role.STREAMS, StreamListen)
+        first, second = (bytes.fromhex(f"fe80{0:024x}{last:04x}") for last in (2, 3))
+        assert (listener.device, listener.allow) == ("eth0", [])
+        assert listener.ranges == [[bytes.fromhex("fe80").ljust(16, b"\0"), 10, "", 1, 0]]
+        assert (peer.name, agent.of(Role.STREAMS, StreamConnect)) == ("eth0", [])
+        assert agent.of(Role.CONTROL, BoxConfig)[-1].discover == ["eth0"]
+        agent.send(Role.CONTROL, Routers(4, [["eth0", first]]))
+        await until(lambda: agent.of(Role.STREAMS, StreamConnect), "an attempt")
+        attempt = agent.of(Role.STREAMS, StreamConnect)[0]
+        assert (attempt.remote, attempt.device, attempt.local) == (first, "eth0", b"")
+        agent.send(Role.CONTROL, Routers(5, [["eth0", second]]))
+        agent.send(Role.STREAMS, StreamClose(attempt.stream, "no route"))
+        await until(lambda: agent.of(Role.STREAMS, StreamConnect)[-1].remote == second, "the next attempt")
+        assert peer.names == ("eth0", "fe80::3%eth0", "fe80::3%ncp1/eth0", "ncp1/eth0")
+
+    run(tmp_path, planned("interfaces: { eth0: {} }\nbgp: { interfaces: { eth0: { asn: external } } }"), test)
 
 
 def test_whoever_connects_from_the_prefix_is_a_neighbor_until_the_session_ends(tmp_path: Path) -> None:

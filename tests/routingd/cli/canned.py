@@ -113,6 +113,7 @@ NEIGHBORS: dict[str, BgpNeighbor] = {
     "192.0.2.2": {
         **TRANSIT,
         "group": "transit",
+        "learned": None,
         "local_asn": 65001,
         "kind": "ebgp",
         "router_id": "192.0.2.2",
@@ -174,6 +175,7 @@ NEIGHBORS: dict[str, BgpNeighbor] = {
     "10.255.0.2": {
         **INTERNAL,
         "group": None,
+        "learned": None,
         "local_asn": 65001,
         "kind": "ibgp",
         "router_id": None,

@@ -190,6 +190,14 @@ def test_one_value_written_in_two_ways_is_refused() -> None:
             "is link-local, which says nothing without a port",
         ),
         (
+            "bgp: { interfaces: { eth0: { asn: external, source: 10.0.0.1 } } }",
+            "`source` has no meaning for a neighbor on a port, by link-local address",
+        ),
+        (
+            "bgp: { interfaces: { lo: { asn: external } } }",
+            "'lo' is not in `interfaces`, where a port belongs even without addresses",
+        ),
+        (
             "bgp: { listen: { 10.0.0.0/8: {} } }",
             "`group` is missing",
         ),
