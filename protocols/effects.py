@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from native import SessionTerms, Updates
     from protocols.bgp.errors import Notification
+    from protocols.bgp.family import Family
     from protocols.bgp.findings import Finding
     from protocols.bgp.limits import Reached
     from protocols.bgp.negotiation import Agreed
@@ -61,12 +62,14 @@ class Established:
 
 @dataclass(frozen=True, slots=True)
 class Down:
-    """An Established session ended: its routes go. Neither ``sent`` nor ``received`` is there when TCP just ended."""
+    """An Established session ended: its routes go, but for those of the families to ``keep``, which are stale now.
+    Neither ``sent`` nor ``received`` is there when TCP just ended."""
 
     conn: int
     reason: str
     sent: Notification | None = None
     received: Notification | None = None
+    keep: frozenset[Family] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +132,36 @@ class RefreshRequested:
     safi: int
 
 
+@dataclass(frozen=True, slots=True)
+class MarkStale:
+    """What the peer has told of this family so far is stale until it tells it again."""
+
+    afi: int
+    safi: int
+
+
+@dataclass(frozen=True, slots=True)
+class SweepStale:
+    """What is stale of this family goes."""
+
+    afi: int
+    safi: int
+
+
+@dataclass(frozen=True, slots=True)
+class LongLived:
+    """What is stale of this family stays as a last resort (RFC 9494 4.2)."""
+
+    afi: int
+    safi: int
+
+
+@dataclass(frozen=True, slots=True)
+class Forget:
+    """Of a session that is down nothing is kept any more."""
+
+
 Effect = (
     Connect | Send | Close | Routes | Established | Down | StateChanged | Lease | RefreshRequested | Notified | Refused
-    | Found | LimitReached
+    | Found | LimitReached | MarkStale | SweepStale | LongLived | Forget
 )  # fmt: skip

@@ -107,7 +107,7 @@ class BgpViews:
         return peer
 
     async def _peers(self, peers: list[Peer]) -> tuple[RibCounts, list[tuple[BgpSummaryRow, dict[str, Any]]]]:
-        members = {peer.name: peer.up.membership for peer in peers if peer.up is not None and peer.up.membership.source}
+        members = {peer.name: up.membership for peer in peers if (up := peer.giver) and up.membership.source}
         counts = await self._controller.engine.call(lambda engine: count(engine, members))
         now = self._controller.clock()
         out = []
@@ -154,6 +154,7 @@ def family_row(peer: Peer, row: dict[str, Any], counts: RibCounts) -> BgpFamily:
         "maximum_prefixes": limit(config.maximum),
         "end_of_rib_received": row["end_of_rib"],
         "end_of_rib_sent": peer.up is not None and family in peer.up.end_of_rib_sent,
+        "stale": counts.received.get(peer.name, {}).get(f"{name}_stale", 0),
     }
 
 
@@ -202,6 +203,10 @@ def neighbor(peer: Peer, summary: BgpSummaryRow, described: dict[str, Any]) -> B
         "role": config.role.label if config.role is not None else None,
         "next_hop_self": config.next_hop_self,
         "route_reflector_client": config.route_reflector_client,
+        "graceful_restart": str(config.graceful_restart),
+        "restart_time": config.restart_time,
+        "long_lived_stale_time": config.long_lived_stale_time,
+        "retained": described["retained"],
         "weight": config.weight,
         "distance": config.distance,
         "aigp": config.aigp,

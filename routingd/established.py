@@ -97,6 +97,7 @@ def exporter(
             four_octet_as=agreed.four_octet_as, max_message=agreed.max_send, aigp=config.aigp,
             extended_next_hop=family in agreed.extended_next_hop, role=agreed.role,
             client=config.route_reflector_client, cluster_id=config.cluster_id or None,
+            llgr=agreed.graceful is not None and agreed.graceful.takes_long_lived,
         )  # fmt: skip
 
     return open_export

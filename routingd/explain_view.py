@@ -52,11 +52,9 @@ class ExplainView:
 
     async def _peers(self, family: tuple[int, int]) -> list[ExplainPeer]:
         peers = self._controller.peers.all
-        up = {
-            peer.name: peer.up.membership.source for peer in peers if peer.up is not None and peer.up.membership.source
-        }
+        given = {peer.name: up.membership.source for peer in peers if (up := peer.giver) and up.membership.source}
         counts = await self._controller.engine.call(
-            lambda engine: {name: engine.source_counts(source) for name, source in up.items()}
+            lambda engine: {name: engine.source_counts(source) for name, source in given.items()}
         )
         rows: list[ExplainPeer] = []
         for peer in peers:

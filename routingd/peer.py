@@ -19,6 +19,7 @@ from protocols import effects
 from protocols.bgp.errors import Cease, CeaseSubcode
 from protocols.bgp.family import AFI_IPV6, Family, family_name
 from protocols.bgp.session import Session
+from routingd.adj_rib_in import AdjRibIn
 from routingd.adj_ribs_out import AdjRibsOut
 from routingd.boxes import Place
 from routingd.engine_thread import EngineThread
@@ -56,6 +57,7 @@ class Peer:
         self.by = by
         """The prefix it came by where it is not configured itself."""
         self.up: Up | None = None
+        self.given = AdjRibIn(engine)
         self._engine = engine
         self._clock = clock
         self._events = events
@@ -81,6 +83,11 @@ class Peer:
     def learned(self, address: bytes) -> None:
         """Where an unnumbered neighbor is: for the next connection."""
         self.session.config = replace(self.session.config, address=address)
+
+    @property
+    def giver(self) -> Up | None:
+        """The session whose routes the RIB has: the Established one, or a lost one whose routes stay."""
+        return self.up or self.given.of
 
     @property
     def stream(self) -> Stream | None:
@@ -149,8 +156,8 @@ class Peer:
                     self._routes(conn, updates, owed if at == last else 0)
                 case effects.Established():
                     self._established(effect)
-                case effects.Down(_, reason):
-                    self._down(reason)
+                case effects.Down(_, reason, keep=keep):
+                    self._down(reason, keep)
                 case effects.StateChanged(old, new, reason):
                     log.info("bgp.state", peer=self.name, old=str(old), new=str(new), reason=reason)
                 case effects.Notified(_, notification, sent):
@@ -167,6 +174,14 @@ class Peer:
                 case effects.RefreshRequested(_, afi, safi):
                     if self._told is not None:
                         self._told.refresh((afi, safi))
+                case effects.MarkStale(afi):
+                    self.given.mark(afi)
+                case effects.SweepStale(afi):
+                    self.given.sweep(afi)
+                case effects.LongLived(afi):
+                    self.given.long_lived(afi)
+                case effects.Forget():
+                    self.given.forget()
                 case _:
                     assert_never(effect)
         self._arm()
@@ -256,16 +271,12 @@ class Peer:
             reason = f"{self.place.ncp}/{self.place.port or '?'} has no address of this family: give it one"
             log.error("bgp.not-exported", peer=self.name, family=family_name(*family), reason=reason)
 
-        def join(engine: Engine) -> None:
-            membership.source = engine.add_peer(
-                address=event.remote, asn=agreed.peer_asn, router_id=agreed.peer_router_id, ebgp=agreed.ebgp,
-                client=config.route_reflector_client, import_accept=bool(accepted), distance=config.distance,
-                weight=config.weight, ncp=self.place.ncp, port=self.place.port,
-            )  # fmt: skip
-            for family in exported:
-                up.open_export(engine, family)
-
-        self._engine.post(join, lambda _: told.begin(exported))
+        source = {
+            "address": event.remote, "asn": agreed.peer_asn, "router_id": agreed.peer_router_id, "ebgp": agreed.ebgp,
+            "client": config.route_reflector_client, "import_accept": bool(accepted), "distance": config.distance,
+            "weight": config.weight, "ncp": self.place.ncp, "port": self.place.port,
+        }  # fmt: skip
+        self.given.join(up, source, exported, lambda _: told.begin(exported))
         self._streams.keep(event.conn, capsule(self.session, agreed))
 
     def _export(self, conn: int, data: bytes) -> None:
@@ -276,22 +287,15 @@ class Peer:
         stream = self.stream
         return stream is not None and not stream.queue and stream.credit > 0
 
-    def _down(self, reason: str) -> None:
+    def _down(self, reason: str, keep: frozenset[Family]) -> None:
         up, self.up = self.up, None
         if up is None:
             return
         if self._told is not None:
             self._told.close()
             self._told = None
-        membership = up.membership
-
-        def leave(engine: Engine) -> None:
-            for consumer in membership.consumers.values():
-                engine.export_close(consumer)
-            engine.remove_source(membership.source)
-
-        self._engine.post(leave)
-        log.info("bgp.down", peer=self.name, reason=reason)
+        self.given.leave(up, keep)
+        log.info("bgp.down", peer=self.name, reason=reason, retained=[family_name(*f) for f in sorted(keep)])
 
     def renew(self) -> None:
         """Called every few seconds: KEEPALIVEs go on for as long as we are here to say so."""

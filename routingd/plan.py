@@ -9,6 +9,7 @@ from typing import Final
 
 from protocols.bgp.config import Demands, FamilyConfig, PeerConfig
 from protocols.bgp.family import IPV4_UNICAST, IPV6_UNICAST, Family
+from protocols.bgp.graceful import Mode
 from protocols.bgp.limits import OnLimit, PrefixLimit
 from protocols.bgp.role import Role
 from protocols.bgp.session import Session
@@ -135,6 +136,10 @@ def _peer(neighbor: effective.EffectiveNeighbor, router: Router) -> PeerConfig:
         next_hop_self=neighbor.next_hop_self,
         route_reflector_client=neighbor.route_reflector_client,
         cluster_id=neighbor.cluster_id.packed if neighbor.cluster_id is not None else b"",
+        graceful_restart=Mode(neighbor.graceful_restart),
+        restart_time=neighbor.restart_time,
+        long_lived_stale_time=neighbor.long_lived_stale_time,
+        stale_time=neighbor.stale_time,
         weight=neighbor.weight,
         distance=neighbor.distance,
         aigp=neighbor.aigp,

@@ -16,15 +16,16 @@ def known_sources(controller: Controller) -> dict[int, SourceInfo]:
     }
     known[controller.static_source] = _plain(controller.static_source, "static", None)
     for peer in controller.peers.all:
-        if peer.up is not None and peer.up.membership.source:
-            stream, agreed = peer.stream, peer.up.agreed
-            known[peer.up.membership.source] = {
-                "source": peer.up.membership.source,
+        given = peer.giver
+        if given is not None and given.membership.source:
+            stream, agreed = peer.stream, given.agreed
+            known[given.membership.source] = {
+                "source": given.membership.source,
                 "protocol": "bgp",
                 "name": peer.name,
                 "asn": agreed.peer_asn,
                 "kind": "ebgp" if agreed.ebgp else "ibgp",
-                "ncp": stream.ncp if stream is not None else None,
+                "ncp": stream.ncp if stream is not None else peer.place.ncp,
                 "router_id": str(ipaddress.ip_address(agreed.peer_router_id)),
             }
     return known

@@ -1,6 +1,6 @@
 """Capabilities (RFC 5492), one row of a table each; what is not known or is malformed is kept as it came, for ``show``.
 
-RFC 4760 (1), 2918 (2), 8950 (5), 8654 (6), 9234 (9), 4724 and 8538 (64), 6793 (65), 7911 (69), 7313 (70),
+RFC 4760 (1), 2918 (2), 8950 (5), 8654 (6), 9234 (9), 4724 and 8538 (64), 6793 (65), 7911 (69), 7313 (70), 9494 (71),
 draft-walton-bgp-hostname-capability (73), draft-abraitis-bgp-version-capability (75).
 """
 
@@ -27,6 +27,7 @@ class CapabilityCode(IntEnum):
     FOUR_OCTET_AS = 65
     ADD_PATH = 69
     ENHANCED_ROUTE_REFRESH = 70
+    LONG_LIVED_GRACEFUL_RESTART = 71
     FQDN = 73
     SOFTWARE_VERSION = 75
 
@@ -93,6 +94,12 @@ class EnhancedRouteRefresh:
 
 
 @dataclass(frozen=True, slots=True)
+class LongLivedGracefulRestart:
+    entries: tuple[tuple[int, int, bool, int], ...]
+    """(AFI, SAFI, forwarding state kept, seconds)"""
+
+
+@dataclass(frozen=True, slots=True)
 class Fqdn:
     host: bytes
     domain: bytes
@@ -114,7 +121,7 @@ class Unknown:
 
 Capability = (
     Multiprotocol | RouteRefresh | ExtendedNextHop | ExtendedMessage | BgpRole | GracefulRestart | FourOctetAs
-    | AddPath | EnhancedRouteRefresh | Fqdn | SoftwareVersion | Unknown
+    | AddPath | EnhancedRouteRefresh | LongLivedGracefulRestart | Fqdn | SoftwareVersion | Unknown
 )  # fmt: skip
 
 
@@ -158,6 +165,21 @@ def _decode_graceful_restart(body: Cursor) -> GracefulRestart:
 def _encode_graceful_restart(c: GracefulRestart) -> bytes:
     head = c.restarting << 15 | c.notification << 14 | c.restart_time
     return _u16(head) + b"".join(_u16(afi) + bytes([safi, kept << 7]) for afi, safi, kept in c.families)
+
+
+def _decode_long_lived(body: Cursor) -> LongLivedGracefulRestart:
+    # RFC 9494 3: the time takes 24 bits.
+    return LongLivedGracefulRestart(
+        tuple((e.u16(), e.u8(), bool(e.u8() & 0x80), e.u8() << 16 | e.u16()) for e in _entries(body, 7))
+    )
+
+
+def _encode_long_lived(c: LongLivedGracefulRestart) -> bytes:
+    return b"".join(_u16(afi) + bytes([safi, kept << 7]) + t.to_bytes(3, "big") for afi, safi, kept, t in c.entries)
+
+
+def _show_long_lived(c: LongLivedGracefulRestart) -> object:
+    return {family_name(afi, safi): {"forwarding": kept, "time": seconds} for afi, safi, kept, seconds in c.entries}
 
 
 def _decode_add_path(body: Cursor) -> AddPath:
@@ -216,6 +238,10 @@ TABLE: Final[dict[int, _Spec]] = {
     ),
     CapabilityCode.ENHANCED_ROUTE_REFRESH: _Spec(
         "enhanced-route-refresh", EnhancedRouteRefresh, lambda _: EnhancedRouteRefresh(), _nothing, _no_value
+    ),
+    CapabilityCode.LONG_LIVED_GRACEFUL_RESTART: _Spec(
+        "long-lived-graceful-restart", LongLivedGracefulRestart, _decode_long_lived, _encode_long_lived,
+        _show_long_lived,
     ),
     CapabilityCode.FQDN: _Spec(
         "fqdn", Fqdn, _decode_fqdn,

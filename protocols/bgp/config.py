@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from protocols.bgp.family import IPV4_UNICAST, IPV6_UNICAST, Family, family_name
+from protocols.bgp.graceful import Mode
 from protocols.bgp.limits import PrefixLimit
 from protocols.bgp.role import Role
 
@@ -102,6 +103,13 @@ class PeerConfig:
     role_strict: bool = False
     """The peer must tell its role too."""
     demands: Demands = Demands()
+    graceful_restart: Mode = Mode.ON
+    restart_time: int = 120
+    """Seconds in which we are back after a restart (RFC 4724 3)."""
+    long_lived_stale_time: int = 0
+    """Seconds for which stale routes, ours there and the peer's here, may be a last resort (RFC 9494); 0: none."""
+    stale_time: float = 360.0
+    """Seconds for which End-of-RIB is waited for with stale routes."""
     description: str = ""
     extended_message: bool = True
     host_name: str = ""
@@ -132,6 +140,11 @@ class PeerConfig:
             raise ValueError(f"{self.name}: delay open must be 0 to {DELAY_OPEN_MAX} seconds, not {self.delay_open}")
         if not 0 <= self.weight <= 65535:
             raise ValueError(f"{self.name}: the weight must be 0 to 65535, not {self.weight}")
+        if not 0 < self.restart_time <= 4095:
+            raise ValueError(f"{self.name}: the restart time must be 1 to 4095 seconds, not {self.restart_time}")
+        if not 0 <= self.long_lived_stale_time <= 0xFFFFFF:
+            seconds = self.long_lived_stale_time
+            raise ValueError(f"{self.name}: the long-lived stale time must be 0 to 16777215 seconds, not {seconds}")
         if self.role is not None and not self.ebgp:
             raise ValueError(f"{self.name}: a role is for external sessions (RFC 9234 4.1)")
         if self.route_reflector_client and self.ebgp:

@@ -29,6 +29,7 @@ from protocols.bgp.messages import (
     encode_open,
 )
 from protocols.bgp.negotiation import Agreed, negotiate
+from protocols.bgp.retention import Retention
 from protocols.effects import Effect, Established, Lease, Notified, RefreshRequested, Routes, Send
 
 LARGE_HOLD_TIME: Final = 240.0
@@ -54,14 +55,15 @@ class Connection:
     """Mutable state of one connection; every method takes what happened and gives what to do."""
 
     __slots__ = (
-        "_config", "_counters", "_framer", "_hold_deadline", "_keepalive_deadline", "_open_deadline", "_rng",
+        "_config", "_counters", "_framer", "_hold_deadline", "_keepalive_deadline", "_open_deadline",
+        "_retention", "_rng",
         "_send_deadline", "agreed", "closed", "end_of_rib", "established_at", "inbound", "limits", "local", "number",
         "offered", "received", "remote", "state",
     )  # fmt: skip
 
     def __init__(
         self, number: int, *, inbound: bool, local: bytes, remote: bytes, config: PeerConfig,
-        offered: Sequence[Capability], counters: Counters, rng: Rng,
+        offered: Sequence[Capability], counters: Counters, retention: Retention, rng: Rng,
     ) -> None:  # fmt: skip
         self.number = number
         self.inbound = inbound
@@ -77,6 +79,7 @@ class Connection:
         self.established_at: float | None = None
         self._config = config
         self._counters = counters
+        self._retention = retention
         self._rng = rng
         self._framer = native.Framer(MAX_MESSAGE)
         self._hold_deadline: float | None = None
@@ -174,7 +177,7 @@ class Connection:
             self._restart_hold(now)
             return [Routes(self.number, body)]
         if kind is MessageType.ROUTE_REFRESH:
-            return self._refresh(body)
+            return self._refresh(body, now)
         self._restart_hold(now)
         return self._establish(now) if self.state is State.OPEN_CONFIRM else []
 
@@ -191,14 +194,21 @@ class Connection:
             out.append(Lease(self.number, self.agreed.keepalive_interval, KEEPALIVE))
         return out
 
-    def _refresh(self, body: bytes) -> list[Effect]:
+    def _refresh(self, body: bytes, now: float) -> list[Effect]:
         assert self.agreed is not None
         message = decode_route_refresh(body)
-        # RFC 2918 4: a family that was not agreed is ignored; so are (RFC 7313 5) unknown subtypes, and the markers of
-        # a refresh that we did not offer to follow.
-        if message.subtype != RefreshSubtype.REQUEST or (message.afi, message.safi) not in self.agreed.families:
+        family = (message.afi, message.safi)
+        # RFC 2918 4: a family that was not agreed is ignored; so are (RFC 7313 5) unknown subtypes.
+        if family not in self.agreed.families:
             return []
-        return [RefreshRequested(self.number, message.afi, message.safi)]
+        match message.subtype:
+            case RefreshSubtype.REQUEST:
+                return [RefreshRequested(self.number, *family)]
+            case RefreshSubtype.BEGIN:
+                return self._retention.refresh_begins(family, now)
+            case RefreshSubtype.END:
+                return self._retention.refresh_ends(family)
+        return []
 
     # --- time -------------------------------------------------------------------------------------------------
 

@@ -78,6 +78,7 @@ def describe(session: Session, next_attempt: float | None, now: float) -> dict[s
         ],
         **_connection(session, connection),
         "counters": counters.describe(now),
+        "retained": session.retention.describe(now),
         "last_connect_error": session.last_connect_error,
         "last_notification": {
             "sent": _notification(counters.last_sent),
@@ -91,7 +92,7 @@ def describe(session: Session, next_attempt: float | None, now: float) -> dict[s
 def _connection(session: Session, connection: Connection | None) -> dict[str, Any]:
     received = connection.received if connection is not None else None
     agreed = connection.agreed if connection is not None else None
-    offered = connection.offered if connection is not None else offer(session.config)
+    offered = connection.offered if connection is not None else offer(session.config, session.forwarding)
     return {
         "router_id": _address(received.router_id) if received else None,
         "peer_asn_received": peer_asn_of(received) if received else None,

@@ -145,6 +145,10 @@ class Notification:
         told = printable(self.data[1 : 1 + length])
         return told if length <= len(self.data) - 1 else f"{told} (truncated: {len(self.data) - 1} of {length} octets)"
 
+    def hard_reset(self) -> Notification:
+        """RFC 8538 3: the same as an end that no route outlives."""
+        return Notification(ErrorCode.CEASE, CeaseSubcode.HARD_RESET, bytes([self.code, self.subcode]) + self.data)
+
     def describe(self) -> dict[str, Any]:
         return {"code": self.code, "subcode": self.subcode, "name": self.name, "text": self.text}
 

@@ -25,11 +25,13 @@ from protocols.bgp.capabilities import (
     Multiprotocol,
     RouteRefresh,
     SoftwareVersion,
+    code_of,
     encode_capability,
 )
 from protocols.bgp.config import Demands, FamilyConfig, PeerConfig
 from protocols.bgp.errors import OpenSubcode, open_error
 from protocols.bgp.family import AFI_IPV6, IPV4_UNICAST, Family, family_name
+from protocols.bgp.graceful import NOTHING_KEPT, Forwarding, Graceful, agree_graceful, offer_graceful
 from protocols.bgp.messages import AS_TRANS, MAX_EXTENDED_MESSAGE, MAX_MESSAGE, Open
 from protocols.bgp.role import Role, role_label
 
@@ -53,7 +55,7 @@ class Agreed:
     extended_next_hop: tuple[Family, ...] = ()
     """Families whose next hops may be IPv6 although their prefixes are not (RFC 8950)."""
     enhanced_refresh: bool = False
-    """The peer follows markers around a refresh (RFC 7313 4: it says so for itself; we do not)."""
+    """The peer follows markers around a refresh (RFC 7313 4)."""
     role: Role | None = None
     """Ours (RFC 9234), whether the peer told its own or not."""
     add_path_receive: tuple[Family, ...] = ()
@@ -62,6 +64,8 @@ class Agreed:
     """Families whose prefixes go with them."""
     cluster_id: bytes = b""
     """Ours (RFC 4456 7); empty: our router id."""
+    graceful: Graceful | None = None
+    """What the peer says about its restarts (RFC 4724), where both sides offered the capability."""
 
     @property
     def ebgp(self) -> bool:
@@ -105,10 +109,11 @@ class Agreed:
             "role": None if self.role is None else self.role.label,
             "add_path_receive": [family_name(*f) for f in self.add_path_receive],
             "add_path_send": [family_name(*f) for f in self.add_path_send],
+            "graceful_restart": None if self.graceful is None else self.graceful.describe(),
         }
 
 
-def offer(config: PeerConfig) -> tuple[Capability, ...]:
+def offer(config: PeerConfig, forwarding: Forwarding = NOTHING_KEPT) -> tuple[Capability, ...]:
     """Our capabilities, in ascending order of their codes."""
     offered: list[Capability] = [Multiprotocol(f.afi, f.safi) for f in config.families]
     offered.append(RouteRefresh())
@@ -122,12 +127,17 @@ def offer(config: PeerConfig) -> tuple[Capability, ...]:
     several = tuple((*f.family, mode) for f in config.families if (mode := _add_path_mode(f)))
     if several:
         offered.append(AddPath(several))
+    offered.append(EnhancedRouteRefresh())
+    offered += offer_graceful(
+        [f.family for f in config.families], config.graceful_restart, config.restart_time,
+        config.long_lived_stale_time, forwarding,
+    )  # fmt: skip
     if config.host_name:
         host, _, domain = config.host_name.partition(".")
         offered.append(Fqdn(host.encode()[:64], domain.encode()[:64]))
     if config.software_version:
         offered.append(SoftwareVersion(config.software_version.encode()[:64]))
-    return tuple(offered)
+    return tuple(sorted(offered, key=code_of))
 
 
 def negotiate(config: PeerConfig, offered: Sequence[Capability], received: Open) -> Agreed:
@@ -138,6 +148,7 @@ def negotiate(config: PeerConfig, offered: Sequence[Capability], received: Open)
         raise open_error(OpenSubcode.UNACCEPTABLE_HOLD_TIME, reason)
     _check_router_id(config, received, peer_asn)
     _check_role(config, received)
+    families = _agree_families(offered, received)
     return Agreed(
         local_asn=config.local_asn,
         peer_asn=peer_asn,
@@ -146,7 +157,7 @@ def negotiate(config: PeerConfig, offered: Sequence[Capability], received: Open)
         # RFC 4271 4.2: the smaller of both; 0 on either side wins, as it is the smallest.
         hold_time=min(config.hold_time, received.hold_time),
         four_octet_as=_has(offered, FourOctetAs) and _has(received.capabilities, FourOctetAs),
-        families=_agree_families(offered, received),
+        families=families,
         route_refresh=_has(offered, RouteRefresh) and _has(received.capabilities, RouteRefresh),
         enhanced_refresh=_has(received.capabilities, EnhancedRouteRefresh),
         # RFC 8654 4: each direction depends on what its receiver advertised, not on both.
@@ -159,6 +170,7 @@ def negotiate(config: PeerConfig, offered: Sequence[Capability], received: Open)
         add_path_receive=_agree_add_path(offered, AddPathMode.RECEIVE, received.capabilities, AddPathMode.SEND),
         add_path_send=_agree_add_path(offered, AddPathMode.SEND, received.capabilities, AddPathMode.RECEIVE),
         cluster_id=config.cluster_id,
+        graceful=agree_graceful(offered, received.capabilities, families, config.long_lived_stale_time),
     )
 
 

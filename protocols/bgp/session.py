@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from protocols.bgp.attempts import CONNECT_TIMEOUT, Attempts
+from protocols.bgp.collision import gives_way, loser
 from protocols.bgp.config import PeerConfig
 from protocols.bgp.connection import Connection, Rng
 from protocols.bgp.counters import Counters
@@ -18,9 +20,11 @@ from protocols.bgp.describe import LastDown, describe
 from protocols.bgp.errors import Cease, CeaseSubcode, ErrorCode, Notification, OpenSubcode, SessionError
 from protocols.bgp.family import Family
 from protocols.bgp.fsm import RANK, State, check_expected
+from protocols.bgp.graceful import NOTHING_KEPT, Forwarding
 from protocols.bgp.limits import OnLimit
 from protocols.bgp.messages import MessageType, decode_notification
 from protocols.bgp.negotiation import offer
+from protocols.bgp.retention import Retention
 from protocols.effects import Close, Down, Effect, Found, LimitReached, Notified, Refused, StateChanged
 
 if TYPE_CHECKING:
@@ -48,16 +52,22 @@ class Session:
         self.last_connect_error = ""
         self._rng = rng
         self._connections: dict[int, Connection] = {}
+        self.retention = Retention(config.stale_time)
+        self.forwarding = NOTHING_KEPT
+        """What our next OPENs say about restarts of our own."""
         self._attempts = Attempts(config, rng)
         self._bare_open = False
 
     # --- the operator -----------------------------------------------------------------------------------------
 
-    def start(self, now: float) -> list[Effect]:
-        """RFC 4271 8.1.2 events 1 and 4: ManualStart, passive or not. It lifts the bar of a limit."""
+    def start(self, now: float, restarting: frozenset[Family] | None = None) -> list[Effect]:
+        """RFC 4271 8.1.2 events 1 and 4: ManualStart, passive or not. It lifts the bar of a limit. ``restarting``: we
+        come back after a restart, and the boxes have kept forwarding for these families."""
         if self.running and not self._attempts.barred:
             return []
         self.running = True
+        if restarting is not None:
+            self.forwarding = Forwarding(True, restarting)
         self._attempts.reset()
         self._bare_open = False
         out = self._attempts.begin(now)
@@ -72,9 +82,14 @@ class Session:
         out = self._attempts.cancel(reason)
         for connection in self.connections:
             out += self._lost(connection, now, reason, sent=notification)
+        out += self.retention.stopped()
         self._attempts.rest()
         self._moved(out, reason)
         return out
+
+    def recovered(self) -> None:
+        """Our own restart is over: the R bit goes (RFC 4724 3)."""
+        self.forwarding = replace(self.forwarding, restarting=False)
 
     # --- TCP --------------------------------------------------------------------------------------------------
 
@@ -86,14 +101,15 @@ class Session:
             return [Close(conn, "no longer wanted", reset=True)]
         connection = Connection(
             conn, inbound=inbound, local=local, remote=remote, config=self.config,
-            offered=() if self._bare_open else offer(self.config), counters=self.counters, rng=self._rng,
+            offered=() if self._bare_open else offer(self.config, self.forwarding), counters=self.counters,
+            retention=self.retention, rng=self._rng,
         )  # fmt: skip
         out: list[Effect] = []
         if inbound:
-            refusal = self._refuse(connection)
+            refusal = self._refuse(connection, now)
             if refusal:
                 return refusal
-            for older in [c for c in self.connections if c.inbound]:
+            for older in [c for c in self.connections if c.inbound and c.state is not State.ESTABLISHED]:
                 # A peer that connects again has given up the first connection, whatever TCP knows about it.
                 out += self._discard(older, "the peer connected again")
         else:
@@ -157,6 +173,8 @@ class Session:
             return []
         out: list[Effect] = [Found(conn, finding) for finding in self.counters.processed(changes, now)]
         connection.end_of_rib.update(changes.end_of_rib)
+        for family in changes.end_of_rib:
+            out += self.retention.end_of_rib(family)
         if changes.error is None:
             return out + self._limited(connection, paths or {}, now)
         notification = Notification(*changes.error)
@@ -188,7 +206,7 @@ class Session:
         if kind is MessageType.OPEN and isinstance(body, bytes):
             check_expected(connection.state, kind)
             connection.accept_open(body)
-            out = self._resolve_collision(connection)
+            out = self._resolve_collision(connection, now)
             return out if connection.closed else out + connection.confirm(now)
         before = connection.state
         out = connection.handle(kind, body, now)
@@ -199,7 +217,7 @@ class Session:
             for other in self.connections:
                 if other is not connection:
                     ended += self._discard(other, "the session is Established on another connection")
-            out = ended + out
+            out = ended + out + self._up(connection, now)
         return out
 
     def _notified(self, connection: Connection, notification: Notification | None, now: float) -> list[Effect]:
@@ -213,30 +231,34 @@ class Session:
             return [told, Close(connection.number, "the peer kept the other connection")]
         return [told, *self._lost(connection, now, f"the peer sent {notification}", received=notification)]
 
-    def _resolve_collision(self, newer: Connection) -> list[Effect]:
-        """RFC 4271 6.8, at the OPEN: the connection opened by the speaker with the higher identifier stays."""
-        agreed = newer.agreed
-        assert agreed is not None
+    def _up(self, connection: Connection, now: float) -> list[Effect]:
+        assert connection.agreed is not None
+        # From now on the boxes forward by what the peer has been told.
+        families = frozenset(f.family for f in self.config.families)
+        self.forwarding = replace(self.forwarding, families=families)
+        return self.retention.established(connection.agreed.families, connection.agreed.graceful, now)
+
+    def _resolve_collision(self, newer: Connection, now: float) -> list[Effect]:
         out: list[Effect] = []
         for other in self.connections:
             if other is newer or other.state not in (State.OPEN_CONFIRM, State.ESTABLISHED):
                 continue
-            # RFC 6286 2.3: with equal identifiers the higher AS number decides.
-            ours, theirs = (agreed.local_router_id, agreed.local_asn), (agreed.peer_router_id, agreed.peer_asn)
-            established = other.state is State.ESTABLISHED
-            loser = newer if established or newer.inbound != (ours < theirs) else other
-            out += self._discard(loser, "connection collision")
+            if gives_way(other, now):
+                out += self._lost(other, now, "the peer connected again", reset=True, damp=False)
+            else:
+                out += self._discard(loser(newer, other), "connection collision")
         return out
 
     # --- time -------------------------------------------------------------------------------------------------
 
     def next_deadline(self) -> float | None:
-        deadlines = (self._attempts.next_deadline(), *(c.next_deadline() for c in self.connections))
+        own = (self._attempts.next_deadline(), self.retention.next_deadline())
+        deadlines = (*own, *(c.next_deadline() for c in self.connections))
         return min((d for d in deadlines if d is not None), default=None)
 
     def timer(self, now: float) -> list[Effect]:
         """Do what is due at ``now``."""
-        out: list[Effect] = []
+        out = self.retention.timer(now)
         for connection in self.connections:
             try:
                 out += connection.timer(now)
@@ -278,12 +300,12 @@ class Session:
 
     # --- within -----------------------------------------------------------------------------------------------
 
-    def _refuse(self, inbound: Connection) -> list[Effect]:
+    def _refuse(self, inbound: Connection, now: float) -> list[Effect]:
         said: list[Effect] = []
         if not self.running:
             # RFC 4486 4.
             reason, said = "the session is stopped", inbound.notify(_REJECTED)
-        elif self.state is State.ESTABLISHED:
+        elif self.state is State.ESTABLISHED and not any(gives_way(c, now) for c in self.connections):
             # RFC 4271 6.8: an Established session is not given up for a newcomer; it ends by its own hold timer.
             reason, said = "the session is Established", inbound.notify(_COLLISION)
         elif self._attempts.barred:
@@ -310,31 +332,36 @@ class Session:
 
     def _lost(
         self, connection: Connection, now: float, reason: str, *, sent: Notification | None = None,
-        received: Notification | None = None, gone: bool = False, damp: bool = True,
+        received: Notification | None = None, gone: bool = False, reset: bool = False, damp: bool = True,
     ) -> list[Effect]:  # fmt: skip
         """One connection ends for a reason worth telling; with the last one the session falls back."""
         self._forget(connection)
         out: list[Effect] = []
+        up = connection.established_at
+        graceful = connection.agreed.graceful if up is not None and connection.agreed is not None else None
         if sent is not None:
+            sent = graceful.said(sent) if graceful is not None else sent
             out += connection.notify(sent)
         if not gone:
             # RFC 9687 3.2: a peer that takes nothing is not waited for.
             stuck = sent is not None and sent.code == ErrorCode.SEND_HOLD_TIMER_EXPIRED
-            out.append(Close(connection.number, reason, reset=stuck))
+            out.append(Close(connection.number, reason, reset=reset or stuck))
         if gone and connection.agreed is None:
             # Not worth the place of an error that was told: a peer that holds us down closes like this.
             self.last_connect_error = reason
         else:
-            up = connection.established_at
             lasted = None if up is None else now - up
             self.last_down = LastDown(reason, now, connection.state.value, lasted, sent, received)
             self.last_session = self.last_session if up is None else self.last_down
         # RFC 5492 3: a peer that refuses our optional parameters is tried once without.
         refused = received is not None and (received.code, received.subcode) == _OPTIONAL_PARAMETER_REFUSED
         self._bare_open = refused and not self._bare_open
-        if connection.established_at is not None:
-            out.append(Down(connection.number, reason, sent, received))
-            self._attempts.lasted(now - connection.established_at)
+        if up is not None and connection.agreed is not None:
+            survives = graceful is not None and graceful.survives(sent, received)
+            out += self.retention.lost(connection.agreed.families, graceful if survives else None, now)
+            out.append(Down(connection.number, reason, sent, received, self.retention.keeps))
+            out += self.retention.aged()
+            self._attempts.lasted(now - up)
         if self.running and damp:
             self._attempts.failed()
         if sent is not None and sent.code in _BLAMED:

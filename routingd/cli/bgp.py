@@ -87,6 +87,8 @@ def _neighbor(n: Data) -> None:
             ("Refused", _counts(n["connections_refused"])),
             ("Options", _options(n)),
             ("Its routes", _routes(n)),
+            ("Restarts", _restarts(n)),
+            ("Retained", ", ".join(map(_retained, n["retained"]))),
             ("Messages", _messages(n)),
         )
     )
@@ -95,7 +97,8 @@ def _neighbor(n: Data) -> None:
         click.echo(f"  {name}: {'agreed' if family['agreed'] else 'not agreed'}, passes {passing(family)}")
         marks = [w for key, w in (("end_of_rib_received", "received"), ("end_of_rib_sent", "sent")) if family[key]]
         ends = " and ".join(marks) or "neither received nor sent"
-        click.echo(f"    {family['received']} paths received, {family['advertised']} sent; End-of-RIB {ends}")
+        stale = f" ({family['stale']} stale)" if family["stale"] else ""
+        click.echo(f"    {family['received']} paths received{stale}, {family['advertised']} sent; End-of-RIB {ends}")
         if family["maximum_prefixes"]:
             click.echo(f"    {_limit(family['maximum_prefixes'])}")
     for reason, count in n["refused"].items():
@@ -185,6 +188,24 @@ def _hold_time(n: Data) -> str:
         return "none agreed (0), so no keepalives"
     limit = f"; it may take nothing for {n['send_hold_time']} s" if n["send_hold_time"] else ""
     return f"{n['hold_time']} s, keepalive every {n['keepalive_interval']:g} s{limit}"
+
+
+def _restarts(n: Data) -> str:
+    if n["graceful_restart"] == "off":
+        return "not graceful"
+    ours = f"; ours take up to {n['restart_time']} s" if n["graceful_restart"] == "on" else ""
+    long_lived = f", then last resort for up to {n['long_lived_stale_time']} s" if n["long_lived_stale_time"] else ""
+    return f"its routes stay{long_lived}{ours}"
+
+
+def _retained(kept: Data) -> str:
+    waits = {
+        "restart": "until it is back",
+        "long-lived": "as a last resort until it is back",
+        "end-of-rib": "until its End-of-RIB",
+        "refresh": "until its refresh ends",
+    }
+    return f"{kept['family']} {waits[kept['waits_for']]}, for {duration(kept['remaining'])} at most"
 
 
 def _options(n: Data) -> str:

@@ -14,13 +14,16 @@ from routingd.config.values import (
     Accept,
     Address,
     BgpRole,
+    Deferral,
     DelayOpen,
     Distance,
     Family,
     Flag,
+    GracefulRestart,
     HoldTime,
     Hops,
     Line,
+    LongLivedTime,
     Name,
     NeighborAddress,
     NeighborCount,
@@ -38,6 +41,7 @@ from routingd.config.values import (
     Prefix,
     Prefixes,
     Redistributed,
+    RestartTime,
     RouterId,
     SendHoldTime,
     TcpPort,
@@ -130,6 +134,14 @@ class NeighborOptions(Model):
     route_reflector_client: Flag = False
     """Reflect (RFC 4456): what this internal neighbor tells goes to all internal neighbors, and what they tell goes to
     it."""
+    graceful_restart: GracefulRestart = "on"
+    """`on`: its routes stay while it restarts, and it is asked to keep ours while we do (RFC 4724, RFC 8538). `helper`:
+    only the first. `off`: neither."""
+    restart_time: RestartTime = 120
+    """Seconds in which we promise to be back after a restart of ours; it says for itself how long its restarts take."""
+    long_lived_stale_time: LongLivedTime = 0
+    """Seconds for which routes may stay as a last resort after the restart time (RFC 9494): ours there, and its own
+    here at most. 0: not agreed with it."""
     weight: PathWeight = 0
     """Preference of all its paths on this router, before everything that BGP carries: the highest wins. Never sent."""
     distance: Distance | None = None
@@ -166,6 +178,14 @@ class ListenRange(Model):
     """Group whose options they have."""
     limit: NeighborCount = 100
     """Most neighbors there may be at a time; a connection beyond is refused and counted."""
+
+
+class Restarts(Model):
+    """Graceful restart (RFC 4724), of all sessions."""
+
+    deferral: Deferral = 360
+    """Seconds for which End-of-RIB, or the end of a refresh, is waited for at most: then the old routes of a neighbor
+    that has restarted go."""
 
 
 class BestPath(Model):
@@ -219,6 +239,8 @@ class Bgp(Model):
     cluster_id: RouterId | None = None
     """Of this route reflector and others with the same clients (RFC 4456 7); by default `router-id`. A route that came
     through it already is not taken."""
+    graceful_restart: Restarts = Restarts()
+    """Graceful restart of neighbors and of our own."""
     best_path: BestPath = BestPath()
     """How the best path is chosen."""
     multipath: Multipath = Multipath()

@@ -283,6 +283,8 @@ def _options(
         findings.error("`route-reflector-client` is for internal sessions (RFC 4456)", *where)
     if role is None and option(neighbor, group, "role_strict"):
         findings.error("`role-strict` needs a `role`", *where)
+    if option(neighbor, group, "graceful_restart") == "off" and option(neighbor, group, "long_lived_stale_time"):
+        findings.error("`long-lived-stale-time` needs `graceful-restart` (RFC 9494)", *where)
     if option(neighbor, group, "extended_next_hop") and IPV4_UNICAST not in terms:
         findings.error("`extended-next-hop` is about the family ipv4-unicast, which is not there", *where)
     if not any(t.accept_import or t.accept_export for t in terms.values()):

@@ -79,6 +79,10 @@ class EffectiveNeighbor:
     next_hop_self: bool
     route_reflector_client: bool
     cluster_id: IPv4Address | None
+    graceful_restart: str
+    restart_time: int
+    long_lived_stale_time: int
+    stale_time: int
     weight: int
     distance: int
     aigp: bool
@@ -259,6 +263,7 @@ def _resolved(
         "asn": asn if isinstance(asn, int) else None,
         "local_asn": config.router.asn,
         "cluster_id": config.bgp.cluster_id,
+        "stale_time": config.bgp.graceful_restart.deferral,
         "group": neighbor.group,
         "ncp": at or said["ncp"] or socket_ncp(config, address, source) or next(iter(config.ncps)),
         "distance": distance or (config.bgp.distance.internal if internal else config.bgp.distance.external),

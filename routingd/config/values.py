@@ -301,6 +301,21 @@ PeerAsn = Annotated[
 ]
 TcpPort = Annotated[int, PlainValidator(_number(1, 65535, "a TCP port")), *_TCP]
 HoldTime = Annotated[int, PlainValidator(parse_hold_time), *_HOLD]
+RestartTime = Annotated[
+    int,
+    PlainValidator(_number(1, 4095, "a restart time in seconds")),
+    *_schema("seconds, 1 to 4095", type="integer", minimum=1, maximum=4095),
+]
+LongLivedTime = Annotated[
+    int,
+    PlainValidator(_number(0, 0xFFFFFF, "a time in seconds")),
+    *_schema("seconds, 0 to 16777215", type="integer", minimum=0, maximum=0xFFFFFF),
+]
+Deferral = Annotated[
+    int,
+    PlainValidator(_number(1, 3600, "a time in seconds")),
+    *_schema("seconds, 1 to 3600", type="integer", minimum=1, maximum=3600),
+]
 SendHoldTime = Annotated[
     int,
     PlainValidator(parse_send_hold_time),
@@ -381,6 +396,8 @@ LogFormat = Annotated[str, PlainValidator(one_of("text", "json")), *_schema("tex
 REDISTRIBUTED: Final = ("connected", "static")
 BGP_ROLES: Final = ("provider", "customer", "peer", "rs-server", "rs-client")
 BgpRole = Annotated[str, PlainValidator(one_of(*BGP_ROLES)), *_schema(", ".join(BGP_ROLES), enum=list(BGP_ROLES))]
+RESTARTS: Final = ("off", "helper", "on")
+GracefulRestart = Annotated[str, PlainValidator(one_of(*RESTARTS)), *_schema(", ".join(RESTARTS), enum=list(RESTARTS))]
 Redistributed = Annotated[
     str, PlainValidator(one_of(*REDISTRIBUTED)), *_schema(", ".join(REDISTRIBUTED), enum=list(REDISTRIBUTED))
 ]

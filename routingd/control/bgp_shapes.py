@@ -28,6 +28,8 @@ class BgpFamily(TypedDict):
     maximum_prefixes: BgpLimit | None
     end_of_rib_received: bool
     end_of_rib_sent: bool
+    stale: int
+    """Of the paths in the Adj-RIB-In, those that nobody vouches for at the moment (RFC 4724 4.2, RFC 7313 4)."""
 
 
 class BgpSummaryRow(TypedDict):
@@ -142,6 +144,16 @@ class BgpFault(TypedDict):
     """The UPDATE, at most 4096 octets, in hexadecimal."""
 
 
+class BgpRetained(TypedDict):
+    """Stale routes of one family that stay for a time."""
+
+    family: str
+    waits_for: Literal["restart", "long-lived", "end-of-rib", "refresh"]
+    """The neighbor, within its Restart Time or its Long-Lived Stale Time; or, from it, the end of its routes."""
+    remaining: float
+    """Seconds until they go."""
+
+
 class BgpNeighbor(BgpSummaryRow):
     group: str | None
     learned: str | None
@@ -166,6 +178,12 @@ class BgpNeighbor(BgpSummaryRow):
     """Ours towards it (RFC 9234)."""
     next_hop_self: bool
     route_reflector_client: bool
+    graceful_restart: str
+    """off, helper, on."""
+    restart_time: int
+    """Ours, offered where graceful restart is on."""
+    long_lived_stale_time: int
+    retained: list[BgpRetained]
     weight: int
     distance: int | None
     """None: the default of its kind."""

@@ -89,8 +89,16 @@ def _neighbor(config: PeerConfig, n: Neighbor) -> str:
         f"protocol bgp {n.name} {{\n"
         f"  local {n.local} as {config.asn};\n  neighbor {n.address} as {n.asn};\n  {reach};\n"
         f"  hold time {n.hold_time};\n  connect delay time 1;\n  connect retry time 2;\n  error wait time 1, 2;\n"
-        f"{said}\n{server}{_role(n)}{_client(config, n)}{channels}}}"
+        f"{said}\n{server}{_role(n)}{_restarts(n)}{_client(config, n)}{channels}}}"
     )
+
+
+def _restarts(n: Neighbor) -> str:
+    if n.restarts is None:
+        return ""
+    basic = f"  graceful restart on;\n  graceful restart time {n.restarts.seconds};\n"
+    lasts = n.restarts.long_lived
+    return basic + (f"  long lived graceful restart on;\n  long lived stale time {lasts};\n" if lasts else "")
 
 
 def _role(n: Neighbor) -> str:
@@ -114,7 +122,17 @@ class Bird(Peer):
     def start(self) -> None:
         file = self.directory / "bird.conf"
         file.write_text(configuration(self.config, kernel=self._kernel))
-        argv = ["bird", "-f", "-c", str(file), "-s", str(self.socket), "-P", str(self.directory / "bird.pid")]
+        argv = [
+            "bird",
+            "-f",
+            *(["-R"] if self.recovers else []),
+            "-c",
+            str(file),
+            "-s",
+            str(self.socket),
+            "-P",
+            str(self.directory / "bird.pid"),
+        ]
         self.processes = [self.box.start("bird", argv)]
         wait_for(
             f"bird in {self.box.name} to answer", lambda: self.ask("show status"), lambda text: "up and running" in text
@@ -159,6 +177,15 @@ class Bird(Peer):
         told = run(["birdc", "-r", "-s", str(self.socket), *f"show route {where} all".split()], check=False)
         found = re.search(r"BGP\.otc: (\d+)", told)
         return int(found.group(1)) if found else None if f"{where} " in told else -1
+
+    def shut_down_gracefully(self) -> None:
+        """What BIRD has for a restart that is meant: connections end without a word, routes stay."""
+        self.ask("graceful restart")
+        self.processes[0].wait(10)
+
+    def tell_again(self, neighbor: str) -> None:
+        """All routes to the neighbour, framed by markers where it follows them (RFC 7313)."""
+        self.ask(f"reload out {self.neighbor(neighbor).name}")
 
     def restart_session(self, neighbor: str) -> None:
         self.ask(f"restart {self.neighbor(neighbor).name}")

@@ -30,6 +30,7 @@ def configuration(config: PeerConfig) -> str:
         " bgp bestpath as-path multipath-relax",
     ]
     lines += [f" bgp cluster-id {config.cluster_id}"] if config.cluster_id else []
+    lines += _restarts(config)
     for n in config.neighbors:
         name = _name(n.address)
         _, _, port = n.address.partition("%")
@@ -62,6 +63,16 @@ def configuration(config: PeerConfig) -> str:
     for index, a in enumerate(config.announce):
         lines += _route_map(_map(index), a)
     return "\n".join(lines) + "\n"
+
+
+def _restarts(config: PeerConfig) -> list[str]:
+    """FRR has these for all neighbors, and says of every restart whether forwarding went on."""
+    said = next((n.restarts for n in config.neighbors if n.restarts is not None), None)
+    if said is None:
+        return []
+    lines = [" bgp graceful-restart", f" bgp graceful-restart restart-time {said.seconds}"]
+    lines += [" bgp graceful-restart preserve-fw-state", " coalesce-time 0"]
+    return lines + ([f" bgp long-lived-graceful-restart stale-time {said.long_lived}"] if said.long_lived else [])
 
 
 def _activate(n: Neighbor, of: int) -> list[str]:

@@ -24,6 +24,7 @@ def configuration(config: PeerConfig) -> str:
 
 def _neighbor(config: PeerConfig, n: Neighbor) -> list[str]:
     lines = ["[[neighbors]]", "  [neighbors.config]", f'    neighbor-address = "{n.address}"', f"    peer-as = {n.asn}"]
+    lines += ["    admin-down = true"] if n.restarts is not None else []
     lines += [
         "  [neighbors.transport.config]",
         f'    local-address = "{n.local}"',
@@ -43,6 +44,15 @@ def _neighbor(config: PeerConfig, n: Neighbor) -> list[str]:
             "    route-reflector-client = true",
             f'    route-reflector-cluster-id = "{config.cluster_id or config.router_id}"',
         ]
+    if n.restarts is not None:
+        lines += [
+            "  [neighbors.graceful-restart.config]",
+            "    enabled = true",
+            "    notification-enabled = true",
+            f"    restart-time = {n.restarts.seconds}",
+            "    deferral-time = 5",
+            f"    long-lived-enabled = {str(bool(n.restarts.long_lived)).lower()}",
+        ]
     for of in n.families:
         lines += [
             "  [[neighbors.afi-safis]]",
@@ -51,6 +61,14 @@ def _neighbor(config: PeerConfig, n: Neighbor) -> list[str]:
         ]
         if n.maximum is not None:
             lines += ["    [neighbors.afi-safis.prefix-limit.config]", f"      max-prefixes = {n.maximum}"]
+        if n.restarts is not None:
+            lines += ["    [neighbors.afi-safis.mp-graceful-restart.config]", "      enabled = true"]
+        if n.restarts is not None and n.restarts.long_lived:
+            lines += [
+                "    [neighbors.afi-safis.long-lived-graceful-restart.config]",
+                "      enabled = true",
+                f"      restart-time = {n.restarts.long_lived}",
+            ]
         if n.add_path:
             lines += [
                 "    [neighbors.afi-safis.add-paths.config]",
@@ -67,6 +85,7 @@ class GoBgp(Peer):
         file = self.directory / "gobgpd.toml"
         file.write_text(configuration(self.config))
         argv = ["gobgpd", "-t", "toml", "-f", str(file), "--api-hosts", "127.0.0.1:50051", "--pprof-disable"]
+        argv += ["--graceful-restart"] if self.recovers else []
         self.processes = [self.box.start("gobgpd", argv)]
         wait_for(f"gobgpd in {self.box.name} to answer", lambda: self._ask("global"))
         for a in self.config.announce:
@@ -78,6 +97,11 @@ class GoBgp(Peer):
             words += ["large-community", ",".join(a.large)] if a.large else []
             words += [] if of == 4 else ["nexthop", "::"]
             self._ask(*words)
+
+        for n in self.config.neighbors:
+            if n.restarts is not None:
+                # Only now: its End-of-RIB would otherwise overtake routes that come by commands.
+                self._ask("neighbor", n.address, "enable")
 
     def _ask(self, *words: str) -> str:
         if not self.processes or not self.processes[0].running():

@@ -17,6 +17,16 @@ from tests.lab.waiting import LabTimeoutError, wait_for
 
 
 @dataclass(frozen=True, slots=True)
+class Restarts:
+    """What the peer says about restarts of its own (RFC 4724, RFC 8538, RFC 9494); BIRD, FRR and GoBGP."""
+
+    seconds: int = 60
+    """Restart Time."""
+    long_lived: int = 0
+    """Long-Lived Stale Time; 0: not offered."""
+
+
+@dataclass(frozen=True, slots=True)
 class Neighbor:
     """The other end of one session, seen from the peer."""
 
@@ -51,6 +61,7 @@ class Neighbor:
     """Leave its own AS out of AS_PATH, as route servers do (RFC 7947); BIRD, FRR and ExaBGP."""
     client: bool = False
     """The peer reflects for us (RFC 4456); not ExaBGP."""
+    restarts: Restarts | None = None
     other_local: str | None = None
     """The peer's address of the other family on this link: where it must be written into the configuration as a next
     hop."""
@@ -111,6 +122,8 @@ class Peer(abc.ABC):
         self.directory: Path = box.directory / self.kind
         self.directory.mkdir(exist_ok=True)
         self.processes: list[Process] = []
+        self.recovers = False
+        """Its next start is one after a restart through which its box kept forwarding (R and F bits of RFC 4724)."""
 
     @abc.abstractmethod
     def start(self) -> None:

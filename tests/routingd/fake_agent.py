@@ -6,6 +6,7 @@ import asyncio
 import random
 import struct
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from fibd.wire import (
     SnapshotBegin,
     SnapshotEnd,
     SnapshotVerdict,
+    StreamClose,
     StreamConnect,
     StreamCredit,
     StreamData,
@@ -35,6 +37,8 @@ from fibd.wire import (
 )
 from protocols import effects
 from protocols.bgp.config import FamilyConfig, PeerConfig
+from protocols.bgp.family import IPV4_UNICAST
+from protocols.bgp.graceful import Mode
 from protocols.bgp.session import Session
 
 WINDOW = 1 << 20
@@ -154,12 +158,22 @@ class FakeAgent:
 class RemotePeer:
     """The other end of a BGP session, by our own sans-IO session behind the fake agent's streams."""
 
-    def __init__(self, agent: FakeAgent, asn: int = 65002, local_asn: int = 65001) -> None:
+    def __init__(
+        self,
+        agent: FakeAgent,
+        asn: int = 65002,
+        local_asn: int = 65001,
+        restarts: Mode = Mode.HELPER,
+        restart_time: int = 120,
+    ) -> None:
+        """``restarts``: ON makes its routes outlive its session."""
         self.agent = agent
         families = (FamilyConfig(1, 1, "accept", "accept"),)
         config = PeerConfig(
-            bytes([192, 0, 2, 1]), local_asn, asn, bytes([10, 0, 0, 2]), families, passive=True, extended_message=False
-        )
+            bytes([192, 0, 2, 1]), local_asn, asn, bytes([10, 0, 0, 2]), families, passive=True, extended_message=False,
+            graceful_restart=restarts, restart_time=restart_time,
+        )  # fmt: skip
+        self._config = config
         self.session = Session(config, random.Random(1))
         self.session.start(0.0)
         self.stream = 0
@@ -169,9 +183,17 @@ class RemotePeer:
         self.log: list[effects.Effect] = []
         agent.remote = self
 
+    def restart(self, *, forwarding: bool = True, restarts: Mode = Mode.ON) -> None:
+        """The process ends and starts again; ``forwarding``: with its routes still in place."""
+        self.session = Session(replace(self._config, graceful_restart=restarts), random.Random(1))
+        self.session.start(0.0, restarting=frozenset({IPV4_UNICAST}) if forwarding else frozenset())
+        self.log.clear()
+        self.agent.send(Role.STREAMS, StreamClose(self.stream, "reset"))
+
     def asked(self, connect: StreamConnect) -> None:
         self.conn += 1
         self.stream = connect.stream
+        self.sent_bytes = 0
         local = bytes([192, 0, 2, 1])
         self.agent.send(Role.STREAMS, StreamOpened(connect.stream, 0, local, 50000, connect.remote, 179, credit=WINDOW))
         self._perform(self.session.connected(self.conn, connect.remote, local, True, 0.0))
@@ -198,6 +220,10 @@ class RemotePeer:
     @property
     def established(self) -> bool:
         return any(isinstance(e, effects.Established) for e in self.log)
+
+
+END_OF_RIB = b"\xff" * 16 + bytes.fromhex("0017 02 0000 0000")
+"""Of IPv4 unicast (RFC 4724 2)."""
 
 
 def update(prefixes: list[str], next_hop: bytes = bytes([192, 0, 2, 2]), asn: int = 65002) -> bytes:

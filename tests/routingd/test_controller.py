@@ -73,8 +73,8 @@ def run(test: Callable[[], Awaitable[None]]) -> None:
     asyncio.run(bounded())
 
 
-async def established(directory: Path, agent: FakeAgent) -> RemotePeer:
-    remote = RemotePeer(agent)
+async def established(directory: Path, agent: FakeAgent, remote: RemotePeer | None = None) -> RemotePeer:
+    remote = remote or RemotePeer(agent)
     await agent.connect(directory / SOCKET_NAME)
     agent.facts()
     await until(lambda: remote.established, "the session is Established")
@@ -374,7 +374,8 @@ def test_stopping_tells_peers_and_agents_why(tmp_path: Path) -> None:
             await established(tmp_path, agent)
         await until(lambda: agent.closed == set(Role), "all closed")
         (cease,) = [data for m in agent.of(Role.STREAMS, StreamData) for _, data in m.rows if data[18] == 3]
-        assert cease[19:21] == b"\x06\x02"  # RFC 4486: Cease, Administrative Shutdown
+        # RFC 8538 3, RFC 4486: Cease, Hard Reset for an Administrative Shutdown
+        assert cease[19:23] == b"\x06\x09\x06\x02"
         assert agent.of(Role.STREAMS, StreamClose)
         (bye,) = agent.of(Role.CONTROL, Bye)
         assert not bye.flush

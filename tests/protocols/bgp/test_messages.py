@@ -16,6 +16,7 @@ from protocols.bgp.capabilities import (
     FourOctetAs,
     Fqdn,
     GracefulRestart,
+    LongLivedGracefulRestart,
     Multiprotocol,
     RouteRefresh,
     SoftwareVersion,
@@ -102,7 +103,7 @@ MANY_PARAMETERS: dict[str, tuple[str, Open]] = {
             65002, 180, bytes([192, 168, 10, 17]),
             (V4, Unknown(128, b""), RouteRefresh(), EnhancedRouteRefresh(), FourOctetAs(65002), ExtendedMessage(),
              BgpRole(3), AddPath(((1, 1, 1),)), Fqdn(b"donatas-pc", b""),
-             GracefulRestart(False, True, 120, ()), Unknown(71, bytes.fromhex("00010180000000"))),
+             GracefulRestart(False, True, 120, ()), LongLivedGracefulRestart(((1, 1, True, 0),))),
         ),
     ),
     "ExaBGP with a host name": (

@@ -8,10 +8,12 @@ from protocols.bgp.capabilities import (
     AddPath,
     BgpRole,
     Capability,
+    EnhancedRouteRefresh,
     ExtendedMessage,
     ExtendedNextHop,
     FourOctetAs,
     Fqdn,
+    GracefulRestart,
     Multiprotocol,
     RouteRefresh,
     SoftwareVersion,
@@ -34,9 +36,10 @@ def agree(received: Open, config: PeerConfig = A) -> Agreed:
     return negotiate(config, offer(config), received)
 
 
-def test_we_offer_each_family_refresh_long_messages_and_four_octet_as_numbers() -> None:
+def test_we_offer_each_family_refreshes_long_messages_graceful_restart_and_four_octet_as_numbers() -> None:
     assert offer(A) == (
-        Multiprotocol(1, 1), Multiprotocol(2, 1), RouteRefresh(), ExtendedMessage(), FourOctetAs(65001)
+        Multiprotocol(1, 1), Multiprotocol(2, 1), RouteRefresh(), ExtendedMessage(),
+        GracefulRestart(False, True, 120, ((1, 1, False), (2, 1, False))), FourOctetAs(65001), EnhancedRouteRefresh(),
     )  # fmt: skip
 
 

@@ -24,6 +24,7 @@ from protocols.effects import (
     Established,
     Found,
     Lease,
+    MarkStale,
     Notified,
     RefreshRequested,
     Refused,
@@ -282,7 +283,10 @@ def test_a_shutdown_reaches_the_peers_operator() -> None:
     world.run(2)
     assert world.a.session.state is State.IDLE
     assert world.a.session.next_deadline() is None
-    assert down(world.b).reason == "the peer sent cease: administrative shutdown (6/2): maintenance until 04:00"
+    # RFC 8538 5.1: a shutdown leaves no routes behind.
+    told = "cease: hard reset (6/9): cease: administrative shutdown (maintenance until 04:00)"
+    assert down(world.b).reason == f"the peer sent {told}"
+    assert down(world.b).keep == frozenset()
 
 
 def test_a_long_shutdown_message_is_cut_between_characters() -> None:
@@ -378,7 +382,8 @@ def test_a_refresh_is_asked_for_only_in_families_that_were_agreed() -> None:
     session, conn = established()
     asked = [bytes.fromhex(m) for m in ("00010001", "00020001", "00190046", "00010101", "00010901")]
     out = [e for m in asked for e in session.receive(conn, encode_message(MessageType.ROUTE_REFRESH, m), 2)]
-    assert out == [RefreshRequested(conn, 1, 1), RefreshRequested(conn, 2, 1)]
+    # The fourth marks the beginning of one of the peer's own (RFC 7313 4).
+    assert out == [RefreshRequested(conn, 1, 1), RefreshRequested(conn, 2, 1), MarkStale(1, 1)]
 
 
 def test_the_engines_verdict_ends_the_session_with_its_notification() -> None:
@@ -473,12 +478,13 @@ def test_everything_about_a_session_can_be_shown_as_json_in_every_state() -> Non
     assert 60 < up["uptime"] < 61
     assert (up["router_id"], up["peer_asn"], up["negotiated_hold_time"]) == ("10.0.0.2", 65002, 90)
     assert [c["name"] for c in up["capabilities"]["received"]] == [
-        "multiprotocol", "multiprotocol", "route-refresh", "extended-message", "four-octet-as"
+        "multiprotocol", "multiprotocol", "route-refresh", "extended-message", "graceful-restart", "four-octet-as",
+        "enhanced-route-refresh",
     ]  # fmt: skip
     assert up["counters"]["messages_in"]["KEEPALIVE"] >= 2
     assert up["last_down"] is None
     assert ended["last_down"]["received"] == {
-        "code": 6, "subcode": 4, "name": "cease: administrative reset", "text": "again"
+        "code": 6, "subcode": 9, "name": "cease: hard reset", "text": "cease: administrative reset (again)"
     }  # fmt: skip
     assert ended["last_down"]["sent"] is None
     assert ended["next_attempt"] <= 1.0

@@ -70,10 +70,13 @@ def family(received: int, advertised: int, accept_import: bool = True, accept_ex
         "maximum_prefixes": LIMIT if received else None,
         "end_of_rib_received": True,
         "end_of_rib_sent": True,
+        "stale": 0,
     }
 
 
 DOWN: BgpFamily = {**family(0, 0), "agreed": False, "end_of_rib_received": False, "end_of_rib_sent": False}
+
+STALE: BgpFamily = {**family(12, 1, accept_export=False), "end_of_rib_received": False, "stale": 4}
 
 TRANSIT: BgpSummaryRow = {
     "address": "192.0.2.2",
@@ -86,7 +89,7 @@ TRANSIT: BgpSummaryRow = {
     "last_down": None,
     "messages_received": 1204,
     "messages_sent": 131,
-    "families": {"ipv4-unicast": family(200000, 3), "ipv6-unicast": family(12, 1, accept_export=False)},
+    "families": {"ipv4-unicast": family(200000, 3), "ipv6-unicast": STALE},
 }
 INTERNAL: BgpSummaryRow = {
     "address": "10.255.0.2",
@@ -130,6 +133,10 @@ NEIGHBORS: dict[str, BgpNeighbor] = {
         "role": "customer",
         "next_hop_self": False,
         "route_reflector_client": False,
+        "graceful_restart": "on",
+        "restart_time": 120,
+        "long_lived_stale_time": 0,
+        "retained": [{"family": "ipv6-unicast", "waits_for": "end-of-rib", "remaining": 351.0}],
         "weight": 100,
         "distance": 20,
         "aigp": False,
@@ -137,7 +144,7 @@ NEIGHBORS: dict[str, BgpNeighbor] = {
             {"name": "four-octet-as", "value": "65001", "sent": True, "received": False, "agreed": True},
             {"name": "four-octet-as", "value": "65002", "sent": False, "received": True, "agreed": True},
             {"name": "fqdn", "value": "r1", "sent": True, "received": False, "agreed": None},
-            {"name": "graceful-restart", "value": "restart-time 120", "sent": False, "received": True, "agreed": False},
+            {"name": "graceful-restart", "value": "restart-time 120", "sent": True, "received": True, "agreed": True},
             {"name": "multiprotocol", "value": "ipv4-unicast", "sent": True, "received": True, "agreed": True},
             {"name": "multiprotocol", "value": "ipv6-unicast", "sent": True, "received": True, "agreed": True},
             {"name": "route-refresh", "value": "", "sent": True, "received": True, "agreed": True},
@@ -192,6 +199,10 @@ NEIGHBORS: dict[str, BgpNeighbor] = {
         "role": None,
         "next_hop_self": True,
         "route_reflector_client": True,
+        "graceful_restart": "helper",
+        "restart_time": 120,
+        "long_lived_stale_time": 3600,
+        "retained": [{"family": "ipv4-unicast", "waits_for": "restart", "remaining": 59.0}],
         "weight": 0,
         "distance": 200,
         "aigp": True,

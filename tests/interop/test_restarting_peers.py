@@ -1,0 +1,105 @@
+"""Daemons that restart, and routingd as their helper: what they told is used on, under probes, until they are back or
+their time is over."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.interop import exchange
+from tests.interop.exchange import FEEDER, PEER, TO_FEEDER, US, Exchange
+from tests.interop.matrix import against
+from tests.lab.bird import Bird
+from tests.lab.frr import Frr
+from tests.lab.gobgp import GoBgp
+from tests.lab.kernel import kernel_routes
+from tests.lab.lab import Lab
+from tests.lab.peer import Peer, Restarts
+from tests.lab.probes import PingStream, ping
+from tests.lab.waiting import wait_for
+
+pytestmark = pytest.mark.netns
+
+HELPER = "graceful restart: helper (RFC 4724)"
+TARGET = {4: "198.18.1.1", 6: "2001:db8:77::1"}
+"""Behind the peer, in prefixes that it announces."""
+NETWORKS = {4: "10.8.0.0/24", 6: "2001:db8:8::/64"}
+"""Where probes come from."""
+
+
+def start(lab: Lab, daemon: type[Peer], restarts: Restarts, options: dict[str, Any] | None = None) -> Exchange:
+    """Tables compared at both ends, and a way back for probes in the peer's box, whose kernel goes on without it."""
+    made = exchange.start(lab, daemon, ebgp=True, prefixes=40, restarts=restarts, options=options)
+    box = made.peer.box
+    box.address("lo", f"{TARGET[4]}/32", f"{TARGET[6]}/128")
+    for of in (4, 6):
+        box.route(NETWORKS[of], "via", US[of])
+    feeder = lab.namespaces["feeder"]
+    for of in (4, 6):
+        feeder.route("default", "via", TO_FEEDER[of])
+        made.loc_rib_must_be(of)
+        made.peer_must_hold(of)
+        wait_for("probes to pass", lambda of=of: ping(feeder, TARGET[of], count=2), lambda loss: not loss.lost)  # type: ignore[misc]
+    return made
+
+
+def neighbor(made: Exchange, of: int) -> dict[str, Any]:
+    (row,) = made.router.ctl("show", "bgp", "neighbor", PEER[of])["neighbors"]
+    return dict(row)
+
+
+def waits(made: Exchange, of: int) -> list[str]:
+    return [kept["waits_for"] for kept in neighbor(made, of)["retained"]]
+
+
+def stale(made: Exchange, of: int) -> int:
+    return int(neighbor(made, of)["families"][f"ipv{of}-unicast"]["stale"])
+
+
+def kernel(made: Exchange) -> dict[int, Any]:
+    return {of: kernel_routes(made.router.home, families=(of,)) for of in (4, 6)}
+
+
+@pytest.mark.parametrize("daemon", against(HELPER, bird=Bird, frr=Frr, gobgp=GoBgp))
+def test_a_killed_daemon_that_comes_back_loses_no_packet_and_what_it_tells_no_more_goes_at_end_of_rib(
+    lab: Lab, daemon: type[Peer]
+) -> None:
+    made = start(lab, daemon, Restarts(60))
+    before, announced = kernel(made), made.peer.config.announce
+    probes = [PingStream(lab.namespaces["feeder"], TARGET[of]) for of in (4, 6)]
+    made.peer.kill()
+    for of in (4, 6):
+        wait_for("the session to be down", lambda of=of: waits(made, of), lambda seen: seen == ["restart"])  # type: ignore[misc]
+        assert stale(made, of) == len(made.peer.announced(US[of], of, next_hop=PEER[of]))
+        made.loc_rib_must_be(of)
+        assert made.router.session(FEEDER[of]) == "established"
+    assert kernel(made) == before
+    made.peer.recovers = True
+    made.peer.config.announce = [a for a in announced if a.prefix not in ("198.18.3.0/24", "2001:db8:78::1/128")]
+    made.peer.start()
+    made.peer.wait_established()
+    for of in (4, 6):
+        made.loc_rib_must_be(of)
+        wait_for("nothing stale", lambda of=of: (stale(made, of), waits(made, of)), lambda seen: seen == (0, []))  # type: ignore[misc]
+        made.peer_must_hold(of)
+        assert neighbor(made, of)["established_count"] == 2
+    gone = {p for of in (4, 6) for p in before[of]} - {p for of in (4, 6) for p in kernel(made)[of]}
+    assert gone == {"198.18.3.0/24", "2001:db8:78::1/128"}
+    for stream in probes:
+        loss = stream.finish()
+        assert (loss.sent > 100, loss.lost) == (True, 0)
+
+
+@pytest.mark.parametrize("daemon", against(HELPER, bird=Bird, frr=Frr, gobgp=GoBgp))
+def test_routes_of_a_daemon_that_does_not_come_back_go_when_its_restart_time_is_over(
+    lab: Lab, daemon: type[Peer]
+) -> None:
+    made = start(lab, daemon, Restarts(3))
+    made.peer.kill()
+    for of in (4, 6):
+        wait_for("the session to be down", lambda of=of: waits(made, of), lambda seen: seen == ["restart"])  # type: ignore[misc]
+    for of in (4, 6):
+        made.loc_rib_must_be(of, with_peer=False)
+        assert (waits(made, of), stale(made, of)) == ([], 0)
+        assert ping(lab.namespaces["feeder"], TARGET[of], count=1, deadline=1).received == 0
