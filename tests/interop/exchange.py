@@ -73,7 +73,9 @@ class Exchange:
         return passed | {(NETWORKS[of], own)}
 
 
-def configuration(*, peer_asn: int, engine: str = "native", options: Mapping[str, Any] | None = None) -> dict[str, Any]:
+def configuration(
+    *, peer_asn: int, engine: str = "native", options: Mapping[str, Any] | None = None, deferral: int = 360
+) -> dict[str, Any]:
     """``options`` of the neighbors that are the peer."""
     both = {"import": "accept", "export": "accept"}
     neighbors: dict[str, Any] = {}
@@ -88,20 +90,25 @@ def configuration(*, peer_asn: int, engine: str = "native", options: Mapping[str
             "ncp1/eth1": {"addresses": [f"{TO_FEEDER[4]}/24", f"{TO_FEEDER[6]}/64"]},
         },
         "static": {prefix: {"blackhole": True} for prefix in NETWORKS.values()},
-        "bgp": {"networks": list(NETWORKS.values()), "neighbors": neighbors},
+        "bgp": {
+            "networks": list(NETWORKS.values()),
+            "graceful-restart": {"deferral": deferral},
+            "neighbors": neighbors,
+        },
     }
 
 
 def start(
     lab: Lab, daemon: type[Peer], *, ebgp: bool, prefixes: int = 400, engine: str = "native",
-    options: Mapping[str, Any] | None = None, restarts: Restarts | None = None,
+    options: Mapping[str, Any] | None = None, deferral: int = 360, restarts: Restarts | None = None,
 ) -> Exchange:  # fmt: skip
     """Everything up, sessions established, the tables on their way."""
     boxes = {name: lab.box(name) for name in ("r1", "peer", "feeder")}
     lab.link(boxes["r1"], "eth0", boxes["peer"], "eth0", b_addresses=[f"{PEER[4]}/24", f"{PEER[6]}/64"])
     lab.link(boxes["r1"], "eth1", boxes["feeder"], "eth0", b_addresses=[f"{FEEDER[4]}/24", f"{FEEDER[6]}/64"])
     peer_asn = PEER_ASN if ebgp else ASN
-    router = Router(lab, configuration(peer_asn=peer_asn, engine=engine, options=options), {"ncp1": boxes["r1"]})
+    config = configuration(peer_asn=peer_asn, engine=engine, options=options, deferral=deferral)
+    router = Router(lab, config, {"ncp1": boxes["r1"]})
     announce = [a for a in ANNOUNCED if ebgp or not a.path]
     neighbors = [Neighbor(US[of], ASN, PEER[of], families=(of,), restarts=restarts) for of in (4, 6)]
     peer = daemon(boxes["peer"], PeerConfig(peer_asn, PEER[4], neighbors, announce))

@@ -30,7 +30,9 @@ NETWORKS = {4: "10.8.0.0/24", 6: "2001:db8:8::/64"}
 
 def start(lab: Lab, daemon: type[Peer], restarts: Restarts, options: dict[str, Any] | None = None) -> Exchange:
     """Tables compared at both ends, and a way back for probes in the peer's box, whose kernel goes on without it."""
-    made = exchange.start(lab, daemon, ebgp=True, prefixes=40, restarts=restarts, options=options)
+    # FRR tells no End-of-RIB (tests/lab/frr.py), so there it is this time that ends the wait for it.
+    deferral = 10 if daemon is Frr else 360
+    made = exchange.start(lab, daemon, ebgp=True, prefixes=40, restarts=restarts, options=options, deferral=deferral)
     box = made.peer.box
     box.address("lo", f"{TARGET[4]}/32", f"{TARGET[6]}/128")
     for of in (4, 6):

@@ -66,12 +66,13 @@ def configuration(config: PeerConfig) -> str:
 
 
 def _restarts(config: PeerConfig) -> list[str]:
-    """FRR has these for all neighbors, and says of every restart whether forwarding went on."""
+    """FRR has these for all neighbors, and says of every restart that forwarding went on. Its End-of-RIB is left out:
+    it comes before the routes whose selection it has deferred, and would tell any helper to drop them (FRR #20165)."""
     said = next((n.restarts for n in config.neighbors if n.restarts is not None), None)
     if said is None:
         return []
     lines = [" bgp graceful-restart", f" bgp graceful-restart restart-time {said.seconds}"]
-    lines += [" bgp graceful-restart preserve-fw-state", " coalesce-time 0"]
+    lines += [" bgp graceful-restart preserve-fw-state", " bgp graceful-restart disable-eor"]
     return lines + ([f" bgp long-lived-graceful-restart stale-time {said.long_lived}"] if said.long_lived else [])
 
 
