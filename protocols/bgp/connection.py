@@ -56,9 +56,8 @@ class Connection:
 
     __slots__ = (
         "_config", "_counters", "_framer", "_hold_deadline", "_keepalive_deadline", "_open_deadline",
-        "_retention", "_rng",
-        "_send_deadline", "agreed", "closed", "end_of_rib", "established_at", "inbound", "limits", "local", "number",
-        "offered", "received", "remote", "state",
+        "_retention", "_rng", "_send_deadline", "agreed", "closed", "end_of_rib", "established_at", "inbound",
+        "limits", "local", "number", "offered", "received", "remote", "state",
     )  # fmt: skip
 
     def __init__(
