@@ -110,5 +110,6 @@ def _is_zero(aggregator: str | None) -> bool:
 
 
 def as_bgpdump(attributes: Attributes) -> Attributes:
-    """An attribute set as bgpdump -m can tell it: no MED and MED 0 look alike, large communities are not printed."""
-    return attributes._replace(med=attributes.med or 0, large=())
+    """An attribute set as bgpdump -m can tell it: no MED and MED 0 look alike, and neither large communities nor what
+    reflectors add are printed."""
+    return attributes._replace(med=attributes.med or 0, large=(), originator=None, clusters=())
