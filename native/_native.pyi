@@ -181,12 +181,17 @@ class Engine:
         self, *, peer_source: int, afi: int, safi: int, ebgp: bool, local_asn: int, peer_asn: int, next_hop_self: bool,
         local_address: bytes, local_link: bytes | None, four_octet_as: bool, max_message: int = 4096, extended_next_hop: bool = False,
         aigp: bool = False, role: int | None = None, client: bool = False, cluster_id: bytes | None = None, llgr: bool = False,
+        next_hop_unchanged: bool = False, private_as: str | None = None, as_override: bool = False, shared: Sequence[tuple[bytes, int]] = (),
     ) -> int:
         """A new Adj-RIB-Out for one peer and family; peers whose terms differ in their own addresses at most share encoded bytes.
         ``aigp``: AIGP may be told (RFC 7311 3.2). A route that came without LOCAL_PREF goes to iBGP peers with ``default_local_pref`` as it
         is now. ``role``: ours, by its code (RFC 9234 4.1): routes with OTC are not told to providers, peers and route servers, and others
         get it towards customers, peers and clients (5). What one internal peer told goes to another if one of them is a ``client``, then with
         ORIGINATOR_ID, ``cluster_id`` (else our router id) in front of CLUSTER_LIST, and the next hop that it has (RFC 4456 8, 10).
+        External peers: next hops are told as they came with ``next_hop_unchanged``; else, but for ``next_hop_self`` and routes with AIGP, those on
+        the subnets ``shared`` with the peer (RFC 4271 5.1.3; not its own address; where ``local_link`` is told, only with their link-local
+        address, RFC 2545 3); else ours. In AS_PATH private AS numbers (RFC 6996) but for the peer's are left out or replaced by ours
+        (``private_as``: "remove", "replace"), and with ``as_override`` the peer's is replaced by ours.
         ``llgr``: routes that are long-lived stale, here or by their LLGR_STALE, may be told (RFC 9494 4.5)."""
     def export_close(self, consumer: int) -> None: ...
     def export_read(self, consumer: int, max_routes: int = 8192) -> tuple[bytes, int] | None:

@@ -11,7 +11,7 @@ import ipaddress
 import math
 import re
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, Final
@@ -120,6 +120,24 @@ def prepended(path: AsPath, asn: int) -> AsPath:
     if path and path[0].type is SegmentType.AS_SEQUENCE and len(path[0].asns) < 255:
         return (Segment(SegmentType.AS_SEQUENCE, (asn, *path[0].asns)), *path[1:])
     return (Segment(SegmentType.AS_SEQUENCE, (asn,)), *path)
+
+
+def is_private(asn: int) -> bool:
+    """RFC 6996 5."""
+    return 64512 <= asn <= 65534 or 4200000000 <= asn <= 4294967294
+
+
+def renumbered(path: AsPath, of: Callable[[int], int | None]) -> AsPath:
+    """The path with other AS numbers, or without those that become None, and without segments that are left empty.
+    Segments of a confederation stay."""
+    changed = []
+    for segment in path:
+        asns = segment.asns
+        if segment.type in (SegmentType.AS_SET, SegmentType.AS_SEQUENCE):
+            asns = tuple(asn for asn in map(of, asns) if asn is not None)
+        if asns:
+            changed.append(Segment(segment.type, asns))
+    return tuple(changed)
 
 
 @dataclass(frozen=True, slots=True)

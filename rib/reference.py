@@ -110,8 +110,15 @@ class ReferenceEngine(Said):
         client: bool = False,
         cluster_id: bytes | None = None,
         llgr: bool = False,
+        next_hop_unchanged: bool = False,
+        private_as: str | None = None,
+        as_override: bool = False,
+        shared: Sequence[tuple[bytes, int]] = (),
     ) -> int:
-        instance = self._source(peer_source).instance
+        if private_as not in (None, "remove", "replace"):
+            raise ValueError('private_as: "remove" or "replace"')
+        peer = self._source(peer_source)
+        instance = peer.instance
         terms = ExportTerms(
             peer_source,
             afi,
@@ -131,6 +138,11 @@ class ReferenceEngine(Said):
             self._instances[instance].options.default_local_pref,
             client,
             self.router_id if cluster_id is None else cluster_id,
+            next_hop_unchanged,
+            private_as,
+            as_override,
+            tuple(Prefix.of(*subnet) for subnet in shared),
+            peer.address,
         )
         number = self._number()
         self._export_consumers[number] = ExportConsumer(terms, instance)

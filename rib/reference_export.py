@@ -11,9 +11,20 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from rib.attributes import LLGR_STALE, NO_ADVERTISE, NO_EXPORT, NO_EXPORT_SUBCONFED, Origin, PathAttributes, prepended
+from rib.attributes import (
+    LLGR_STALE,
+    NO_ADVERTISE,
+    NO_EXPORT,
+    NO_EXPORT_SUBCONFED,
+    AsPath,
+    Origin,
+    PathAttributes,
+    is_private,
+    prepended,
+    renumbered,
+)
 from rib.path import Path, Protocol
-from rib.prefix import AFI_IPV4, Prefix, is_link_local
+from rib.prefix import AFI_IPV4, Prefix, covering, is_link_local
 from rib.reference_said import Instance
 from rib.reference_update import announcements, end_of_rib, room, withdrawals
 from rib.resolution import Resolutions
@@ -45,6 +56,16 @@ class ExportTerms:
     default_local_pref: int = 100  # the instance's, at the time the session came up
     client: bool = False  # of ours, as a route reflector
     cluster_id: bytes = b""  # ours
+    next_hop_unchanged: bool = False
+    private_as: str | None = None  # "remove" or "replace"
+    as_override: bool = False
+    shared: tuple[Prefix, ...] = ()  # subnets that the peer is on with us
+    peer_address: bytes = b""
+
+    @property
+    def own_link(self) -> bytes | None:
+        """Our link-local address where it is told (RFC 2545 3)."""
+        return self.local_link if len(self.local_address) == 16 else None
 
 
 def adj_rib_out(
@@ -80,11 +101,15 @@ def exported(
     # RFC 2545 3: a link-local next hop is told only of ourselves, on the link that we share with the peer.
     # RFC 4456 10: a reflector leaves next hops as they are.
     self_wanted = terms.next_hop_self and not reflected
-    own_next_hop = terms.ebgp or originated or self_wanted or is_link_local(path.next_hops[0].address)
-    attributes = replace(attributes, link_local=None, aigp=told_aigp(path, known, terms, own_next_hop=own_next_hop))
-    if own_next_hop:
-        link = terms.local_link if len(terms.local_address) == 16 else None
-        attributes = replace(attributes, next_hop=terms.local_address, link_local=link)
+    # RFC 7947 2.2.1: a route server leaves them too.
+    external = terms.ebgp and not terms.next_hop_unchanged
+    own_next_hop = external or originated or self_wanted or is_link_local(path.next_hops[0].address)
+    third = own_next_hop and not originated and third_party(path, terms)
+    link_local = attributes.link_local if third and terms.own_link else None
+    aigp = told_aigp(path, known, terms, own_next_hop=own_next_hop)
+    attributes = replace(attributes, link_local=link_local, aigp=aigp)
+    if own_next_hop and not third:
+        attributes = replace(attributes, next_hop=terms.local_address, link_local=terms.own_link)
     if terms.ebgp:
         attributes = over_ebgp(attributes, terms, originated=originated)
     else:
@@ -95,6 +120,26 @@ def exported(
     if room(terms.afi, attributes, terms.max_message, four_octet_as=terms.four_octet_as) < largest:
         return None  # RFC 4271 9.2: what does not fit into one message is not advertised
     return attributes
+
+
+def third_party(path: Path, terms: ExportTerms) -> bool:
+    """RFC 4271 5.1.3: whether an external peer is told of a router on its own subnet, where it could tell it of us.
+
+    Not of itself; not where we tell our link-local address and do not know the other's, which has to be there too (RFC
+    2545 3); and not with AIGP, as the costs of the way would be another's."""
+    attributes = path.attributes
+    link_local = attributes.link_local
+    return (
+        terms.ebgp
+        and not terms.next_hop_self
+        and len(attributes.next_hop) == len(terms.local_address)
+        and attributes.next_hop == path.next_hops[0].address
+        and attributes.next_hop != terms.peer_address
+        and not is_link_local(attributes.next_hop)
+        and not set(covering(attributes.next_hop)).isdisjoint(terms.shared)
+        and (terms.own_link is None or (link_local is not None and is_link_local(link_local)))
+        and not (terms.aigp and attributes.aigp is not None)
+    )
 
 
 def origination(prefix: Prefix, path: Path, instance: Instance) -> Origin | None:
@@ -146,13 +191,26 @@ def over_ebgp(attributes: PathAttributes, terms: ExportTerms, *, originated: boo
     return replace(
         attributes,
         otc=terms.local_asn if marks else attributes.otc,  # RFC 9234 5, egress 1
-        as_path=prepended(attributes.as_path, terms.local_asn),  # RFC 4271 5.1.2 b
+        as_path=prepended(edited(attributes.as_path, terms), terms.local_asn),  # RFC 4271 5.1.2 b
         local_pref=None,  # 5.1.5
         med=attributes.med if originated else None,  # 5.1.4
         originator_id=None,  # RFC 4456 8: non-transitive
         cluster_list=(),
         extended_communities=tuple(value for value in attributes.extended_communities if not value[0] & NON_TRANSITIVE),
     )
+
+
+def edited(path: AsPath, terms: ExportTerms) -> AsPath:
+    """The peer's AS becomes ours, or it would see a loop; private ones go, but not the peer's: it could see none."""
+
+    def of(asn: int) -> int | None:
+        if asn == terms.peer_asn:
+            return terms.local_asn if terms.as_override else asn
+        if terms.private_as is None or not is_private(asn):
+            return asn
+        return terms.local_asn if terms.private_as == "replace" else None
+
+    return renumbered(path, of)
 
 
 def next_hop_fits(next_hop: bytes, terms: ExportTerms) -> bool:

@@ -9,6 +9,7 @@ import ipaddress
 from dataclasses import dataclass, field
 
 LOOPBACK = "lo"
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +17,10 @@ class Port:
     addresses: tuple[str, ...] = ()
     """As "a/len"."""
     description: str = ""
+
+    @property
+    def subnets(self) -> list[Network]:
+        return [ipaddress.ip_interface(text).network for text in self.addresses]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +48,8 @@ class Place:
     """Our address there; empty: the system chooses."""
     on_link: bool = False
     """By link-local address, which is one only together with the port."""
+    subnets: tuple[tuple[bytes, int], ...] = ()
+    """Of the port, where the peer is on it."""
 
     @property
     def device(self) -> str:
@@ -52,6 +59,10 @@ class Place:
 
 def parse_address(text: str) -> bytes:
     return ipaddress.ip_address(text).packed
+
+
+def packed(networks: list[Network]) -> tuple[tuple[bytes, int], ...]:
+    return tuple((network.network_address.packed, network.prefixlen) for network in networks)
 
 
 def parse_prefix(text: str) -> tuple[bytes, int]:
@@ -89,7 +100,9 @@ class Boxes:
             for text in port.addresses:
                 interface = ipaddress.ip_interface(text)
                 if interface.ip.packed == source or (not source and name != LOOPBACK and address in interface.network):
-                    return Place(ncp, name, interface.ip.packed)
+                    here = port.subnets
+                    near = name != LOOPBACK and any(address in subnet for subnet in here)
+                    return Place(ncp, name, interface.ip.packed, subnets=packed(here) if near else ())
         return Place(ncp, "", source)
 
     def on_port(self, ncp: str, name: str) -> Place:
@@ -97,7 +110,8 @@ class Boxes:
         else from the one it has by itself."""
         port = self.all[ncp].ports.get(name, Port())
         mine = (ipaddress.ip_interface(text).ip for text in port.addresses)
-        return Place(ncp, name, next((a.packed for a in mine if a.version == 6 and a.is_link_local), b""), True)
+        local = next((a.packed for a in mine if a.version == 6 and a.is_link_local), b"")
+        return Place(ncp, name, local, on_link=True, subnets=packed(port.subnets))
 
     def own_address(self, place: Place, width: int) -> bytes:
         """Our address of ``width`` bytes at a place: the next hop of what is announced there in that family. b"":

@@ -91,7 +91,7 @@ class Controller:
         self._away: dict[str, asyncio.TimerHandle] = {}
         """Boxes without an agent, and when they are given up."""
         self.feeds = {name: BoxFeed(name, secrets.election_id, self.engine, self.clock) for name in plan.boxes.names}
-        self.peers = Peers(plan.neighbors, plan.ranges, plan.boxes, self.engine, self.clock)
+        self.peers = Peers(plan.neighbors, plan.ranges, plan.boxes, self.engine, self.clock, self.facts.link_local)
         self.connected_sources: dict[str, int] = {}
         self.static_source = 0
 

@@ -14,6 +14,7 @@ from protocols.bgp.config import PeerConfig
 from protocols.bgp.family import IPV4_UNICAST, IPV6_UNICAST, Family
 from protocols.bgp.negotiation import Agreed
 from protocols.bgp.session import Session
+from rib.prefix import is_link_local
 from routingd.engine_thread import Consumer
 
 EXPORT_ROUTES: Final = 2048
@@ -84,16 +85,28 @@ def paths_of(engine: Engine, source: int) -> dict[Family, int]:
     }
 
 
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What next hops a peer can be told besides our own address, by what it shares with us."""
+
+    subnets: tuple[tuple[bytes, int], ...] = ()
+    """On which it may be told of others (RFC 4271 5.1.3)."""
+    link_local: bytes = b""
+    """Ours on the link to it, told beside an IPv6 address (RFC 2545 3)."""
+
+
 def exporter(
-    config: PeerConfig, agreed: Agreed, next_hops: dict[int, bytes], membership: Membership
+    config: PeerConfig, agreed: Agreed, next_hops: dict[int, bytes], membership: Membership, beside: Beside
 ) -> Callable[[Engine, Family], None]:
     """Opens one family's Adj-RIB-Out, on the engine's thread."""
 
     def open_export(engine: Engine, family: Family) -> None:
+        address = next_hops[family[0]]
         membership.consumers[family] = engine.export_open(
             peer_source=membership.source, afi=family[0], safi=family[1], ebgp=agreed.ebgp, local_asn=agreed.local_asn,
-            peer_asn=agreed.peer_asn, next_hop_self=config.next_hop_self, local_address=next_hops[family[0]],
-            local_link=None,
+            peer_asn=agreed.peer_asn, next_hop_self=config.next_hop_self, local_address=address,
+            local_link=None if is_link_local(address) else beside.link_local or None, shared=beside.subnets,
+            next_hop_unchanged=config.next_hop_unchanged, private_as=config.private_as, as_override=config.as_override,
             four_octet_as=agreed.four_octet_as, max_message=agreed.max_send, aigp=config.aigp,
             extended_next_hop=family in agreed.extended_next_hop, role=agreed.role,
             client=config.route_reflector_client, cluster_id=config.cluster_id or None,

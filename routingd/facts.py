@@ -133,6 +133,9 @@ class FactBook:
         self._sent: dict[str, BoxConfig] = {}
         self._generation = 0
 
+    def link_local(self, ncp: str, port: str) -> bytes:
+        return self.pictures[ncp].link_local(port)
+
     def agent_up(self, ncp: str) -> None:
         """Its control connection is new: it tells everything again, and must be told again what to be."""
         self._incoming[ncp] = Picture()

@@ -23,7 +23,7 @@ from routingd.adj_rib_in import AdjRibIn
 from routingd.adj_ribs_out import AdjRibsOut
 from routingd.boxes import Place
 from routingd.engine_thread import EngineThread
-from routingd.established import Membership, Up, capsule, exporter, paths_of
+from routingd.established import Beside, Membership, Up, capsule, exporter, paths_of
 from routingd.listening import Range
 from routingd.peer_streams import PeerStreams, Stream, Streams
 from routingd.session_events import SessionEvents
@@ -242,6 +242,11 @@ class Peer:
 
     # --- up and down --------------------------------------------------------------------------------------------------
 
+    def _beside(self) -> Beside:
+        """Nothing where the peer is more than one hop away."""
+        near = self.place.on_link or self.place.subnets
+        return Beside(self.place.subnets, self._owner.link_local(self.place)) if near else Beside()
+
     def _established(self, event: effects.Established) -> None:
         config, agreed = self.session.config, event.agreed
         accepted = {f.family for f in config.families if f.import_policy == ACCEPT}
@@ -258,7 +263,7 @@ class Peer:
             agreed,
             membership,
             terms,
-            exporter(config, agreed, next_hops, membership),
+            exporter(config, agreed, next_hops, membership, self._beside()),
         )
         self.up = up
         told = self._told = AdjRibsOut(

@@ -30,6 +30,9 @@ class Streams(Protocol):
 
     def new_stream(self, ncp: str, peer: Peer, conn: int) -> int: ...
     def forget_stream(self, ncp: str, stream: int) -> None: ...
+    def link_local(self, place: Place) -> bytes:
+        """Our IPv6 link-local address on its port; b"": none."""
+
     def at_rest(self, peer: Peer) -> None:
         """No connection, and nothing that is due."""
 

@@ -27,7 +27,7 @@ from fibd.wire import (
 from native import Engine
 from protocols.bgp.errors import Cease, CeaseSubcode
 from protocols.bgp.session import Session
-from routingd.boxes import Boxes
+from routingd.boxes import Boxes, Place
 from routingd.engine_thread import EngineThread
 from routingd.listening import Range, Ranges, listeners
 from routingd.outbox import Outbox
@@ -59,10 +59,13 @@ class Peers:
         boxes: Boxes,
         engine: EngineThread[Engine],
         clock: Callable[[], float],
+        link_local: Callable[[str, str], bytes],
     ) -> None:
+        """``link_local``: of a box's port, what the box told last."""
         self._boxes = boxes
         self._engine = engine
         self._clock = clock
+        self._link_local = link_local
         self._outboxes: dict[str, Outbox] = {}
         self._streams: dict[tuple[str, int], tuple[Peer, int]] = {}
         self._next_stream: dict[str, int] = {}
@@ -252,6 +255,9 @@ class Peers:
 
     def outbox(self, ncp: str) -> Outbox | None:
         return self._outboxes.get(ncp)
+
+    def link_local(self, place: Place) -> bytes:
+        return self._link_local(place.ncp, place.port)
 
     def new_stream(self, ncp: str, peer: Peer, conn: int) -> int:
         number = self._next_stream.get(ncp, 2)

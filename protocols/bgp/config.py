@@ -86,6 +86,12 @@ class PeerConfig:
     password: str = field(default="", repr=False)
     """TCP-MD5 key (RFC 2385); empty: none."""
     next_hop_self: bool = False
+    """Towards an external peer: even where a router on its subnet could be told."""
+    next_hop_unchanged: bool = False
+    private_as: str | None = None
+    """What becomes of private AS numbers in paths told to an external peer: "remove", "replace"."""
+    as_override: bool = False
+    """In paths told to an external peer ours stands in the place of its AS."""
     route_reflector_client: bool = False
     """What it tells goes to internal peers, and what they tell to it (RFC 4456 5)."""
     cluster_id: bytes = b""

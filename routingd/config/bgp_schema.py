@@ -40,6 +40,7 @@ from routingd.config.values import (
     PortName,
     Prefix,
     Prefixes,
+    PrivateAs,
     Redistributed,
     RestartTime,
     RouterId,
@@ -130,7 +131,16 @@ class NeighborOptions(Model):
     """Octets that the attributes of a route may take together. By default what fits into a message."""
     next_hop_self: Flag = False
     """Send routes to an internal neighbor with our own address as next hop; not those that another internal neighbor
-    gave (RFC 4456 10)."""
+    gave (RFC 4456 10). To an external neighbor also those whose next hop is on a subnet that it shares with us, which
+    else it is told itself (RFC 4271 5.1.3)."""
+    next_hop_unchanged: Flag = False
+    """Send routes to an external neighbor with the next hop that they have, as route servers do (RFC 7947 2.2.1)."""
+    private_as: PrivateAs | None = None
+    """What becomes of private AS numbers (RFC 6996) in paths for an external neighbor: `remove`, or `replace` by ours.
+    The neighbor's own stays."""
+    as_override: Flag = False
+    """In paths for an external neighbor our AS stands in the place of its own, which it would take for a loop: for
+    sites of one AS."""
     route_reflector_client: Flag = False
     """Reflect (RFC 4456): what this internal neighbor tells goes to all internal neighbors, and what they tell goes to
     it."""

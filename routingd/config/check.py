@@ -281,6 +281,11 @@ def _options(
         findings.error("`role` is for external sessions (RFC 9234)", *where)
     if option(neighbor, group, "route_reflector_client") and asn != config.router.asn:
         findings.error("`route-reflector-client` is for internal sessions (RFC 4456)", *where)
+    for key in ("next_hop_unchanged", "private_as", "as_override"):
+        if option(neighbor, group, key) and asn == config.router.asn:
+            findings.error(f"`{key.replace('_', '-')}` is for external sessions", *where)
+    if option(neighbor, group, "next_hop_unchanged") and option(neighbor, group, "next_hop_self"):
+        findings.error("`next-hop-unchanged` and `next-hop-self` exclude each other", *where)
     if role is None and option(neighbor, group, "role_strict"):
         findings.error("`role-strict` needs a `role`", *where)
     if option(neighbor, group, "graceful_restart") == "off" and option(neighbor, group, "long_lived_stale_time"):

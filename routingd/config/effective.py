@@ -77,6 +77,9 @@ class EffectiveNeighbor:
     maximum_as_path: int | None
     maximum_attributes: int | None
     next_hop_self: bool
+    next_hop_unchanged: bool
+    private_as: str | None
+    as_override: bool
     route_reflector_client: bool
     cluster_id: IPv4Address | None
     graceful_restart: str

@@ -393,6 +393,9 @@ EngineName = Annotated[
     str, PlainValidator(one_of("native", "reference")), *_schema("native, reference", enum=["native", "reference"])
 ]
 LogFormat = Annotated[str, PlainValidator(one_of("text", "json")), *_schema("text, json", enum=["text", "json"])]
+PrivateAs = Annotated[
+    str, PlainValidator(one_of("remove", "replace")), *_schema("remove, replace", enum=["remove", "replace"])
+]
 REDISTRIBUTED: Final = ("connected", "static")
 BGP_ROLES: Final = ("provider", "customer", "peer", "rs-server", "rs-client")
 BgpRole = Annotated[str, PlainValidator(one_of(*BGP_ROLES)), *_schema(", ".join(BGP_ROLES), enum=list(BGP_ROLES))]

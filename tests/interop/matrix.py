@@ -27,6 +27,10 @@ FEATURES: Final[tuple[str, ...]] = (
     "enhanced route refresh: sent (RFC 7313)",
     "own AS allowed, AS_PATH bounded",
     "first AS enforced (RFC 4271 6.3)",
+    "third-party and unchanged next hops",
+    "private AS numbers, AS override",
+    "link-local next hops (RFC 2545)",
+    "communities of three kinds, unknown attributes",
     "maximum prefixes: ours (RFC 4486)",
     "maximum prefixes: theirs (RFC 4486)",
     "reflection: our client, and not (RFC 4456)",
@@ -43,8 +47,11 @@ FEATURES: Final[tuple[str, ...]] = (
     "unnumbered neighbors (RFC 4861, RFC 8950)",
 )
 """In the order of the table."""
+_GLOBAL_ALONE: Final = "shows the global address alone"
 _INJECTS: Final = "tells routes and takes none on: it cannot reflect"
 LACKS: Final[Mapping[tuple[str, str], str]] = {
+    ("link-local next hops (RFC 2545)", "gobgp"): _GLOBAL_ALONE,
+    ("link-local next hops (RFC 2545)", "openbgpd"): _GLOBAL_ALONE,
     ("maximum prefixes: theirs (RFC 4486)", "exabgp"): "it has no limit",
     ("name of the router (FQDN)", "openbgpd"): "it neither tells nor shows names",
     ("reflection: their client (RFC 4456)", "exabgp"): _INJECTS,

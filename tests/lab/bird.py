@@ -172,6 +172,11 @@ class Bird(Peer):
         """ROUTE-REFRESH (RFC 2918) of what the neighbour tells."""
         self.ask(f"reload in {self.neighbor(neighbor).name}")
 
+    def link_local(self, where: str) -> str:
+        """The link-local next hop of its path for an IPv6 prefix (RFC 2545 3); "": none."""
+        found = re.search(r"BGP\.next_hop: \S+ (fe80:\S+)", self.ask(f"show route {where} all"))
+        return found.group(1) if found else ""
+
     def only_to_customer(self, where: str) -> int | None:
         """OTC of its path for an IPv4 prefix (RFC 9234); -1 where it has no path."""
         told = run(["birdc", "-r", "-s", str(self.socket), *f"show route {where} all".split()], check=False)

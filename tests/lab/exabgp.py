@@ -135,7 +135,9 @@ class ExaBgp(Peer):
             update = event["neighbor"]["message"].get("update", {})
             for entry in update.get("withdraw", {}).get(name, []):
                 table.pop(_nlri(entry), None)
-            for next_hop, entries in update.get("announce", {}).get(name, {}).items():
+            # Where a link-local address is beside a global one (RFC 2545 3), a route is there twice: the global last.
+            announced = update.get("announce", {}).get(name, {}).items()
+            for next_hop, entries in sorted(announced, key=lambda item: not item[0].startswith("fe80")):
                 attributes = self.received(neighbor, _attributes(update.get("attribute", {}), next_hop))
                 table.update((_nlri(entry), attributes) for entry in entries)
         return {(where, attributes) for (where, _), attributes in table.items()}

@@ -110,9 +110,13 @@ class Feeder:
         self.process.write_line("quit")
         self.process.wait(10)
 
+    def recorded(self) -> bytes:
+        """Every byte received since the session was up."""
+        return self._record.read_bytes()
+
     def table(self) -> dict[str, Attributes]:
         """What the peer has announced and not withdrawn, decoded from the recording."""
-        return Replay().feed(self._record.read_bytes()).routes
+        return Replay().feed(self.recorded()).routes
 
     def routes(self) -> set[Route]:
         return set(self.table().items())

@@ -10,7 +10,7 @@ import native
 from native import Changes
 from rib.reference import ReferenceEngine
 from tests.props.folding import FoldedExport, FoldedFib, FoldedWatch
-from tests.props.peers import LOCAL_ASN, ROUTER_ID, PeerConfig, PrefixBytes, Terms
+from tests.props.peers import LOCAL_ASN, ROUTER_ID, PeerConfig, PrefixBytes, Terms, prefix
 from tests.props.update_bytes import announcement, packed, withdrawal
 
 DIGEST_KEY = bytes(range(16))
@@ -133,6 +133,10 @@ class Pair:
                 client=config.client,
                 cluster_id=packed(terms.cluster_id) if terms.cluster_id else None,
                 llgr=terms.llgr,
+                next_hop_unchanged=terms.next_hop_unchanged,
+                private_as=terms.private_as,
+                as_override=terms.as_override,
+                shared=[prefix(subnet) for subnet in terms.shared],
             )
             return number
 

@@ -88,6 +88,10 @@ class Terms:
     role: int | None = None
     cluster_id: str | None = None
     llgr: bool = False
+    next_hop_unchanged: bool = False
+    private_as: str | None = None
+    as_override: bool = False
+    shared: tuple[str, ...] = ()
 
 
 IPV4, IPV6 = Terms(1, "10.0.0.254"), Terms(2, "2001:db8:1::fe")
@@ -106,4 +110,7 @@ OTHER_TERMS = (
     Terms(2, "2001:db8:1::fe", llgr=True),
     Terms(2, "2001:db8:1::fe", max_message=95),
     Terms(1, "10.0.0.254", cluster_id="9.0.0.7"),
+    Terms(1, "10.0.0.254", next_hop_unchanged=True, as_override=True),
+    Terms(1, "10.0.0.254", private_as="replace", shared=("10.0.0.0/24",), aigp=True),
+    Terms(2, "2001:db8:1::fe", "fe80::fe", private_as="remove", shared=("2001:db8:1::/48",)),
 )

@@ -332,3 +332,26 @@ def test_a_link_local_next_hop_is_not_passed_on() -> None:
     peer = router.tell("2001:db8:a::1", asn=ASN, afi=2)
     router.read(peer)
     assert [route["next_hop"] for route in peer.routes.values()] == ["2001:db8:a::1"]
+
+
+def test_a_shared_encoding_names_a_third_party_to_those_on_its_subnet_and_us_to_others() -> None:
+    """RFC 4271 5.1.3."""
+    router = Router()
+    beside = router.tell("10.0.0.254", shared=[prefix("10.0.0.0/24")])
+    beyond = router.tell("10.0.7.254", shared=[prefix("10.0.7.0/24")])
+    router.announce("203.0.113.0/24")
+    router.read(beside, beyond)
+    assert router.group(beside) == router.group(beyond)
+    assert router.group(beside)["shared"] == 1
+    hops = [peer.routes["203.0.113.0/24"]["next_hop"] for peer in (beside, beyond)]
+    assert hops == [ROW["next_hop"], "10.0.7.254"]
+
+
+def test_peers_of_private_as_numbers_share_unless_theirs_must_be_looked_for() -> None:
+    router = Router()
+    public = [router.tell("10.0.1.1", asn=asn, private_as="remove") for asn in (3, 4)]
+    private = [router.tell("10.0.1.1", asn=asn, private_as="remove") for asn in (65101, 65102)]
+    plain = [router.tell("10.0.1.1", asn=asn) for asn in (65103, 65104)]
+    assert router.group(public[0]) == router.group(public[1])
+    assert router.group(plain[0]) == router.group(plain[1])
+    assert router.group(private[0]) != router.group(private[1])

@@ -122,6 +122,13 @@ def test_what_is_asked_of_a_neighbors_routes_reaches_its_session() -> None:
     assert demands(said) == Demands(first_as=False, own_as=2, as_path=50, attributes=4096)
 
 
+def test_next_hops_and_paths_that_an_external_neighbor_is_told_reach_its_session() -> None:
+    told = "next-hop-unchanged: true, private-as: replace, as-override: true"
+    (neighbor,) = planned(f"bgp: {{ neighbors: {{ 192.0.2.2: {{ asn: 65002, {told} }} }} }}").neighbors
+    config = neighbor.session.config
+    assert (config.next_hop_unchanged, config.private_as, config.as_override) == (True, "replace", True)
+
+
 def test_ipv4_over_an_ipv6_session_may_have_ipv6_next_hops_unless_the_file_says_no() -> None:
     def extended(address: str, more: str) -> bool:
         text = f"bgp: {{ neighbors: {{ '{address}': {{ asn: 65002, {more} }} }} }}"

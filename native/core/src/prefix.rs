@@ -181,6 +181,14 @@ pub enum AnyPrefix {
 }
 
 impl AnyPrefix {
+    pub fn covers(&self, addr: Ip) -> bool {
+        match (self, addr) {
+            (AnyPrefix::V4(p), Ip::V4(a)) => p.covers(a),
+            (AnyPrefix::V6(p), Ip::V6(a)) => p.covers(a),
+            _ => false,
+        }
+    }
+
     pub fn from_bytes(addr: &[u8], len: u8) -> Option<AnyPrefix> {
         match Ip::from_bytes(addr) {
             Ip::V4(a) if len <= 32 => Some(AnyPrefix::V4(Prefix::new(a, len))),

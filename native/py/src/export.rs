@@ -1,17 +1,30 @@
 //! Binding of what peers are told.
 
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList};
 use routing_core::prefix::Ip;
 use routing_core::rib::export_terms::{ExportTerms, Ourselves};
+use routing_core::wire::as_path_edit::{PathEdit, PrivateAs};
 
-use crate::engine::{number, Engine};
+use crate::engine::{number, prefix, Engine, PyPrefix};
 use crate::values::list;
 use crate::wire::ip;
 
+fn private_as(word: Option<&str>) -> PyResult<PrivateAs> {
+    match word {
+        None => Ok(PrivateAs::Kept),
+        Some("remove") => Ok(PrivateAs::Removed),
+        Some("replace") => Ok(PrivateAs::Replaced),
+        Some(_) => Err(PyValueError::new_err(
+            "private_as: \"remove\" or \"replace\"",
+        )),
+    }
+}
+
 #[pymethods]
 impl Engine {
-    #[pyo3(signature = (*, peer_source, afi, safi, ebgp, local_asn, peer_asn, next_hop_self, local_address, local_link, four_octet_as, max_message = 4096, extended_next_hop = false, aigp = false, role = None, client = false, cluster_id = None, llgr = false))]
+    #[pyo3(signature = (*, peer_source, afi, safi, ebgp, local_asn, peer_asn, next_hop_self, local_address, local_link, four_octet_as, max_message = 4096, extended_next_hop = false, aigp = false, role = None, client = false, cluster_id = None, llgr = false, next_hop_unchanged = false, private_as = None, as_override = false, shared = Vec::new()))]
     #[allow(clippy::too_many_arguments)]
     fn export_open(
         &self,
@@ -33,17 +46,26 @@ impl Engine {
         client: bool,
         cluster_id: Option<Vec<u8>>,
         llgr: bool,
+        next_hop_unchanged: bool,
+        private_as: Option<&str>,
+        as_override: bool,
+        shared: Vec<PyPrefix>,
     ) -> PyResult<u32> {
         self.source(py, peer_source)?;
-        let _ = peer_asn; // peers of different AS share bytes
+        let path_edit = PathEdit::new(self::private_as(private_as)?, as_override, peer_asn);
         let role = crate::wire::role(role)?;
-        let ourselves = Ourselves {
-            address: ip(&local_address)?,
-            link_local: match Ip::from_bytes(&local_link.unwrap_or_default()) {
-                Ip::V6(a) => a,
+        let address = ip(&local_address)?;
+        let link = Ip::from_bytes(&local_link.unwrap_or_default());
+        let mut ourselves = Ourselves {
+            address,
+            link_local: match (address, link) {
+                (Ip::V6(_), Ip::V6(link)) => link,
                 _ => 0,
             },
+            shared: shared.iter().map(prefix).collect::<PyResult<_>>()?,
+            peer: Ip::None,
         };
+        let shape = ourselves.shape();
         let cluster_id = cluster_id.map(|id| number(&id)).transpose()?;
         let terms = |router_id, default_local_pref| ExportTerms {
             afi,
@@ -53,7 +75,9 @@ impl Engine {
             cluster_id: cluster_id.unwrap_or(router_id),
             local_asn,
             next_hop_self,
-            ourselves: ourselves.shape(),
+            next_hop_unchanged,
+            path_edit,
+            ourselves: shape,
             four_octet_as,
             max_message,
             extended_next_hop,
@@ -65,6 +89,7 @@ impl Engine {
         Ok(self.with(py, |e| {
             let instance = usize::from(e.core.sources[peer_source as usize].instance);
             let options = e.instances[instance].v4.options;
+            ourselves.peer = e.core.sources[peer_source as usize].address;
             e.export_open(
                 peer_source,
                 terms(e.router_id, options.default_local_pref),

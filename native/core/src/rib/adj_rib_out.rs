@@ -4,7 +4,7 @@ use super::attributes_encode::encode_attributes;
 use super::core::Core;
 use super::engine::Engine;
 use super::export::ExportConsumer;
-use super::export_terms::{ExportTerms, NextHop, Told};
+use super::export_terms::{ExportTerms, Told};
 use super::infos::Info;
 use super::nexthop::SetKind;
 use super::originate::origin;
@@ -144,13 +144,13 @@ fn rows<A: Addr>(
         let info = &core.infos[t.paths[path as usize].info];
         let mut block = Vec::new();
         encode_attributes(&wide, info, &told, &mut block);
-        let (next_hop, link) = match told.next_hop {
-            NextHop::Ourselves => (c.ourselves.address, c.ourselves.link_local),
-            NextHop::Other(ip) => (ip, 0),
-        };
+        let hop = c.ourselves.told(told.next_hop);
         let row = Value::Map(vec![
             ("prefix", text(prefix.text())),
-            ("attributes", attributes_value(&block, next_hop, link)),
+            (
+                "attributes",
+                attributes_value(&block, hop.ip, hop.link_local),
+            ),
         ]);
         rows.push((prefix, row));
     }

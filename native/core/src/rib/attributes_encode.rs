@@ -20,7 +20,8 @@ pub fn encode_attributes(
     if terms.plain(told.next_hop) {
         let address = terms.next_hop_bytes(told.next_hop);
         push(out, FLAG_TRANSITIVE, code::NEXT_HOP, &address);
-        ours = (told.next_hop == NextHop::Ourselves).then(|| out.len() - address.len());
+        let other = matches!(told.next_hop, NextHop::Other(_));
+        ours = (!other).then(|| out.len() - address.len());
     }
     if let (false, Some(med)) = (terms.ebgp, info.summary.med) {
         // RFC 4271 5.1.4: a received MED does not leave the AS
@@ -118,7 +119,7 @@ fn push_aigp(terms: &ExportTerms, info: &Info, told: &Told, out: &mut Vec<u8>) {
         return;
     };
     let way = match told.next_hop {
-        NextHop::Ourselves => told.igp_metric.into(),
+        NextHop::Ourselves | NextHop::Near(..) => told.igp_metric.into(),
         NextHop::Other(_) => 0,
     };
     let mut tlv = vec![1, 0, 11];
@@ -129,6 +130,8 @@ fn push_aigp(terms: &ExportTerms, info: &Info, told: &Told, out: &mut Vec<u8>) {
 fn push_path(terms: &ExportTerms, path: &[u8], out: &mut Vec<u8>) -> Option<Vec<u8>> {
     let prepended;
     let path = if terms.ebgp {
+        let edited = terms.path_edit.edited(path, terms.local_asn);
+        let path = edited.as_deref().unwrap_or(path);
         let mut p = Vec::with_capacity(path.len() + 6);
         as_path::push_prepended(path, terms.local_asn, &mut p);
         prepended = p;

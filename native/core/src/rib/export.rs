@@ -275,7 +275,7 @@ impl Engine {
         };
         c.cursor = chunk.to;
         t.rib_log.note_read(c.cursor.pos);
-        let (mut out, mut messages) = chunk.encoding.for_peer(c.peer, &c.ourselves.bytes());
+        let (mut out, mut messages) = chunk.encoding.for_peer(c.peer, &c.ourselves);
         if c.cursor.snapshot.is_none() && std::mem::take(&mut c.end_of_rib_due) {
             end_of_rib(group.terms.afi, group.terms.safi, &mut out);
             messages += 1;

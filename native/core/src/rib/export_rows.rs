@@ -3,7 +3,7 @@
 
 use super::attributes_encode::encode_attributes;
 use super::core::Core;
-use super::export_terms::{ExportTerms, Told};
+use super::export_terms::{ExportTerms, NextHop, Ourselves, Told};
 use super::table::Table;
 use super::update_encode::{announce, withdraw, Encoded};
 use crate::prefix::{Addr, Prefix};
@@ -29,19 +29,19 @@ struct Segment {
 pub struct Encoding {
     buf: Vec<u8>,
     segments: Vec<Segment>,
-    /// Where in `buf` a peer's own "ourselves" goes, ascending.
-    ours: Vec<usize>,
+    /// Where in `buf` a peer's own "ourselves" goes, ascending, or a third party in its place.
+    ours: Vec<(usize, NextHop)>,
 }
 
 impl Encoding {
     pub fn bytes(&self) -> usize {
         self.buf.capacity()
             + self.segments.capacity() * size_of::<Segment>()
-            + self.ours.capacity() * size_of::<usize>()
+            + self.ours.capacity() * size_of::<(usize, NextHop)>()
     }
 
     /// What one peer gets, with `ourselves` as next hop where that is us; and how many messages it is.
-    pub fn for_peer(&self, peer: u32, ourselves: &[u8]) -> (Vec<u8>, usize) {
+    pub fn for_peer(&self, peer: u32, ourselves: &Ourselves) -> (Vec<u8>, usize) {
         let mut out = Vec::with_capacity(self.buf.len());
         let mut messages = 0;
         let mut ours = self.ours.iter().copied().peekable();
@@ -55,10 +55,10 @@ impl Encoding {
                 out.extend_from_slice(&self.buf[s.start..s.end]);
                 messages += s.messages;
             }
-            while let Some(at) = ours.next_if(|&at| at < s.end) {
+            while let Some((at, next_hop)) = ours.next_if(|place| place.0 < s.end) {
                 if wanted {
-                    let at = to + at - s.start;
-                    out[at..at + ourselves.len()].copy_from_slice(ourselves);
+                    let (at, told) = (to + at - s.start, ourselves.bytes(next_hop));
+                    out[at..at + told.len()].copy_from_slice(&told);
                 }
             }
         }

@@ -2,15 +2,21 @@
 
 use super::infos::Info;
 use super::source::Kind;
-use crate::prefix::Ip;
+use crate::prefix::{is_link_local, AnyPrefix, Ip};
+use crate::wire::as_path_edit::PathEdit;
+use crate::wire::next_hop;
 use crate::wire::role::Role;
 
 /// Where a session puts us as next hop (RFC 4271 5.1.3, RFC 2545 3): members of a group differ in this alone.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Ourselves {
     pub address: Ip,
     /// Beside an IPv6 address on a shared link, 0 where there is none.
     pub link_local: u128,
+    /// Subnets that we share with the peer, on which it may be told of others than us.
+    pub shared: Vec<AnyPrefix>,
+    /// The peer's own address, which it is never told (RFC 4271 5.1.3).
+    pub peer: Ip,
 }
 
 impl Ourselves {
@@ -22,11 +28,26 @@ impl Ourselves {
         }
     }
 
-    /// As a message has it: as long as its shape says.
-    pub fn bytes(&self) -> Vec<u8> {
-        let mut out = self.address.to_bytes();
+    /// What this member is told of a next hop.
+    pub fn told(&self, next_hop: NextHop) -> next_hop::NextHop {
+        let told = |ip, link_local| next_hop::NextHop { ip, link_local };
+        match next_hop {
+            NextHop::Other(ip) => told(ip, 0),
+            NextHop::Near(ip, link) if self.reaches(ip) => told(ip, link),
+            _ => told(self.address, self.link_local),
+        }
+    }
+
+    fn reaches(&self, ip: Ip) -> bool {
+        ip != self.peer && self.shared.iter().any(|subnet| subnet.covers(ip))
+    }
+
+    /// The same as a message has it: as long as its shape says.
+    pub fn bytes(&self, next_hop: NextHop) -> Vec<u8> {
+        let told = self.told(next_hop);
+        let mut out = told.ip.to_bytes();
         if self.shape() == Shape::Both {
-            out.extend_from_slice(&self.link_local.to_be_bytes());
+            out.extend_from_slice(&told.link_local.to_be_bytes());
         }
         out
     }
@@ -52,6 +73,10 @@ pub struct ExportTerms {
     pub cluster_id: u32,
     pub local_asn: u32,
     pub next_hop_self: bool,
+    /// External peers are told next hops as they came (RFC 7947 2.2.1).
+    pub next_hop_unchanged: bool,
+    /// Of AS_PATH towards external peers.
+    pub path_edit: PathEdit,
     pub ourselves: Shape,
     pub four_octet_as: bool,
     pub max_message: usize,
@@ -71,6 +96,8 @@ pub struct ExportTerms {
 pub enum NextHop {
     /// Each member's own address: written as zeros, and noted.
     Ourselves,
+    /// A third party (RFC 4271 5.1.3) with its link-local address or 0, for members on its subnet; for others as `Ourselves`.
+    Near(Ip, u128),
     Other(Ip),
 }
 
@@ -90,12 +117,14 @@ pub struct Told {
 impl ExportTerms {
     /// The next hop to tell for a path (RFC 4271 5.1.3): ourselves, or the path's own; `None` where it cannot be told in this family.
     pub fn next_hop(&self, info: &Info, path_next_hop: Ip, reflected: bool) -> Option<NextHop> {
-        let ours = self.ebgp
+        let ours = self.ebgp && !self.next_hop_unchanged
             || self.next_hop_self && !reflected // RFC 4456 10
             || info.kind != Kind::Bgp
             || path_next_hop.is_link_local(); // of another link than the peer's
         let (next_hop, four) = if ours {
-            (NextHop::Ourselves, self.ourselves == Shape::V4)
+            let near = self.near(info, path_next_hop);
+            let ours = near.unwrap_or(NextHop::Ourselves);
+            (ours, self.ourselves == Shape::V4)
         } else {
             (
                 NextHop::Other(path_next_hop),
@@ -109,18 +138,33 @@ impl ExportTerms {
         told.then_some(next_hop)
     }
 
+    /// RFC 4271 5.1.3: an external peer may be told of a router that is on one subnet with it, if that takes as many octets as we
+    /// do. By RFC 2545 3 its link-local address must be beside it then, so we must know it where we have one ourselves. What a
+    /// route's way costs (RFC 7311 3.4) depends on who the next hop is: with AIGP it is always us.
+    fn near(&self, info: &Info, ip: Ip) -> Option<NextHop> {
+        let link = Some(info.told().link_local).filter(|&a| is_link_local(a));
+        let link = match (self.ourselves, ip) {
+            (Shape::V4, Ip::V4(_)) | (Shape::V6, Ip::V6(_)) => 0,
+            (Shape::Both, Ip::V6(_)) => link?,
+            _ => return None,
+        };
+        let wanted = self.ebgp && info.kind == Kind::Bgp && !self.next_hop_self;
+        let impossible = ip.is_link_local() || self.aigp && info.summary.aigp;
+        (wanted && !impossible).then_some(NextHop::Near(ip, link))
+    }
+
     /// Whether NEXT_HOP tells it, and not MP_REACH_NLRI.
     pub(super) fn plain(&self, next_hop: NextHop) -> bool {
         self.afi == 1
             && match next_hop {
-                NextHop::Ourselves => self.ourselves == Shape::V4,
+                NextHop::Ourselves | NextHop::Near(..) => self.ourselves == Shape::V4,
                 NextHop::Other(ip) => matches!(ip, Ip::V4(_)),
             }
     }
 
     pub(super) fn next_hop_bytes(&self, next_hop: NextHop) -> Vec<u8> {
         match next_hop {
-            NextHop::Ourselves => vec![0; self.ourselves as usize],
+            NextHop::Ourselves | NextHop::Near(..) => vec![0; self.ourselves as usize],
             NextHop::Other(ip) => ip.to_bytes(),
         }
     }

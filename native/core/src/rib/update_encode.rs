@@ -21,7 +21,7 @@ pub fn announce<A: Addr>(
     encoded: &Encoded<'_>,
     prefixes: &[Prefix<A>],
     out: &mut Vec<u8>,
-    ours: &mut Vec<usize>,
+    ours: &mut Vec<(usize, NextHop)>,
 ) -> usize {
     let attributes = encoded.attributes;
     let plain = terms.plain(encoded.next_hop);
@@ -39,15 +39,16 @@ pub fn announce<A: Addr>(
         let attr_len = fixed - HEADER - 4 + if plain { 0 } else { bytes };
         out.extend_from_slice(&(attr_len as u16).to_be_bytes());
         if plain {
-            ours.extend(encoded.ours.map(|at| out.len() + at));
+            let at = encoded.ours.map(|at| out.len() + at);
+            ours.extend(at.map(|at| (at, encoded.next_hop)));
             out.extend_from_slice(attributes);
             rest[..n].iter().for_each(|p| p.push_nlri(out));
         } else {
             // RFC 7606 5.1: MP_REACH_NLRI comes first
             out.extend_from_slice(&[FLAG_OPTIONAL | FLAG_EXTENDED, code::MP_REACH]);
             out.extend_from_slice(&((reach.len() + bytes) as u16).to_be_bytes());
-            if encoded.next_hop == NextHop::Ourselves {
-                ours.push(out.len() + REACH_ADDRESS);
+            if !matches!(encoded.next_hop, NextHop::Other(_)) {
+                ours.push((out.len() + REACH_ADDRESS, encoded.next_hop));
             }
             out.extend_from_slice(&reach);
             rest[..n].iter().for_each(|p| p.push_nlri(out));

@@ -1,6 +1,7 @@
 //! BGP's wire format: cutting the stream into messages, UPDATEs to canonical changes, attribute sets in canonical form.
 
 pub mod as_path;
+pub mod as_path_edit;
 pub mod attribute_rows;
 pub mod attributes;
 pub mod communities;

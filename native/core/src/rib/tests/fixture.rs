@@ -8,6 +8,7 @@ use crate::rib::export_terms::{ExportTerms, Ourselves};
 use crate::rib::nexthop::{Hop, SetKind};
 use crate::rib::source::{Kind, Source};
 use crate::rib::value::Value;
+use crate::wire::as_path_edit::PathEdit;
 use crate::wire::terms::Terms;
 use crate::wire::update::decode;
 
@@ -150,6 +151,8 @@ pub fn export(e: &mut Engine, peer: u32) -> u32 {
     let ourselves = Ourselves {
         address: ip("10.0.0.254"),
         link_local: 0,
+        shared: Vec::new(),
+        peer: Ip::None,
     };
     let terms = ExportTerms {
         afi: 1,
@@ -159,6 +162,8 @@ pub fn export(e: &mut Engine, peer: u32) -> u32 {
         cluster_id: 0,
         local_asn: 65000,
         next_hop_self: false,
+        next_hop_unchanged: false,
+        path_edit: PathEdit::default(),
         ourselves: ourselves.shape(),
         four_octet_as: true,
         max_message: 4096,
