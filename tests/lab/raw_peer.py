@@ -44,11 +44,16 @@ class RawPeer:
         self.updates: list[bytes] = []
         """Their bodies."""
         self.closed = threading.Event()
-        self.established = threading.Event()
+        self._opened = threading.Event()
+        """Up, or closed before."""
         self._stream: socket.socket = in_namespace(box, lambda: _connected(local, remote))
         self._stream.sendall(_open(asn, local, four_octet, families, extended_messages) + KEEPALIVE_MESSAGE)
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
+
+    def up(self) -> bool:
+        """Once OPENs were exchanged, or the connection is gone."""
+        return self._opened.wait(10) and not self.closed.is_set()
 
     def send(self, data: bytes) -> None:
         """All of it, unless the other end closes before."""
@@ -69,12 +74,13 @@ class RawPeer:
                 while len(data) >= HEADER and len(data) >= (length := int.from_bytes(data[16:18], "big")):
                     kind, body, data = data[18], data[HEADER:length], data[length:]
                     if kind == KEEPALIVE:
-                        self.established.set()
+                        self._opened.set()
                     elif kind == NOTIFICATION:
                         self.notification = Heard(body[0], body[1], body[2:])
                     elif kind == UPDATE:
                         self.updates.append(body)
         self.closed.set()
+        self._opened.set()
 
 
 def _connected(local: str, remote: str) -> socket.socket:
