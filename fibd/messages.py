@@ -49,6 +49,7 @@ class Hello(Message):
     version_min: int = VERSION
     version_max: int = VERSION
     capabilities: list[str] = field(default_factory=list)
+    """What not every box can: "tcp-ao" where its kernel has that."""
     stream_id: bytes = b""
     last_sequence: int = 0
     election_id: int = 0
@@ -210,6 +211,9 @@ class StreamListen(Message):
     ranges: list[list[Any]] = field(default_factory=list)
     """Peers by prefix, of which the longest counts, after those in ``allow``. Rows (address bytes, prefix length, MD5
     key, TTL to send, minimum TTL)."""
+    ao: list[list[Any]] = field(default_factory=list)
+    """TCP-AO keys (RFC 5925) of peers among those. Rows (address bytes, prefix length, send id, receive id, algorithm,
+    key bytes), the one to sign with first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,6 +237,8 @@ class StreamConnect(Message):
     minimum_ttl: int = 0
     md5: str = ""
     timeout: float = 30.0
+    ao: list[list[Any]] = field(default_factory=list)
+    """TCP-AO keys: rows (send id, receive id, algorithm, key bytes), the one to sign with first."""
 
 
 @dataclass(frozen=True, slots=True)

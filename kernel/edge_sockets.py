@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from kernel.netlink import force_receive_buffer, force_send_buffer
+from kernel.tcp_ao import AoKey, add_key
 
 _TCP_MD5SIG: Final = 14
 _TCP_MD5SIG_EXT: Final = 32
@@ -63,7 +64,7 @@ def endpoint(name: Any) -> tuple[bytes, int]:
     return socket.inet_pton(socket.AF_INET6 if ":" in host else socket.AF_INET, host), int(name[1])
 
 
-def listen(local: bytes, port: int, device: str, peers: Sequence[Peer]) -> socket.socket:
+def listen(local: bytes, port: int, device: str, peers: Sequence[Peer], keys: Sequence[AoKey] = ()) -> socket.socket:
     """Accept TCP on an address that need not be there yet."""
     sock = _new(local, device)
     try:
@@ -75,6 +76,8 @@ def listen(local: bytes, port: int, device: str, peers: Sequence[Peer]) -> socke
         else:
             sock.setsockopt(socket.IPPROTO_IP, _IP_FREEBIND, 1)
         set_peers(sock, (), peers, len(local))
+        for key in keys:
+            add_key(sock, key)
         sock.bind(_sockaddr(local, port, device))
         sock.listen(_BACKLOG)
     except OSError as error:
@@ -106,8 +109,9 @@ def prepare_accepted(sock: socket.socket, peer: Peer) -> None:
 
 
 def connect(
-    remote: bytes, port: int, *, local: bytes = b"", device: str = "", ttl: int = 0, minimum_ttl: int = 0, md5: str = ""
-) -> socket.socket:
+    remote: bytes, port: int, *, local: bytes = b"", device: str = "", ttl: int = 0, minimum_ttl: int = 0,
+    md5: str = "", keys: Sequence[AoKey] = (),
+) -> socket.socket:  # fmt: skip
     """Begin a connection; it is up, or failed (SO_ERROR), when the socket turns writable."""
     sock = _new(remote, device)
     try:
@@ -115,6 +119,8 @@ def connect(
         _set_hops(sock, ttl, minimum_ttl)
         if md5:
             _set_md5(sock, remote, md5)
+        for key in keys:
+            add_key(sock, key, current=key is keys[0])
         if local:
             sock.bind(_sockaddr(local, 0, device))
         code = sock.connect_ex(_sockaddr(remote, port, device))

@@ -16,6 +16,7 @@ from typing import Final, Protocol
 from kernel.edge_sockets import Peer, connect, endpoint, listen, prepare_accepted, reset_on_close, set_peers, text_of
 from kernel.pace import Pace
 from kernel.streams import Stream
+from kernel.tcp_ao import AoKey
 
 _ACCEPTS_PER_SLICE: Final = 32
 _ORPHAN_PATIENCE: Final = 10.0
@@ -38,6 +39,7 @@ class _Listener:
     sock: socket.socket
     device: str
     peers: list[Peer]
+    keys: tuple[AoKey, ...]
     by_address: dict[bytes, Peer] = field(init=False)
     ranges: list[Peer] = field(init=False)
     """Longest prefix first."""
@@ -125,15 +127,20 @@ class StreamTable:
 
     # --- listening ----------------------------------------------------------------------------------------------------
 
-    def listen(self, number: int, local: bytes, port: int, device: str, peers: list[Peer]) -> None:
+    def listen(
+        self, number: int, local: bytes, port: int, device: str, peers: list[Peer], keys: tuple[AoKey, ...] = ()
+    ) -> None:
         """Also changes who may connect, where that address and port are listened on already. Raises OSError."""
         key = (local, port, device)
         for other in [k for k, listener in self._listeners.items() if listener.number == number and k != key]:
             self._close_listener(other)
         listener = self._listeners.get(key)
+        if listener is not None and listener.keys != keys:
+            self._close_listener(key)
+            listener = None
         if listener is None:
-            sock = listen(local, port, device, peers)
-            listener = _Listener(number, sock, device, peers)
+            sock = listen(local, port, device, peers, keys)
+            listener = _Listener(number, sock, device, peers, keys)
             self._listeners[key] = listener
         else:
             set_peers(listener.sock, listener.peers, peers, len(local))
@@ -184,11 +191,13 @@ class StreamTable:
 
     def connect(
         self, number: int, remote: bytes, port: int, *, local: bytes, device: str, ttl: int, minimum_ttl: int, md5: str,
-        timeout: float,
+        timeout: float, keys: tuple[AoKey, ...] = (),
     ) -> None:  # fmt: skip
         self.close(number, reset=True)  # a controller that starts again may use a number again
         try:
-            sock = connect(remote, port, local=local, device=device, ttl=ttl, minimum_ttl=minimum_ttl, md5=md5)
+            sock = connect(
+                remote, port, local=local, device=device, ttl=ttl, minimum_ttl=minimum_ttl, md5=md5, keys=keys
+            )  # fmt: skip
         except OSError as error:
             self._events.stream_refused(number, error.strerror or str(error), error.errno or errno.EIO)
             return

@@ -198,6 +198,7 @@ def neighbor(peer: Peer, summary: BgpSummaryRow, described: dict[str, Any]) -> B
         "port": config.port,
         "passive": config.passive,
         "password": bool(config.password),
+        "tcp_ao": bool(config.ao_keys),
         "ttl_security": config.ttl_security,
         "multihop": config.ttl or None,
         "role": config.role.label if config.role is not None else None,

@@ -142,7 +142,7 @@ class Controller:
                 self._back(connection.ncp)
                 self.facts.agent_up(connection.ncp)
             case Role.STREAMS:
-                self.peers.agent_up(connection.ncp, connection.send_frames)
+                self.peers.agent_up(connection.ncp, connection.send_frames, "tcp-ao" in hello.capabilities)
             case Role.FIB:
                 self.feeds[connection.ncp].up(connection)
 

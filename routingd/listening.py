@@ -93,10 +93,16 @@ class Ranges:
 class _Allowed:
     peers: list[list[Any]] = field(default_factory=list)
     ranges: list[list[Any]] = field(default_factory=list)
+    keys: list[list[Any]] = field(default_factory=list)
 
     def add(self, other: _Allowed) -> None:
         self.peers += other.peers
         self.ranges += [row for row in other.ranges if row not in self.ranges]
+        self.keys += [row for row in other.keys if row not in self.keys]
+
+
+def _keys(config: PeerConfig, address: bytes, length: int) -> list[list[Any]]:
+    return [[address, length, key.send_id, key.receive_id, key.algorithm, key.key] for key in config.ao_keys]
 
 
 def listeners(ncp: str, peers: Iterable[Peer], ranges: Iterable[Range], boxes: Boxes) -> list[StreamListen]:
@@ -113,14 +119,18 @@ def listeners(ncp: str, peers: Iterable[Peer], ranges: Iterable[Range], boxes: B
             terms = [config.password, config.send_ttl, config.minimum_ttl]
             if config.unnumbered:
                 here.ranges.append([*LINK_LOCAL, *terms])
+                here.keys += _keys(config, *LINK_LOCAL)
             else:
                 here.peers.append([config.address, *terms])
+                here.keys += _keys(config, config.address, 8 * len(config.address))
     mine = [one for one in ranges if ncp in one.ncps]
     for one in mine:
         for local in one.locals(boxes, ncp):
             config = one.config
             row = [*one.prefix, config.password, config.send_ttl, config.minimum_ttl]
-            allowed.setdefault((local, config.port, ""), _Allowed()).ranges.append(row)
+            here = allowed.setdefault((local, config.port, ""), _Allowed())
+            here.ranges.append(row)
+            here.keys += _keys(config, *one.prefix)
     for any_address in [key for key in allowed if not any(key[0]) and not key[2]]:
         _, port, _ = any_address
         same = [key for key in allowed if key[1] == port and len(key[0]) == len(any_address[0])]
@@ -131,6 +141,6 @@ def listeners(ncp: str, peers: Iterable[Peer], ranges: Iterable[Range], boxes: B
             if key[2]:  # what comes in by that port is its listener's
                 allowed[key].add(allowed[any_address])
     return [
-        StreamListen(number, *key, rows.peers, rows.ranges)
+        StreamListen(number, *key, rows.peers, rows.ranges, rows.keys)
         for number, (key, rows) in enumerate(sorted(allowed.items(), key=lambda item: item[0]), start=1)
     ]

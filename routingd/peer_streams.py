@@ -83,6 +83,7 @@ class PeerStreams:
             StreamConnect(
                 number, config.address, config.port, local=place.local, device=place.device,
                 ttl=config.send_ttl, minimum_ttl=config.minimum_ttl, md5=config.password,
+                ao=[[key.send_id, key.receive_id, key.algorithm, key.key] for key in config.ao_keys],
             )
         )  # fmt: skip
         return True

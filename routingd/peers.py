@@ -19,12 +19,14 @@ from fibd.wire import (
     StreamClose,
     StreamCredit,
     StreamData,
+    StreamListen,
     StreamOpened,
     Streams,
     StreamUnlisten,
     WireError,
 )
 from native import Engine
+from protocols.bgp.config import PeerConfig
 from protocols.bgp.errors import Cease, CeaseSubcode
 from protocols.bgp.session import Session
 from routingd.boxes import Boxes, Place
@@ -36,6 +38,7 @@ from routingd.peer_streams import LEASE
 from routingd.session_events import SessionEvents
 
 RENEW: Final = LEASE / 3
+NO_TCP_AO: Final = "its kernel has no TCP-AO (Linux has from 6.7 on, with CONFIG_TCP_AO)"
 
 log = structlog.get_logger("routingd.bgp")
 
@@ -71,6 +74,8 @@ class Peers:
         self._next_stream: dict[str, int] = {}
         self._addresses: dict[str, Collection[bytes]] = {}
         self._with_streams: set[str] = set()
+        self._signing: dict[str, bool] = {}
+        """Boxes, and whether they can do TCP-AO."""
         self._started: set[str] = set()
         self._renewal: asyncio.TimerHandle | None = None
         self.turned_away = 0
@@ -85,7 +90,8 @@ class Peers:
                 neighbor.session.last_connect_error = f"no router advertisement heard on {config.device}"
             address = b"" if config.unnumbered else config.address
             self._by_address[neighbor.ncp, neighbor.port, address] = self._peer(neighbor)
-        self._listeners = {ncp: listeners(ncp, self.all, self.ranges.all, boxes) for ncp in boxes.names}
+        self._listeners: dict[str, list[StreamListen]] = {}
+        """By box, as it was last told."""
 
     @property
     def all(self) -> list[Peer]:
@@ -104,12 +110,22 @@ class Peers:
 
     # --- boxes come and go --------------------------------------------------------------------------------------------
 
-    def agent_up(self, ncp: str, send: Callable[[Sequence[bytes]], None]) -> None:
-        """A new streams connection: nothing of an earlier one exists any more."""
+    def agent_up(self, ncp: str, send: Callable[[Sequence[bytes]], None], tcp_ao: bool) -> None:
+        """A new streams connection: nothing of an earlier one exists any more. ``tcp_ao``: the box can do that."""
+        self._signing[ncp] = tcp_ao
+        peers = [peer for peer in self.all if peer.by is None and self._can(ncp, peer.session.config)]
+        ranges = [one for one in self.ranges.all if self._can(ncp, one.config)]
+        self._listeners[ncp] = listeners(ncp, peers, ranges, self._boxes)
+        if len(ranges) < len(self.ranges.all) or any(not self._can(ncp, peer.session.config) for peer in self.all):
+            log.error("bgp.no-sessions-with-tcp-ao", ncp=ncp, reason=NO_TCP_AO)
         outbox = self._outboxes[ncp] = Outbox(asyncio.get_running_loop().call_soon, send)
         for listener in self._listeners[ncp]:
             outbox.message(listener)
         self._renew()
+
+    def _can(self, ncp: str, config: PeerConfig) -> bool:
+        """A session that is to be signed is not begun without (RFC 5925 needs Linux 6.7 and CONFIG_TCP_AO)."""
+        return not config.ao_keys or self._signing.get(ncp, False)
 
     def facts_used(self, ncp: str, addresses: Collection[bytes]) -> None:
         """What the box has told of itself has reached the RIB; ``addresses`` it can use."""
@@ -124,9 +140,13 @@ class Peers:
         for peer in self.all:
             local = peer.place.local
             ready = any(peer.session.config.address) and (not local or local in addresses)
-            if peer.place.ncp == ncp and peer.name not in self._started and ready:
+            if peer.place.ncp != ncp or peer.name in self._started or not ready:
+                continue
+            if self._can(ncp, peer.session.config):
                 self._started.add(peer.name)
                 peer.start()
+            else:
+                peer.session.last_connect_error = f"{ncp}: {NO_TCP_AO}"
 
     def routers_heard(self, ncp: str, rows: list[list[Any]]) -> None:
         """(port, link-local address): where unnumbered neighbors are; the last word counts."""

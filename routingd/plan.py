@@ -7,7 +7,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Final
 
-from protocols.bgp.config import Demands, FamilyConfig, PeerConfig
+from protocols.bgp.config import AoKey, Demands, FamilyConfig, PeerConfig
 from protocols.bgp.family import IPV4_UNICAST, IPV6_UNICAST, Family
 from protocols.bgp.graceful import Mode
 from protocols.bgp.limits import OnLimit, PrefixLimit
@@ -125,6 +125,7 @@ def _peer(neighbor: effective.EffectiveNeighbor, router: Router) -> PeerConfig:
         ttl=neighbor.multihop or 0,
         ttl_security=neighbor.ttl_security,
         password=neighbor.password or "",
+        ao_keys=tuple(AoKey(k.send_id, k.receive_id, k.algorithm, k.key.encode()) for k in neighbor.tcp_ao),
         role=None if neighbor.role is None else Role[neighbor.role.upper().replace("-", "_")],
         role_strict=neighbor.role_strict,
         demands=Demands(

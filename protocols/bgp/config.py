@@ -54,6 +54,17 @@ class Demands:
 
 
 @dataclass(frozen=True, slots=True)
+class AoKey:
+    """A master key of TCP-AO (RFC 5925 3.1)."""
+
+    send_id: int
+    receive_id: int
+    algorithm: str
+    """As the configuration names it."""
+    key: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class PeerConfig:
     address: bytes
     remote_asn: int | None
@@ -85,6 +96,8 @@ class PeerConfig:
     """RFC 5082: send 255, accept nothing below."""
     password: str = field(default="", repr=False)
     """TCP-MD5 key (RFC 2385); empty: none."""
+    ao_keys: tuple[AoKey, ...] = field(default=(), repr=False)
+    """TCP-AO keys (RFC 5925), of which the first signs; empty: none."""
     next_hop_self: bool = False
     """Towards an external peer: even where a router on its subnet could be told."""
     next_hop_unchanged: bool = False

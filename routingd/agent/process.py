@@ -19,6 +19,7 @@ import structlog
 
 from fibd.agent import Agent, Close, Effect, Kick, Remember, Send
 from fibd.wire import Answer, BoxConfig, Bye, Error, Heartbeat, Hello, Message, Query, Role, Welcome, WireError
+from kernel import tcp_ao
 from kernel.routes import Report, RouteWriter, adopt, drain
 from native import AgentFib
 from routingd.agent.box import Box
@@ -228,7 +229,7 @@ class AgentProcess:
         connection.send(
             Hello(
                 connection.role, self._settings.name, self._boot_id,
-                capabilities=["columns"], stream_id=self._stream_id,
+                capabilities=["columns", *(["tcp-ao"] if tcp_ao.supported() else [])], stream_id=self._stream_id,
                 last_sequence=self.agent.applied, election_id=self.agent.election_id, hostname=socket.gethostname(),
             )
         )  # fmt: skip

@@ -30,6 +30,7 @@ from fibd.wire import (
 from kernel.edge_sockets import Peer, text_of
 from kernel.stream_table import StreamTable
 from kernel.streams import INITIAL_CREDIT, Stream
+from kernel.tcp_ao import AoKey
 
 log = structlog.get_logger("ncpd.streams")
 
@@ -109,7 +110,8 @@ class Relay:
         peers = [Peer(*row) for row in message.allow]
         peers += [Peer(address, md5, ttl, least, length) for address, length, md5, ttl, least in message.ranges]
         try:
-            self.table.listen(message.listener, message.local, message.port, message.device, peers)
+            keys = tuple(AoKey(*row) for row in message.ao)
+            self.table.listen(message.listener, message.local, message.port, message.device, peers, keys)
         except OSError as error:
             if message.listener not in self._wanted:
                 log.warning("listen.failed", reason=error.strerror, device=message.device or None, retry=_RETRY)
@@ -128,6 +130,7 @@ class Relay:
         self.table.connect(
             m.stream, m.remote, m.port, local=m.local, device=m.device, ttl=m.ttl, minimum_ttl=m.minimum_ttl, md5=m.md5,
             timeout=min(m.timeout, 300.0),
+            keys=tuple(AoKey(m.remote, 8 * len(m.remote), *row) for row in m.ao),
         )  # fmt: skip
 
     # --- the network --------------------------------------------------------------------------------------------------

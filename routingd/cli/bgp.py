@@ -212,6 +212,7 @@ def _options(n: Data) -> str:
     words = [
         "passive" if n["passive"] else "",
         "TCP MD5" if n["password"] else "",
+        "TCP-AO" if n["tcp_ao"] else "",
         "TTL security" if n["ttl_security"] else "",
         f"multihop {n['multihop']}" if n["multihop"] is not None else "",
         f"role {n['role']}" if n["role"] else "",

@@ -13,6 +13,9 @@ from routingd.config.model import EMPTY_IS_MAPPING, Model
 from routingd.config.values import (
     Accept,
     Address,
+    AoAlgorithm,
+    AoKeyId,
+    AoSecret,
     BgpRole,
     Deferral,
     DelayOpen,
@@ -84,6 +87,19 @@ class FamilyPolicy(Model):
     """How many paths it may give; by default any number."""
 
 
+class AoKey(Model):
+    """A TCP-AO key (RFC 5925 3.1)."""
+
+    send_id: AoKeyId
+    """Number that our segments carry; the neighbor's `receive-id`."""
+    receive_id: AoKeyId
+    """Number that the neighbor's segments carry."""
+    key: AoSecret = Field(repr=False)
+    """The master key, the same at both ends."""
+    algorithm: AoAlgorithm = "hmac-sha-1-96"
+    """How segments are signed (RFC 5926)."""
+
+
 class NeighborOptions(Model):
     """What a group and a neighbor may both say; the neighbor's word wins."""
 
@@ -110,6 +126,9 @@ class NeighborOptions(Model):
     `false` for external ones."""
     password: Password | None = Field(default=None, repr=False)
     """TCP MD5 key (RFC 2385)."""
+    tcp_ao: tuple[AoKey, ...] = Field(default=(), repr=False)
+    """TCP-AO keys (RFC 5925) instead of a `password`; the first one signs, the neighbor may use any. The NCP needs
+    Linux 6.7 with CONFIG_TCP_AO: without it there is no session."""
     ttl_security: Flag = False
     """GTSM (RFC 5082): send with TTL 255, accept only that. Not with `multihop`."""
     multihop: Hops | None = None

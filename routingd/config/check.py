@@ -265,6 +265,12 @@ def _options(
     ncp = option(neighbor, group, "ncp")
     if ncp is not None and ncp not in config.ncps:
         findings.error(_unknown_ncp(config, ncp), *where, "ncp")
+    keys = option(neighbor, group, "tcp_ao")
+    if keys and option(neighbor, group, "password") is not None:
+        findings.error("`tcp-ao` and `password` exclude each other", *where, "tcp-ao")
+    for name in ("send_id", "receive_id"):
+        if len({getattr(key, name) for key in keys}) < len(keys):
+            findings.error(f"two keys have one `{name.replace('_', '-')}`", *where, "tcp-ao")
     if option(neighbor, group, "ttl_security") and option(neighbor, group, "multihop") is not None:
         findings.error("`ttl-security` and `multihop` exclude each other", *where, "ttl-security")
     multihop = option(neighbor, group, "multihop")

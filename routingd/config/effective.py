@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
 from typing import Any, Final
 
-from routingd.config.bgp_schema import AddPath, Group, MaximumPrefixes, Neighbor, NeighborOptions
+from routingd.config.bgp_schema import AddPath, AoKey, Group, MaximumPrefixes, Neighbor, NeighborOptions
 from routingd.config.schema import Config
 from routingd.config.values import LinkLocal
 
@@ -68,6 +68,7 @@ class EffectiveNeighbor:
     host_name: bool
     software_version: bool
     password: str | None
+    tcp_ao: tuple[AoKey, ...]
     ttl_security: bool
     multihop: int | None
     role: str | None

@@ -28,6 +28,8 @@ MAX_ASN: Final = 4294967295
 PEER_ASNS: Final = ("external", "internal")
 SEND_HOLD_MIN: Final = 10
 """A box tells what TCP has taken within 5 seconds."""
+AO_KEY_MAX: Final = 80
+"""Linux TCP_AO_MAXKEYLEN."""
 MD5_KEY_MAX: Final = 80
 """Linux TCP_MD5SIG_MAXKEYLEN."""
 
@@ -242,6 +244,14 @@ def parse_path(value: object) -> str:
     return text
 
 
+def parse_ao_key(value: object) -> str:
+    if not isinstance(value, str) or not value:
+        raise ValueError("should be the TCP-AO key, as text in quotes")
+    if len(value.encode()) > AO_KEY_MAX:
+        raise ValueError(f"the TCP-AO key is too long: the kernel takes at most {AO_KEY_MAX} bytes")
+    return value
+
+
 def parse_password(value: object) -> str:
     if not isinstance(value, str) or not value:
         raise ValueError("should be the TCP MD5 key, as text in quotes")
@@ -385,6 +395,17 @@ FileName = Annotated[
     str, PlainValidator(parse_path), *_schema("file, relative to the configuration's directory", type="string")
 ]
 SocketName = Annotated[str, PlainValidator(parse_path), *_schema("file, relative to the run directory", type="string")]
+AO_ALGORITHMS: Final = ("hmac-sha-1-96", "aes-128-cmac-96")
+"""RFC 5926 2.2, in words of ours for the names there."""
+AoAlgorithm = Annotated[
+    str, PlainValidator(one_of(*AO_ALGORITHMS)), *_schema(", ".join(AO_ALGORITHMS), enum=list(AO_ALGORITHMS))
+]
+AoKeyId = Annotated[
+    int,
+    PlainValidator(_number(0, 255, "a key id")),
+    *_schema("number, 0 to 255", type="integer", minimum=0, maximum=255),
+]
+AoSecret = Annotated[str, PlainValidator(parse_ao_key), *_schema("text", type="string", maxLength=AO_KEY_MAX)]
 Password = Annotated[str, PlainValidator(parse_password), *_schema("text", type="string", maxLength=MD5_KEY_MAX)]
 Accept = Annotated[str | None, PlainValidator(parse_accept), *_schema("`accept` or nothing", enum=["accept", None])]
 LOG_LEVELS: Final = ("debug", "info", "warning", "error")

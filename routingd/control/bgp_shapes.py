@@ -170,6 +170,8 @@ class BgpNeighbor(BgpSummaryRow):
     endpoint: BgpEndpoint | None
     port: int
     passive: bool
+    tcp_ao: bool
+    """Whether it is to be signed by TCP-AO (RFC 5925)."""
     password: bool
     """Whether one is set; the key itself is never told."""
     ttl_security: bool

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from fibd.wire import BoxConfig, Role, Routers, StreamClose, StreamConnect, StreamListen, StreamOpened
+from fibd.wire import BoxConfig, Hello, Role, Routers, StreamClose, StreamConnect, StreamListen, StreamOpened
 from routingd.bgp_views import BgpViews
 from routingd.controller import SOCKET_NAME, Controller, RouterPlan
 from tests.routingd.fake_agent import FakeAgent, RemotePeer, until, update
@@ -129,6 +129,46 @@ def test_an_unnumbered_neighbor_is_where_its_last_router_advertisement_came_from
         assert peer.names == ("eth0", "fe80::3%eth0", "fe80::3%ncp1/eth0", "ncp1/eth0")
 
     run(tmp_path, planned("interfaces: { eth0: {} }\nbgp: { interfaces: { eth0: { asn: external } } }"), test)
+
+
+SIGNED = """
+interfaces: { eth0: { addresses: [192.0.2.1/24] } }
+bgp:
+  groups:
+    g: { asn: external, tcp-ao: [{ send-id: 1, receive-id: 2, key: old }, { send-id: 3, receive-id: 3, key: new }] }
+  neighbors: { 192.0.2.2: { group: g }, 192.0.2.3: { asn: 65003 } }
+  listen: { 192.0.2.128/25: { group: g } }
+"""
+
+
+def test_a_box_without_tcp_ao_begins_no_session_that_is_to_be_signed(tmp_path: Path) -> None:
+    async def test(one: Controller, agent: FakeAgent) -> None:
+        await until(lambda: agent.of(Role.STREAMS, StreamConnect), "the other one's attempt")
+        (listener,) = agent.of(Role.STREAMS, StreamListen)
+        assert ([row[0] for row in listener.allow], listener.ranges, listener.ao) == ([host(3)], [], [])
+        assert {m.remote for m in agent.of(Role.STREAMS, StreamConnect)} == {host(3)}
+        (row,) = (await BgpViews(one).neighbors("192.0.2.2"))["neighbors"]
+        assert (row["tcp_ao"], row["state"]) == (True, "Idle")
+        assert row["last_down"] == "ncp1: its kernel has no TCP-AO (Linux has from 6.7 on, with CONFIG_TCP_AO)"
+
+    run(tmp_path, planned(SIGNED), test)
+
+
+def test_a_box_with_tcp_ao_is_told_the_keys(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with asyncio.timeout(60), controller(tmp_path, planned(SIGNED)):
+            agent = FakeAgent("ncp1")
+            for role in Role:
+                hello = Hello(role, "ncp1", agent.boot_id, capabilities=["tcp-ao"])
+                await agent.connect(tmp_path / SOCKET_NAME, role, hello=hello)
+            agent.facts()
+            await until(lambda: len(agent.of(Role.STREAMS, StreamConnect)) == 2, "both attempts")
+            keys = [[1, 2, "hmac-sha-1-96", b"old"], [3, 3, "hmac-sha-1-96", b"new"]]
+            assert {m.remote: m.ao for m in agent.of(Role.STREAMS, StreamConnect)} == {host(2): keys, host(3): []}
+            (listener,) = agent.of(Role.STREAMS, StreamListen)
+            assert listener.ao == [[host(2), 32, *key] for key in keys] + [[host(128), 25, *key] for key in keys]
+
+    asyncio.run(test())
 
 
 def test_whoever_connects_from_the_prefix_is_a_neighbor_until_the_session_ends(tmp_path: Path) -> None:

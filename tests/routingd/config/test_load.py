@@ -190,6 +190,24 @@ def test_one_value_written_in_two_ways_is_refused() -> None:
             "is link-local, which says nothing without a port",
         ),
         (
+            "bgp: { neighbors: { 192.0.2.2: { asn: 1, tcp-ao: [{ send-id: 1, key: k }] } } }",
+            "`receive-id` is missing",
+        ),
+        (
+            "bgp: { neighbors: { 192.0.2.2: { asn: 1, password: p, "
+            "tcp-ao: [{ send-id: 1, receive-id: 1, key: k, algorithm: aes-128-cmac-96 }] } } }",
+            "`tcp-ao` and `password` exclude each other",
+        ),
+        (
+            "bgp: { neighbors: { 192.0.2.2: { asn: 1, "
+            "tcp-ao: [{ send-id: 1, receive-id: 1, key: k }, { send-id: 1, receive-id: 2, key: k }] } } }",
+            "two keys have one `send-id`",
+        ),
+        (
+            "bgp: { neighbors: { 192.0.2.2: { asn: 1, tcp-ao: [{ send-id: 256, receive-id: 1, key: k }] } } }",
+            "'256' is not a key id (0 to 255)",
+        ),
+        (
             "bgp: { interfaces: { eth0: { asn: external, source: 10.0.0.1 } } }",
             "`source` has no meaning for a neighbor on a port, by link-local address",
         ),
