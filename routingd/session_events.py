@@ -72,6 +72,11 @@ class SessionEvents:
             self._watchers.discard(watcher)
 
 
+def _stale(what: str, afi: int, safi: int) -> tuple[str, str, dict[str, Any]]:
+    name = family_name(afi, safi)
+    return "stale", f"{name} {what}", {"family": name}
+
+
 def described(effect: effects.Effect) -> tuple[str, str, dict[str, Any]] | None:
     """(kind, for people, for programs)."""
     match effect:
@@ -81,8 +86,18 @@ def described(effect: effects.Effect) -> tuple[str, str, dict[str, Any]] | None:
             families = [family_name(*f) for f in agreed.families]
             text = f"AS {agreed.peer_asn}, {', '.join(families)}, hold time {agreed.hold_time} s"
             return "established", text, agreed.describe()
-        case effects.Down(_, reason):
-            return "down", reason, {"reason": reason}
+        case effects.Down(_, reason, keep=keep):
+            kept = sorted(family_name(*f) for f in keep)
+            stays = f"; {', '.join(kept)} stays for now" if kept else ""
+            return "down", reason + stays, {"reason": reason, "kept": kept}
+        case effects.MarkStale(afi, safi):
+            return _stale("is stale until it is told again", afi, safi)
+        case effects.SweepStale(afi, safi):
+            return _stale("that is still stale goes", afi, safi)
+        case effects.LongLived(afi, safi):
+            return _stale("that is stale stays as a last resort", afi, safi)
+        case effects.Forget():
+            return "stale", "what was kept goes", {}
         case effects.Notified(_, notification, sent):
             way = "sent" if sent else "received"
             return "notification", f"{way} {notification}", {"direction": way, **notification.describe()}

@@ -231,7 +231,7 @@ class BgpEvent(TypedDict):
     """Local time, ISO 8601."""
     neighbor: str
     event: str
-    """state, established, down, notification, refused, malformed, limit, refresh."""
+    """state, established, down, notification, refused, malformed, limit, refresh, stale."""
     text: str
     """For people."""
     details: dict[str, Any]
