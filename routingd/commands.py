@@ -46,7 +46,14 @@ def reset(peer: Peer, message: str) -> None:
     peer.start()
 
 
-ORDERS: Final[dict[str, Order]] = {"start": start, "stop": stop, "reset": reset}
+def refresh(peer: Peer, message: str) -> None:
+    if not peer.refresh():
+        raise NotFoundError(
+            f"{peer.name} cannot be asked: its session is {peer.session.state}, or has no route refresh"
+        )
+
+
+ORDERS: Final[dict[str, Order]] = {"start": start, "stop": stop, "reset": reset, "refresh": refresh}
 
 
 class Commands:

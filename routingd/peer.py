@@ -106,6 +106,12 @@ class Peer:
     def stop(self, cease: Cease) -> None:
         self._perform(self.session.stop(cease, self._clock()))
 
+    def refresh(self) -> bool:
+        """Ask it for everything again (RFC 2918); False where it cannot be asked."""
+        asked = self.session.refresh()
+        self._perform(asked)
+        return bool(asked)
+
     def accept(self, ncp: str, number: int, credit: int) -> int:
         """A connection the peer opened; the number it has within the session."""
         return self._streams.accept(ncp, number, credit)

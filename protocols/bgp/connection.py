@@ -23,6 +23,7 @@ from protocols.bgp.messages import (
     MessageType,
     Open,
     RefreshSubtype,
+    RouteRefreshMessage,
     decode_open,
     decode_route_refresh,
     encode_notification,
@@ -192,6 +193,12 @@ class Connection:
         if self.agreed.hold_time:
             out.append(Lease(self.number, self.agreed.keepalive_interval, KEEPALIVE))
         return out
+
+    def ask_again(self) -> list[Effect]:
+        if self.state is not State.ESTABLISHED or self.agreed is None or not self.agreed.route_refresh:
+            return []
+        requests = [RouteRefreshMessage(*family).encode() for family in self.agreed.families]
+        return [self._send(MessageType.ROUTE_REFRESH, request) for request in requests]
 
     def _refresh(self, body: bytes, now: float) -> list[Effect]:
         assert self.agreed is not None

@@ -87,6 +87,10 @@ class Session:
         self._moved(out, reason)
         return out
 
+    def refresh(self) -> list[Effect]:
+        """Ask the peer for everything again (RFC 2918); nothing where it is not there or does not take requests."""
+        return [effect for connection in self.connections for effect in connection.ask_again()]
+
     def recovered(self) -> None:
         """Our own restart is over: the R bit goes (RFC 4724 3)."""
         self.forwarding = replace(self.forwarding, restarting=False)

@@ -1,4 +1,4 @@
-"""routingctl bgp: sessions started, stopped and reset by hand. It lasts until routingd ends."""
+"""routingctl bgp: sessions started, stopped, reset and refreshed by hand. It lasts until routingd ends."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MESSAGE = click.option(
 @click.group(cls=Group)
 @anywhere
 def bgp() -> None:
-    """Start, stop or reset a BGP session."""
+    """Start, stop, reset or refresh a BGP session."""
 
 
 @bgp.command()
@@ -42,6 +42,14 @@ def stop(address: str, message: str | None) -> None:
 def reset(address: str, message: str | None) -> None:
     """End a session with a Cease, Administrative Reset, and let it come up again."""
     _order("reset", address, message)
+
+
+@bgp.command()
+@click.argument("address", shell_complete=NEIGHBORS)
+@anywhere
+def refresh(address: str) -> None:
+    """Ask a neighbor for all its routes again (RFC 2918); the session stays."""
+    _order("refresh", address, None)
 
 
 def _order(word: str, address: str, message: str | None) -> None:

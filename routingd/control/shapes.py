@@ -266,6 +266,7 @@ COMMANDS: Final[dict[tuple[str, ...], type]] = {
     ("bgp", "start"): BgpOrdered,
     ("bgp", "stop"): BgpOrdered,
     ("bgp", "reset"): BgpOrdered,
+    ("bgp", "refresh"): BgpOrdered,
     ("show", "route"): RoutesPage,
     ("show", "route", "detail"): RouteDetail,
     ("show", "next-hop"): NextHopsPage,

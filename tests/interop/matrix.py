@@ -52,6 +52,13 @@ _INJECTS: Final = "tells routes and takes none on: it cannot reflect"
 LACKS: Final[Mapping[tuple[str, str], str]] = {
     ("link-local next hops (RFC 2545)", "gobgp"): _GLOBAL_ALONE,
     ("link-local next hops (RFC 2545)", "openbgpd"): _GLOBAL_ALONE,
+    ("enhanced route refresh: sent (RFC 7313)", "gobgp"): "it does not offer enhanced route refresh",
+    ("enhanced route refresh: sent (RFC 7313)", "exabgp"): "it asks for no refresh by itself",
+    ("enhanced route refresh: received (RFC 7313)", "gobgp"): "it does not offer enhanced route refresh",
+    (
+        "enhanced route refresh: received (RFC 7313)",
+        "openbgpd",
+    ): "it answers no request: AID IPv4 unicast not negotiated",
     ("maximum prefixes: theirs (RFC 4486)", "exabgp"): "it has no limit",
     ("name of the router (FQDN)", "openbgpd"): "it neither tells nor shows names",
     ("reflection: their client (RFC 4456)", "exabgp"): _INJECTS,

@@ -50,6 +50,7 @@ def _neighbor(config: PeerConfig, n: Neighbor) -> str:
         f"  local-address {n.local}",
         f"  holdtime {n.hold_time}",
     ]
+    lines += ["  announce enhanced refresh yes"]
     lines += ["  passive"] if n.passive else []
     lines += ["  multihop 64"] if n.multihop else []
     lines += [f"  max-prefix {n.maximum}"] if n.maximum is not None else []
@@ -82,6 +83,10 @@ class OpenBgpd(Peer):
     def session(self, neighbor: str) -> str:
         neighbors = self._json("show", "neighbor", neighbor)["neighbors"]
         return str(neighbors[0]["state"]).lower()
+
+    def ask_again(self, neighbor: str) -> None:
+        """ROUTE-REFRESH (RFC 2918) of what the neighbour tells."""
+        self.box.run("bgpctl", "-s", str(self.socket), "neighbor", neighbor, "refresh")
 
     def last_error(self, neighbor: str) -> str:
         row = self._json("show", "neighbor", neighbor)["neighbors"][0]

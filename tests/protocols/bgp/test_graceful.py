@@ -13,6 +13,7 @@ from protocols.bgp.capabilities import (
     GracefulRestart,
     LongLivedGracefulRestart,
     Multiprotocol,
+    RouteRefresh,
 )
 from protocols.bgp.config import PeerConfig
 from protocols.bgp.errors import Cease, Notification
@@ -379,6 +380,15 @@ def test_a_refresh_before_end_of_rib_does_not_count() -> None:
     assert scene.refreshes(1) + scene.refreshes(2) == []
     assert scene.end_of_rib(IPV4) == [SweepStale(*IPV4)]
     assert scene.refreshes(1) == [MarkStale(*IPV4)]
+
+
+def test_a_peer_is_asked_for_every_family_that_was_agreed_if_it_takes_requests() -> None:
+    assert Scene().session.refresh() == []
+    scene = Scene(RouteRefresh())
+    asked = [RouteRefreshMessage(*family).encode() for family in (IPV4, IPV6)]
+    assert scene.session.refresh() == [Send(0, message) for message in asked]
+    scene.ends()
+    assert scene.session.refresh() == []
 
 
 def test_markers_of_other_families_and_unknown_ones_are_ignored() -> None:

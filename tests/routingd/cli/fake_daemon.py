@@ -141,6 +141,7 @@ HANDLERS: dict[tuple[str, ...], Handler] = {
     ("bgp", "start"): _order,
     ("bgp", "stop"): _order,
     ("bgp", "reset"): _order,
+    ("bgp", "refresh"): _order,
     ("show", "bgp", "neighbor"): _neighbor,
     ("show", "route"): _routes,
     ("show", "route", "detail"): _detail,
