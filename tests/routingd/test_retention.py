@@ -41,7 +41,7 @@ def test_routes_stay_in_the_fib_while_the_neighbor_restarts_and_the_rest_goes_at
             assert await retained(one) == (["restart"], 2, 2)
             assert source is not None
             assert known_sources(one)[source.membership.source]["name"] == "192.0.2.2"
-            await until(lambda: remote.established, "the session is back")
+            await until(lambda: remote.established and one.peers.all[0].up is not None, "the session is back")
             assert await retained(one) == (["end-of-rib"], 2, 2)
             remote.send(update([KEPT]))
             await until(lambda: remote.credit_given_back() == remote.sent_bytes, "it was taken")
