@@ -242,12 +242,20 @@ class Peers:
     def _newcomer(self, ncp: str, address: bytes) -> Peer | None:
         """A neighbor that nobody configured by its address, if there is room for one more."""
         by = self.ranges.of(ncp, address)
-        if by is None or not self.ranges.take(by):
+        if by is None or not (self.ranges.take(by) or (self._displaced(by) and self.ranges.take(by))):
             return None
         peer = self._peer(Neighbor(by.session(address), by.group, ncp), by)
         peer.start()
         self._by_address[ncp, "", address] = peer
         return peer
+
+    def _displaced(self, by: Range) -> bool:
+        """Connections without a session behind them do not keep others out of a range: the oldest one goes."""
+        idle = next((peer for peer in self._by_address.values() if peer.by is by and peer.giver is None), None)
+        if idle is not None:
+            idle.stop(Cease(CeaseSubcode.OUT_OF_RESOURCES))
+            self.at_rest(idle)
+        return idle is not None
 
     def at_rest(self, peer: Peer) -> None:
         """One of a range is no neighbor any more when nothing is left of its session."""

@@ -206,7 +206,8 @@ class ListenRange(Model):
     group: Name
     """Group whose options they have."""
     limit: NeighborCount = 100
-    """Most neighbors there may be at a time; a connection beyond is refused and counted."""
+    """Most neighbors there may be at a time; a connection beyond is counted and refused, or takes the place of the
+    oldest one that has not come up."""
 
 
 class Restarts(Model):

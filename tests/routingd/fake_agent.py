@@ -130,8 +130,9 @@ class FakeAgent:
             case StreamConnect() if self.remote is not None:
                 self.remote.asked(message)
             case StreamData() if self.remote is not None:
-                for _streams, data in message.rows:
-                    self.remote.take(data)
+                for streams, data in message.rows:
+                    if self.remote.stream in streams:
+                        self.remote.take(data)
             case Bye():
                 self.writers[role].close()
             case Heartbeat():

@@ -200,6 +200,21 @@ def test_whoever_connects_from_the_prefix_is_a_neighbor_until_the_session_ends(t
     run(tmp_path, planned(LISTEN), test)
 
 
+def test_who_connects_and_says_nothing_keeps_nobody_out(tmp_path: Path) -> None:
+    async def test(one: Controller, agent: FakeAgent) -> None:
+        dials(agent, 1, host(7))
+        await until(lambda: one.peers.ranges.members[host(0), 25] == 1, "a silent one")
+        remote = comes_up(agent, 3, host(8), 65078)
+        await until(lambda: remote.established, "the session is Established")
+        assert any(m.stream == 1 for m in agent.of(Role.STREAMS, StreamClose))
+        assert [(peer.name, peer.by is None) for peer in one.peers.all] == [("192.0.2.9", True), ("192.0.2.8", False)]
+        dials(agent, 5, host(7))
+        await until(lambda: refused(agent, 5), "a session is not displaced")
+        assert (one.peers.ranges.members[host(0), 25], one.peers.ranges.refused[host(0), 25]) == (1, 2)
+
+    run(tmp_path, planned(LISTEN), test)
+
+
 def test_our_own_as_is_not_external(tmp_path: Path) -> None:
     async def test(one: Controller, agent: FakeAgent) -> None:
         remote = comes_up(agent, 1, host(7), 65001)
