@@ -89,8 +89,12 @@ def _neighbor(config: PeerConfig, n: Neighbor) -> str:
         f"protocol bgp {n.name} {{\n"
         f"  local {n.local} as {config.asn};\n  neighbor {n.address} as {n.asn};\n  {reach};\n"
         f"  hold time {n.hold_time};\n  connect delay time 1;\n  connect retry time 2;\n  error wait time 1, 2;\n"
-        f"{said}\n{server}{_role(n)}{_restarts(n)}{_client(config, n)}{channels}}}"
+        f"{said}{_secured(n)}\n{server}{_role(n)}{_restarts(n)}{_client(config, n)}{channels}}}"
     )
+
+
+def _secured(n: Neighbor) -> str:
+    return (f'  password "{n.password}";' if n.password else "") + ("  ttl security on;" if n.ttl_security else "")
 
 
 def _restarts(n: Neighbor) -> str:

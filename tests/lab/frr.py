@@ -43,6 +43,8 @@ def configuration(config: PeerConfig) -> str:
         lines += [f" neighbor {name} update-source {port or n.local}"] if not n.unnumbered else []
         lines += [f" neighbor {name} interface {port}"] if port else []
         lines += [f" neighbor {name} passive"] if n.passive else []
+        lines += [f" neighbor {name} password {n.password}"] if n.password else []
+        lines += [f" neighbor {name} ttl-security hops 1"] if n.ttl_security else []
         lines += [f" neighbor {name} capability extended-nexthop"] if n.extended_next_hop else []
         strict = " strict-mode" if n.role_strict else ""
         lines += [f" neighbor {name} local-role {n.role}{strict}"] if n.role else []

@@ -25,6 +25,7 @@ def configuration(config: PeerConfig) -> str:
 def _neighbor(config: PeerConfig, n: Neighbor) -> list[str]:
     lines = ["[[neighbors]]", "  [neighbors.config]", f'    neighbor-address = "{n.address}"', f"    peer-as = {n.asn}"]
     lines += ["    admin-down = true"] if n.restarts is not None else []
+    lines += [f'    auth-password = "{n.password}"'] if n.password else []
     lines += [
         "  [neighbors.transport.config]",
         f'    local-address = "{n.local}"',
@@ -37,6 +38,7 @@ def _neighbor(config: PeerConfig, n: Neighbor) -> list[str]:
         "    idle-hold-time-after-reset = 1",
     ]
     lines += [f"    keepalive-interval = {max(1, n.hold_time // 3)}"]
+    lines += ["  [neighbors.ttl-security.config]", "    enabled = true", "    ttl-min = 255"] if n.ttl_security else []
     lines += ["  [neighbors.ebgp-multihop.config]", "    enabled = true", "    multihop-ttl = 64"] if n.multihop else []
     if n.client:
         lines += [

@@ -44,6 +44,10 @@ class Neighbor:
     """Announce to it what was learned from others too (BIRD and FRR can leave it out; GoBGP and OpenBGPD always do
     it)."""
     multihop: bool = False
+    password: str = ""
+    """TCP MD5 key (RFC 2385)."""
+    ttl_security: bool = False
+    """GTSM (RFC 5082), one hop."""
     unnumbered: bool = False
     """The address is the name of a port, the AS may be a word; FRR."""
     extended_next_hop: bool = False
