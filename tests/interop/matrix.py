@@ -51,8 +51,11 @@ FEATURES: Final[tuple[str, ...]] = (
 )
 """In the order of the table."""
 _GLOBAL_ALONE: Final = "shows the global address alone"
+_BY_ADDRESS: Final = "knows neighbors by address (or prefix) alone"
 _INJECTS: Final = "tells routes and takes none on: it cannot reflect"
 LACKS: Final[Mapping[tuple[str, str], str]] = {
+    ("unnumbered neighbors (RFC 4861, RFC 8950)", "openbgpd"): _BY_ADDRESS,
+    ("unnumbered neighbors (RFC 4861, RFC 8950)", "exabgp"): _BY_ADDRESS,
     ("link-local next hops (RFC 2545)", "gobgp"): _GLOBAL_ALONE,
     ("link-local next hops (RFC 2545)", "openbgpd"): _GLOBAL_ALONE,
     ("enhanced route refresh: sent (RFC 7313)", "gobgp"): "it does not offer enhanced route refresh",

@@ -6,12 +6,15 @@ from typing import Any
 
 import pytest
 
+from tests.interop import matrix
 from tests.lab import kernel
 from tests.lab.attributes import Attributes
+from tests.lab.bird import Bird
 from tests.lab.frr import Frr
+from tests.lab.gobgp import GoBgp
 from tests.lab.kernel import Hop
 from tests.lab.lab import Lab, Namespace
-from tests.lab.peer import Announcement, Neighbor, PeerConfig
+from tests.lab.peer import Announcement, Neighbor, Peer, PeerConfig
 from tests.lab.router import Router
 from tests.lab.waiting import wait_for
 
@@ -39,9 +42,12 @@ def link_local(box: Namespace) -> str:
     return str(row["addr_info"][0]["local"])
 
 
-@pytest.mark.matrix("unnumbered neighbors (RFC 4861, RFC 8950)", "frr")
-def test_frr_and_we_find_each_other_and_ipv4_routes_have_link_local_next_hops(lab: Lab) -> None:
-    box, home = lab.box("r1"), lab.box("frr")
+@pytest.mark.parametrize(
+    "daemon", matrix.against("unnumbered neighbors (RFC 4861, RFC 8950)", bird=Bird, frr=Frr, gobgp=GoBgp)
+)
+def test_both_ends_find_each_other_and_ipv4_routes_have_link_local_next_hops(lab: Lab, daemon: type[Peer]) -> None:
+    """BIRD advertises and waits for us; GoBGP asks its kernel who is there, and we learn where it is as it connects."""
+    box, home = lab.box("r1"), lab.box(daemon.kind)
     lab.link(box, "eth0", home, "eth0")
     ours, theirs = link_local(box), link_local(home)
     router = Router(lab, configuration("r1", 1, OWN), {"ncp1": box})
@@ -49,21 +55,23 @@ def test_frr_and_we_find_each_other_and_ipv4_routes_have_link_local_next_hops(la
     (row,) = router.summary()["neighbors"]
     assert (row["address"], row["asn"], row["state"]) == ("eth0", None, "Idle")
     assert row["last_down"] == "no router advertisement heard on eth0"
-    session = Neighbor("eth0", "external", ours, unnumbered=True)
-    frr = Frr(home, PeerConfig(65040, "10.0.0.40", [session], THEIRS))
-    frr.start()
+    asn = 65001 if daemon is GoBgp else "external"
+    session = Neighbor("eth0", asn, ours, unnumbered=True, extended_next_hop=True)  # type: ignore[arg-type]
+    home.run("ping", "-6", "-c1", "ff02::1%eth0", check=False)
+    peer = daemon(home, PeerConfig(65040, "10.0.0.40", [session], THEIRS))
+    peer.start()
     router.wait_established("eth0")
-    frr.wait_established()
+    peer.wait_established()
     for of, announced in ((4, THEIRS[0]), (6, THEIRS[1])):
         sent = announced.as_sent(asn=65040, ebgp=True, next_hop=theirs)
         wait_for("the Loc-RIB", lambda of=of: router.loc_rib(of), {sent}.__eq__)
-        frr.wait_routes("eth0", of, {(OWN[of], Attributes(as_path="65001", next_hop=ours))})
+        peer.wait_routes("eth0", of, {(OWN[of], Attributes(as_path="65001", next_hop=ours))})
         assert kernel.kernel_routes(box, families=(of,))[announced.prefix] == frozenset({(Hop(theirs, "eth0"), 1)})
     (told,) = router.ctl("show", "bgp", "neighbor", "ncp1/eth0")["neighbors"]
     assert (told["learned"], told["asn"], told["endpoint"]["remote"]) == (theirs, 65040, theirs)
-    frr.stop()
+    peer.stop()
     wait_for("no route to be left", lambda: kernel.kernel_routes(box).keys() <= set(OWN.values()))
-    frr.start()
+    peer.start()
     router.wait_established("eth0")
 
 

@@ -85,9 +85,15 @@ def _neighbor(config: PeerConfig, n: Neighbor) -> str:
         for of in n.families
     )
     said = ("  passive;" if n.passive else "") + ("  advertise hostname on;" if n.host_name else "")
+    if n.unnumbered:  # it advertises a router and waits for whoever heard that
+        advertising = f'protocol radv {{ interface "{n.address}" {{ max ra interval 4; }}; }}\n'
+        ends = f'  local as {config.asn};\n  neighbor range fe80::/10 {n.asn};\n  interface "{n.address}";\n'
+        ends += f'  dynamic name "{n.name}_";\n'
+    else:
+        advertising, ends = "", f"  local {n.local} as {config.asn};\n  neighbor {n.address} as {n.asn};\n"
     return (
-        f"protocol bgp {n.name} {{\n"
-        f"  local {n.local} as {config.asn};\n  neighbor {n.address} as {n.asn};\n  {reach};\n"
+        f"{advertising}protocol bgp {n.name} {{\n"
+        f"{ends}  {reach};\n"
         f"  hold time {n.hold_time};\n  connect delay time 1;\n  connect retry time 2;\n  error wait time 1, 2;\n"
         f"{said}{_secured(n)}\n{server}{_role(n)}{_restarts(n)}{_client(config, n)}{channels}}}"
     )
@@ -147,8 +153,13 @@ class Bird(Peer):
             raise LabError(f"bird in {self.box.name} is not running: {self.box.directory / 'bird.log'}")
         return run(["birdc", "-r" if command.startswith("show") else "-v", "-s", str(self.socket), *command.split()])
 
+    def _protocol(self, neighbor: str) -> str:
+        """An unnumbered neighbour gets a protocol of its own when it connects."""
+        n = self.neighbor(neighbor)
+        return f"{n.name}_1" if n.unnumbered else n.name
+
     def session(self, neighbor: str) -> str:
-        last = self.ask(f"show protocols {self.neighbor(neighbor).name}").strip().splitlines()[-1].split(maxsplit=5)
+        last = self.ask(f"show protocols {self._protocol(neighbor)}").strip().splitlines()[-1].split(maxsplit=5)
         return (last[5] if len(last) > 5 else last[3]).strip().lower()
 
     def told_name(self, neighbor: str) -> str:
@@ -161,7 +172,7 @@ class Bird(Peer):
         return "\n".join(line.strip() for line in told.splitlines() if "Last error" in line)
 
     def routes(self, neighbor: str, of: int = 4) -> set[Route]:
-        name = self.neighbor(neighbor).name
+        name = self._protocol(neighbor)
         return {
             (p, self.received(neighbor, a))
             for p, a in parse(self.ask(f"show route all table master{of} protocol {name}"))

@@ -23,12 +23,13 @@ def configuration(config: PeerConfig) -> str:
 
 
 def _neighbor(config: PeerConfig, n: Neighbor) -> list[str]:
-    lines = ["[[neighbors]]", "  [neighbors.config]", f'    neighbor-address = "{n.address}"', f"    peer-as = {n.asn}"]
+    where = f'neighbor-interface = "{n.address}"' if n.unnumbered else f'neighbor-address = "{n.address}"'
+    lines = ["[[neighbors]]", "  [neighbors.config]", f"    {where}", f"    peer-as = {n.asn}"]
     lines += ["    admin-down = true"] if n.restarts is not None else []
     lines += [f'    auth-password = "{n.password}"'] if n.password else []
     lines += [
         "  [neighbors.transport.config]",
-        f'    local-address = "{n.local}"',
+        *([f'    local-address = "{n.local}"'] if not n.unnumbered else []),
         f"    passive-mode = {str(n.passive).lower()}",
     ]
     lines += [
