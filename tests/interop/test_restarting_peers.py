@@ -22,6 +22,7 @@ from tests.lab.waiting import wait_for
 pytestmark = pytest.mark.netns
 
 HELPER = "graceful restart: helper (RFC 4724)"
+NOTIFICATIONS = "graceful restart: notifications (RFC 8538)"
 TARGET = {4: "198.18.1.1", 6: "2001:db8:77::1"}
 """Behind the peer, in prefixes that it announces."""
 NETWORKS = {4: "10.8.0.0/24", 6: "2001:db8:8::/64"}
@@ -105,3 +106,71 @@ def test_routes_of_a_daemon_that_does_not_come_back_go_when_its_restart_time_is_
         made.loc_rib_must_be(of, with_peer=False)
         assert (waits(made, of), stale(made, of)) == ([], 0)
         assert ping(lab.namespaces["feeder"], TARGET[of], count=1, deadline=1).received == 0
+
+
+def ages(made: Exchange, of: int) -> dict[str, float]:
+    """Seconds since its routes came."""
+    return {row["prefix"]: row["age"] for row in made.router.rows(of) if row["source_name"] == PEER[of]}
+
+
+@pytest.mark.parametrize("daemon", against(HELPER, bird=Bird, gobgp=GoBgp))
+def test_a_daemon_that_comes_back_without_its_forwarding_begins_anew(lab: Lab, daemon: type[Peer]) -> None:
+    """Started plainly, neither says that it has kept anything (R and F bits); FRR says what it is configured to say."""
+    made = start(lab, daemon, Restarts(60))
+    wait_for("routes of some age", lambda: min(ages(made, 4).values()), lambda age: age >= 2)
+    made.peer.kill()
+    for of in (4, 6):
+        wait_for("the session to be down", lambda of=of: waits(made, of), lambda seen: seen == ["restart"])  # type: ignore[misc]
+    before = ages(made, 4)
+    made.peer.start()
+    made.peer.wait_established()
+    for of in (4, 6):
+        made.loc_rib_must_be(of)
+        made.peer_must_hold(of)
+        assert (waits(made, of), stale(made, of)) == ([], 0)
+    now = ages(made, 4)
+    assert {p: now[p] < before[p] for p in before} == dict.fromkeys(before, True)
+
+
+def test_bird_that_is_shut_down_for_a_graceful_restart_loses_no_packet(lab: Lab) -> None:
+    made = start(lab, Bird, Restarts(60))
+    probes = [PingStream(lab.namespaces["feeder"], TARGET[of]) for of in (4, 6)]
+    assert isinstance(made.peer, Bird)
+    made.peer.shut_down_gracefully()
+    for of in (4, 6):
+        wait_for("the session to be down", lambda of=of: waits(made, of), lambda seen: seen == ["restart"])  # type: ignore[misc]
+    made.peer.recovers = True
+    made.peer.start()
+    made.peer.wait_established()
+    for of in (4, 6):
+        wait_for("nothing stale", lambda of=of: (stale(made, of), waits(made, of)), lambda seen: seen == (0, []))  # type: ignore[misc]
+        made.loc_rib_must_be(of)
+        made.peer_must_hold(of)
+    assert [stream.finish().lost for stream in probes] == [0, 0]
+
+
+@pytest.mark.parametrize("daemon", against(NOTIFICATIONS, frr=Frr, gobgp=GoBgp))
+def test_sessions_that_notifications_end_come_back_without_a_lost_packet(lab: Lab, daemon: type[Peer]) -> None:
+    made = start(lab, daemon, Restarts(120))
+    probes = [PingStream(lab.namespaces["feeder"], TARGET[of]) for of in (4, 6)]
+    for of in (4, 6):
+        made.peer.restart_session(US[of])
+    for of in (4, 6):
+        # GoBGP takes no connection for half a minute after its own reset.
+        times = lambda of=of: neighbor(made, of)["established_count"]  # type: ignore[misc]  # noqa: E731
+        wait_for("the session to come back", times, lambda n: n == 2, timeout=60)
+        wait_for("nothing stale", lambda of=of: (stale(made, of), waits(made, of)), lambda seen: seen == (0, []))  # type: ignore[misc]
+        assert neighbor(made, of)["last_session"]["received"]["code"] == 6
+        made.loc_rib_must_be(of)
+        made.peer_must_hold(of)
+    assert [stream.finish().lost for stream in probes] == [0, 0]
+
+
+@pytest.mark.parametrize("daemon", against(NOTIFICATIONS, frr=Frr))
+def test_what_we_stop_is_gone_at_both_ends(lab: Lab, daemon: type[Peer]) -> None:
+    made = start(lab, daemon, Restarts(60))
+    made.router.ctl("bgp", "stop", PEER[4], "--message", "for good")
+    made.loc_rib_must_be(4, with_peer=False)
+    assert waits(made, 4) == []
+    made.peer.wait_routes(US[4], 4, set())
+    assert neighbor(made, 4)["last_session"]["sent"]["subcode"] == 9

@@ -75,6 +75,7 @@ def _restarts(config: PeerConfig) -> list[str]:
         return []
     lines = [" bgp graceful-restart", f" bgp graceful-restart restart-time {said.seconds}"]
     lines += [" bgp graceful-restart preserve-fw-state", " bgp graceful-restart disable-eor"]
+    lines += [" no bgp hard-administrative-reset"]  # or `clear bgp` would be a hard reset
     return lines + ([f" bgp long-lived-graceful-restart stale-time {said.long_lived}"] if said.long_lived else [])
 
 
