@@ -53,9 +53,16 @@ FEATURES: Final[tuple[str, ...]] = (
 _GLOBAL_ALONE: Final = "shows the global address alone"
 _BY_ADDRESS: Final = "knows neighbors by address (or prefix) alone"
 _INJECTS: Final = "tells routes and takes none on: it cannot reflect"
+_NO_RESTART: Final = "it offers graceful restart for no family"
 LACKS: Final[Mapping[tuple[str, str], str]] = {
     ("unnumbered neighbors (RFC 4861, RFC 8950)", "openbgpd"): _BY_ADDRESS,
     ("unnumbered neighbors (RFC 4861, RFC 8950)", "exabgp"): _BY_ADDRESS,
+    ("graceful restart: helper (RFC 4724)", "openbgpd"): _NO_RESTART,
+    ("graceful restart: notifications (RFC 8538)", "openbgpd"): _NO_RESTART,
+    ("graceful restart: notifications (RFC 8538)", "bird"): "it does not set the N bit",
+    ("graceful restart: notifications (RFC 8538)", "exabgp"): "it does not set the N bit",
+    ("long-lived graceful restart: helper (RFC 9494)", "openbgpd"): "it does not offer the capability",
+    ("long-lived graceful restart: helper (RFC 9494)", "exabgp"): "it does not offer the capability",
     ("link-local next hops (RFC 2545)", "gobgp"): _GLOBAL_ALONE,
     ("link-local next hops (RFC 2545)", "openbgpd"): _GLOBAL_ALONE,
     ("enhanced route refresh: sent (RFC 7313)", "gobgp"): "it does not offer enhanced route refresh",

@@ -11,6 +11,7 @@ from tests.interop import exchange
 from tests.interop.exchange import FEEDER, PEER, TO_FEEDER, US, Exchange
 from tests.interop.matrix import against
 from tests.lab.bird import Bird
+from tests.lab.exabgp import ExaBgp
 from tests.lab.frr import Frr
 from tests.lab.gobgp import GoBgp
 from tests.lab.kernel import kernel_routes
@@ -60,11 +61,21 @@ def stale(made: Exchange, of: int) -> int:
     return int(neighbor(made, of)["families"][f"ipv{of}-unicast"]["stale"])
 
 
+def wait_down(made: Exchange) -> None:
+    """Both sessions are gone and their routes are kept."""
+    for of in (4, 6):
+        wait_for("routes of a lost session", lambda of=of: waits(made, of), lambda seen: seen == ["restart"])  # type: ignore[misc]
+
+
+def wait_fresh(made: Exchange, of: int) -> None:
+    wait_for("nothing stale", lambda: (stale(made, of), waits(made, of)), lambda seen: seen == (0, []))
+
+
 def kernel(made: Exchange) -> dict[int, Any]:
     return {of: kernel_routes(made.router.home, families=(of,)) for of in (4, 6)}
 
 
-@pytest.mark.parametrize("daemon", against(HELPER, bird=Bird, frr=Frr, gobgp=GoBgp))
+@pytest.mark.parametrize("daemon", against(HELPER, bird=Bird, frr=Frr, gobgp=GoBgp, exabgp=ExaBgp))
 def test_a_killed_daemon_that_comes_back_loses_no_packet_and_what_it_tells_no_more_goes_at_end_of_rib(
     lab: Lab, daemon: type[Peer]
 ) -> None:
@@ -72,8 +83,8 @@ def test_a_killed_daemon_that_comes_back_loses_no_packet_and_what_it_tells_no_mo
     before, announced = kernel(made), made.peer.config.announce
     probes = [PingStream(lab.namespaces["feeder"], TARGET[of]) for of in (4, 6)]
     made.peer.kill()
+    wait_down(made)
     for of in (4, 6):
-        wait_for("the session to be down", lambda of=of: waits(made, of), lambda seen: seen == ["restart"])  # type: ignore[misc]
         assert stale(made, of) == len(made.peer.announced(US[of], of, next_hop=PEER[of]))
         made.loc_rib_must_be(of)
         assert made.router.session(FEEDER[of]) == "established"
@@ -84,7 +95,7 @@ def test_a_killed_daemon_that_comes_back_loses_no_packet_and_what_it_tells_no_mo
     made.peer.wait_established()
     for of in (4, 6):
         made.loc_rib_must_be(of)
-        wait_for("nothing stale", lambda of=of: (stale(made, of), waits(made, of)), lambda seen: seen == (0, []))  # type: ignore[misc]
+        wait_fresh(made, of)
         made.peer_must_hold(of)
         assert neighbor(made, of)["established_count"] == 2
     gone = {p for of in (4, 6) for p in before[of]} - {p for of in (4, 6) for p in kernel(made)[of]}
@@ -100,8 +111,7 @@ def test_routes_of_a_daemon_that_does_not_come_back_go_when_its_restart_time_is_
 ) -> None:
     made = start(lab, daemon, Restarts(3))
     made.peer.kill()
-    for of in (4, 6):
-        wait_for("the session to be down", lambda of=of: waits(made, of), lambda seen: seen == ["restart"])  # type: ignore[misc]
+    wait_down(made)
     for of in (4, 6):
         made.loc_rib_must_be(of, with_peer=False)
         assert (waits(made, of), stale(made, of)) == ([], 0)
@@ -119,8 +129,7 @@ def test_a_daemon_that_comes_back_without_its_forwarding_begins_anew(lab: Lab, d
     made = start(lab, daemon, Restarts(60))
     wait_for("routes of some age", lambda: min(ages(made, 4).values()), lambda age: age >= 2)
     made.peer.kill()
-    for of in (4, 6):
-        wait_for("the session to be down", lambda of=of: waits(made, of), lambda seen: seen == ["restart"])  # type: ignore[misc]
+    wait_down(made)
     before = ages(made, 4)
     made.peer.start()
     made.peer.wait_established()
@@ -137,13 +146,12 @@ def test_bird_that_is_shut_down_for_a_graceful_restart_loses_no_packet(lab: Lab)
     probes = [PingStream(lab.namespaces["feeder"], TARGET[of]) for of in (4, 6)]
     assert isinstance(made.peer, Bird)
     made.peer.shut_down_gracefully()
-    for of in (4, 6):
-        wait_for("the session to be down", lambda of=of: waits(made, of), lambda seen: seen == ["restart"])  # type: ignore[misc]
+    wait_down(made)
     made.peer.recovers = True
     made.peer.start()
     made.peer.wait_established()
     for of in (4, 6):
-        wait_for("nothing stale", lambda of=of: (stale(made, of), waits(made, of)), lambda seen: seen == (0, []))  # type: ignore[misc]
+        wait_fresh(made, of)
         made.loc_rib_must_be(of)
         made.peer_must_hold(of)
     assert [stream.finish().lost for stream in probes] == [0, 0]
@@ -159,7 +167,7 @@ def test_sessions_that_notifications_end_come_back_without_a_lost_packet(lab: La
         # GoBGP takes no connection for half a minute after its own reset.
         times = lambda of=of: neighbor(made, of)["established_count"]  # type: ignore[misc]  # noqa: E731
         wait_for("the session to come back", times, lambda n: n == 2, timeout=60)
-        wait_for("nothing stale", lambda of=of: (stale(made, of), waits(made, of)), lambda seen: seen == (0, []))  # type: ignore[misc]
+        wait_fresh(made, of)
         assert neighbor(made, of)["last_session"]["received"]["code"] == 6
         made.loc_rib_must_be(of)
         made.peer_must_hold(of)

@@ -49,7 +49,7 @@ def configuration(config: PeerConfig, recorder: Path) -> str:
             *([f'  md5-password "{n.password}";'] if n.password else []),
             *(["  outgoing-ttl 255;", "  incoming-ttl 255;"] if n.ttl_security else []),
             *(["  outgoing-ttl 64;"] if n.multihop else []),
-            f"  capability {{ route-refresh enable; {_add_path(n)}}}",
+            f"  capability {{ route-refresh enable; {_restarts(n)}{_add_path(n)}}}",
             "  family { " + " ".join(f"ipv{of} unicast;" for of in n.families) + " }",
             "  api { processes [ record ]; neighbor-changes; receive { parsed; update; } }",
             "  static {",
@@ -58,6 +58,10 @@ def configuration(config: PeerConfig, recorder: Path) -> str:
             "}",
         ]
     return "\n".join(lines) + "\n"
+
+
+def _restarts(n: Neighbor) -> str:
+    return f"graceful-restart {n.restarts.seconds}; " if n.restarts is not None else ""
 
 
 def _add_path(n: Neighbor) -> str:
