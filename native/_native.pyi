@@ -133,6 +133,9 @@ class Engine:
     ) -> None:
         """The peer's session is a new one: its paths stay, and what about it is different is compared and told anew by ``step``.
         ValueError: no such source, no peer, or external and internal differ."""
+    def set_limit(self, source: int, *, afi: int, paths: int | None) -> None:
+        """While the peer has more paths of the family than this, stale ones aside, what it announces is not taken (RFC 4271 6.7): so it
+        never has more than one too many. None: any number, as at first."""
     def mark_stale(self, source: int, *, afi: int) -> None:
         """Every path of the family that the peer gave so far is stale until given again (RFC 4724 4.2): used, told and withdrawn as ever.
         To be given again unchanged makes a path fresh and changes nothing else."""

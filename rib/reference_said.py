@@ -3,6 +3,7 @@ as it was said, and nothing else is stored; what follows from it is ``rib/refere
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
@@ -48,6 +49,8 @@ class Said:
         self._instances: dict[int, Instance] = {MAIN: Instance()}
         self._sources: dict[int, Source] = {}
         self._next_source = 1
+        self._most: dict[tuple[int, int], float] = {}
+        """How many paths a peer may have, by source and family."""
         self._leaks: dict[int, Leak] = {}
         self._next_leak = 1
         self._ports_down: set[Port] = set()
@@ -198,6 +201,17 @@ class Said:
         self._sources[source] = peer
         self._change(source, lambda prefix, path: replace(path, source=peer, distance=distance))
 
+    def set_limit(self, source: int, *, afi: int, paths: int | None) -> None:
+        self._peer(source)
+        self._most[source, afi] = math.inf if paths is None else paths
+
+    def _over(self, source: int, afi: int) -> bool:
+        """It has more paths of the family than it may, stale ones aside."""
+        if (most := self._most.get((source, afi), math.inf)) == math.inf:
+            return False
+        fresh = (prefix for (_, prefix), path in self._said() if path.source.number == source and not path.stale)
+        return sum(prefix.afi == afi for prefix in fresh) > most
+
     def mark_stale(self, source: int, *, afi: int) -> None:
         self._peer(source)
         self._change(source, lambda prefix, path: replace(path, stale=True) if prefix.afi == afi else path)
@@ -266,6 +280,8 @@ class Said:
             if row["op"] == "withdraw":
                 self._remove(source, prefix, row["path_id"])
                 continue
+            if self._over(source, prefix.afi):
+                continue  # RFC 4271 6.7
             attributes = PathAttributes.from_row(row["attributes"])
             hop = peer.next_hop(attributes)
             self._put(prefix, Path(peer, row["path_id"], peer.distance, Forward.VIA, (hop,), attributes=attributes))

@@ -17,8 +17,12 @@ class AdjRibIn:
         self.of: Up | None = None
         """The session whose routes these are, Established or lost."""
 
-    def join(self, up: Up, terms: dict[str, Any], exported: Iterable[Family], done: Callable[[object], None]) -> None:
-        """The session is Established; ``terms`` are those of ``Engine.add_peer``. Opens its Adj-RIBs-Out behind."""
+    def join(
+        self, up: Up, terms: dict[str, Any], limits: Iterable[tuple[int, int]], exported: Iterable[Family],
+        done: Callable[[object], None],
+    ) -> None:  # fmt: skip
+        """The session is Established; ``terms`` are those of ``Engine.add_peer``, ``limits`` paths that it may have, by
+        AFI. Opens its Adj-RIBs-Out behind."""
         before, self.of = self.of, up
 
         def job(engine: Engine) -> None:
@@ -27,6 +31,8 @@ class AdjRibIn:
             else:
                 up.membership.source = before.membership.source
                 engine.renew_peer(up.membership.source, **terms)
+            for afi, paths in limits:
+                engine.set_limit(up.membership.source, afi=afi, paths=paths)
             for family in exported:
                 up.open_export(engine, family)
 

@@ -287,7 +287,8 @@ class Peer:
             "client": config.route_reflector_client, "import_accept": bool(accepted), "distance": config.distance,
             "weight": config.weight, "ncp": self.place.ncp, "port": self.place.port,
         }  # fmt: skip
-        self.given.join(up, source, exported, lambda _: told.begin(exported))
+        limits = [(f.afi, f.maximum.limit) for f in config.families if f.maximum is not None and f.maximum.ends]
+        self.given.join(up, source, limits, exported, lambda _: told.begin(exported))
         self._streams.keep(event.conn, capsule(self.session, agreed))
 
     def _export(self, conn: int, data: bytes) -> None:

@@ -34,6 +34,11 @@ class PrefixLimit:
     restart_after: float = 60.0
     """Seconds."""
 
+    @property
+    def ends(self) -> bool:
+        """The session, where it is exceeded."""
+        return self.action is not OnLimit.WARN
+
 
 @dataclass(frozen=True, slots=True)
 class Reached:
@@ -46,7 +51,7 @@ class Reached:
 
     @property
     def ends(self) -> bool:
-        return self.over and self.set.action is not OnLimit.WARN
+        return self.over and self.set.ends
 
     @property
     def text(self) -> str:

@@ -1,4 +1,5 @@
-"""Rules: sessions end and come back while what they told is kept (RFC 4724, RFC 9494)."""
+"""Rules: sessions end and come back while what they told is kept (RFC 4724, RFC 9494); some may give only so much
+(RFC 4271 6.7)."""
 
 from __future__ import annotations
 
@@ -45,6 +46,12 @@ class StaleRules(Machine):
         for afi in afis:
             self.pair.call("set_long_lived", self.peer(which).number, afi=afi, on=on)
         self.done(settle)
+
+    @precondition(lambda self: self.peers)
+    @rule(which=which_one, afis=some_families, paths=st.sampled_from((None, 0, 1, 2, 5)))
+    def set_limit(self, which: int, afis: tuple[int, ...], paths: int | None) -> None:
+        for afi in afis:
+            self.pair.call("set_limit", self.peer(which).number, afi=afi, paths=paths)
 
     @precondition(lambda self: self.peers)
     @rule(which=which_one, config=of_pool("peers"), settle=settle_or_not)

@@ -109,6 +109,16 @@ impl Engine {
         Ok(())
     }
 
+    #[pyo3(signature = (source, *, afi, paths))]
+    fn set_limit(&self, py: Python<'_>, source: u32, afi: u16, paths: Option<u32>) -> PyResult<()> {
+        self.peer(py, source)?;
+        let family = usize::from(!ipv4(afi)?);
+        self.with(py, |e| {
+            e.core.sources[source as usize].most[family] = paths.unwrap_or(u32::MAX);
+        });
+        Ok(())
+    }
+
     #[pyo3(signature = (source, *, afi))]
     fn mark_stale(&self, py: Python<'_>, source: u32, afi: u16) -> PyResult<()> {
         self.peer(py, source)?;

@@ -308,6 +308,13 @@ impl Core {
         Some(self.take(t, idx, path))
     }
 
+    /// The source has more paths of this family, stale ones aside, than it may have.
+    #[inline]
+    fn over<A: Addr>(&self, source: u32) -> bool {
+        let (s, family) = (&self.sources[source as usize], usize::from(A::AFI != 1));
+        s.paths[family] - s.kept[family].stale() > s.most[family]
+    }
+
     pub(super) fn apply_list<A: Addr>(
         &mut self,
         t: &mut Table<A>,
@@ -320,6 +327,8 @@ impl Core {
         for c in list {
             let old = if c.attrs == WITHDRAW {
                 self.remove(t, c.prefix, source, c.path_id)
+            } else if self.over::<A>(source) {
+                continue; // RFC 4271 6.7
             } else {
                 let given = Given {
                     info: infos[c.attrs as usize],

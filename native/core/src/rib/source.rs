@@ -52,6 +52,8 @@ pub struct Source {
     pub giver: u32,
     /// How many it gave, by family.
     pub paths: [u32; 2],
+    /// With more fresh ones than this it gives no others, by family.
+    pub most: [u32; 2],
     /// What is kept of earlier sessions, by family.
     pub kept: [Retention; 2],
     /// It is not what it was when some of its paths were compared.
@@ -77,6 +79,7 @@ impl Source {
             port: 0,
             giver: NONE,
             paths: [0; 2],
+            most: [u32::MAX; 2],
             kept: Default::default(),
             renewed: false,
         }

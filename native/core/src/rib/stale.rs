@@ -149,6 +149,7 @@ impl Engine {
             instance,
             giver: core.hops.givers.number(instance, peer.address),
             paths: old.paths,
+            most: old.most,
             kept: old.kept,
             renewed: old.renewed,
             ..peer
