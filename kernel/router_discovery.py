@@ -21,6 +21,7 @@ LEAST: Final = 3.0
 """And at least so long, whoever asks: MIN_DELAY_BETWEEN_RAS of RFC 4861 10."""
 _AGAIN: Final = 1.0
 """After one that could not be sent: the port has no link-local address yet."""
+_NEW: Final = 1.0
 _SOLICITATION: Final = 133
 _ADVERTISEMENT: Final = 134
 _ALL_NODES: Final = "ff02::1"
@@ -44,6 +45,8 @@ class _Port:
     sent: float
     timer: asyncio.TimerHandle
     heard: bool = False
+    quiet_until: float = 0.0
+    """Other routers than those that are known count again from here on."""
 
 
 class Discovery:
@@ -123,9 +126,16 @@ class Discovery:
             if data[0] == _SOLICITATION:
                 self._answer(index, port)
             elif address.is_link_local:
-                port.heard = True
-                if self._heard(index, address.packed):
-                    self._answer(index, port)  # so that it need not wait for us
+                self._router(index, port, address.packed)
+
+    def _router(self, index: int, port: _Port, address: bytes) -> None:
+        """One a second may be new, however many somebody on the link makes up."""
+        now = self._loop.time()
+        if now >= port.quiet_until:
+            port.heard = True
+            if self._heard(index, address):
+                port.quiet_until = now + _NEW
+                self._answer(index, port)  # so that it need not wait for us
 
 
 def valid(packet: bytes) -> bool:

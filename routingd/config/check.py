@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address, IPv6Address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Any
 
 from routingd.config.bgp_schema import Group, Neighbor
@@ -199,11 +199,24 @@ def _bgp(config: Config, findings: Findings) -> None:
         if prefix.is_link_local:
             findings.error("is link-local, which says nothing without a port", *where)
         elif _group(config, findings, listen.group, where):
+            _keyless(config, findings, prefix, config.bgp.groups[listen.group])
             _options(config, findings, prefix.version, Neighbor(), config.bgp.groups[listen.group], where)
     for network in config.bgp.networks:
         if network.is_multicast:
             index = config.bgp.networks.index(network)
             findings.error(f"{network} is multicast and cannot be a unicast route", "bgp", "networks", index)
+
+
+def _keyless(config: Config, findings: Findings, prefix: IPv4Network | IPv6Network, range_group: Group) -> None:
+    """Linux asks for a prefix's key of everybody in it."""
+    for address, neighbor in config.bgp.neighbors.items():
+        group = config.bgp.groups.get(neighbor.group or "")
+        inside = not isinstance(address, LinkLocal) and address in prefix
+        if inside and range_group.password is not None and option(neighbor, group, "password") is None:
+            findings.warn(
+                f"has no `password`, and the one for {prefix} in `listen` holds for it too: it cannot connect to us",
+                "bgp", "neighbors", str(address),
+            )  # fmt: skip
 
 
 def _group(config: Config, findings: Findings, name: str | None, where: Path) -> bool:

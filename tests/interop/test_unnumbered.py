@@ -96,3 +96,32 @@ def test_two_of_us_find_each_other_also_with_a_key_and_another_link_local_addres
     moved = "fe80::ff:fe00:99"
     wait_for("the new address", lambda: kernel.kernel_routes(a, families=(4,)).get(other[4]),
              lambda ways: ways == frozenset({(Hop(moved, "eth0"), 1)}), timeout=60)  # fmt: skip
+
+
+def test_a_neighbor_of_one_box_is_reached_from_the_other_over_the_fabric(lab: Lab) -> None:
+    one, two, home = lab.box("ncp1"), lab.box("ncp2"), lab.box("bird")
+    lab.link(one, "mgmt", two, "mgmt", a_addresses=("192.168.0.1/24",), b_addresses=("192.168.0.2/24",))
+    lab.link(one, "fab0", two, "fab0")
+    lab.link(two, "eth0", home, "eth0")
+    config = configuration("r1", 1, OWN)
+    config |= {
+        "ncps": {"ncp1": {"embedded": True}, "ncp2": {"certificate": "ncp2"}},
+        "fabric": {f"ncp{n}": {"port": "fab0", "address": f"169.254.100.{n}"} for n in (1, 2)},
+        "interfaces": {"ncp2/eth0": {}},
+    }
+    config["bgp"]["interfaces"] = {"ncp2/eth0": {"group": "fabric"}}
+    router = Router(lab, config, {"ncp1": one, "ncp2": two}, management="192.168.0.1")
+    session = Neighbor("eth0", "external", "", unnumbered=True, extended_next_hop=True)  # type: ignore[arg-type]
+    bird = Bird(home, PeerConfig(65040, "10.0.0.40", [session], THEIRS))
+    bird.start()
+    router.start()
+    router.wait_established("ncp2/eth0")
+    theirs, fabric = link_local(home), two.ip_json("-6", "address", "show", "dev", "fab0", "scope", "link")
+    over = {4: "169.254.100.2", 6: str(fabric[0]["addr_info"][0]["local"])}
+    for of, announced in ((4, THEIRS[0]), (6, THEIRS[1])):
+        for box, way in ((two, Hop(theirs, "eth0")), (one, Hop(over[of], "fab0"))):
+            wait_for(
+                f"{announced.prefix} in {box.name}",
+                lambda b=box, of=of, p=announced.prefix: kernel.kernel_routes(b, families=(of,)).get(p),
+                {frozenset({(way, 1)})}.__contains__,
+            )  # fmt: skip

@@ -95,8 +95,12 @@ def test_a_router_that_is_heard_is_told_once_and_again_to_the_next_controller(un
     ):
         neighbor.says(packet, source=source, hops=hops)
     wait_for("the router", lambda: heard(under_test), lambda seen: seen == [packed("fe80::7")], every=0.02)
-    neighbor.says(ADVERTISEMENT, source="fe80::8")
-    wait_for("the other", lambda: heard(under_test), lambda seen: seen == [packed("fe80::7"), packed("fe80::8")])
+
+    def other() -> list[bytes]:
+        neighbor.says(ADVERTISEMENT, source="fe80::8")  # again, as one a second may be new
+        return heard(under_test)
+
+    wait_for("the other", other, lambda seen: seen == [packed("fe80::7"), packed("fe80::8")], every=0.2)
     under_test.controller.drop(wire.Role.CONTROL)
     wait_for("both again", lambda: heard(under_test), lambda seen: seen[2:] == [packed("fe80::7"), packed("fe80::8")])
 

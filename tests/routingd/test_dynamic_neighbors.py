@@ -7,9 +7,10 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from fibd.wire import BoxConfig, Hello, Role, Routers, StreamClose, StreamConnect, StreamListen, StreamOpened
+from protocols.bgp.graceful import Mode
 from routingd.bgp_views import BgpViews
 from routingd.controller import SOCKET_NAME, Controller, RouterPlan
-from tests.routingd.fake_agent import FakeAgent, RemotePeer, until, update
+from tests.routingd.fake_agent import END_OF_RIB, FakeAgent, RemotePeer, until, update
 from tests.routingd.test_controller import controller
 from tests.routingd.test_plan import planned
 
@@ -55,8 +56,8 @@ def refused(agent: FakeAgent, stream: int) -> bool:
     return any(m.stream == stream and m.reset for m in agent.of(Role.STREAMS, StreamClose))
 
 
-def comes_up(agent: FakeAgent, stream: int, remote: bytes, asn: int) -> RemotePeer:
-    peer = RemotePeer(agent, asn)
+def comes_up(agent: FakeAgent, stream: int, remote: bytes, asn: int, peer: RemotePeer | None = None) -> RemotePeer:
+    peer = peer or RemotePeer(agent, asn)
     peer.stream, peer.conn = stream, 0
     dials(agent, stream, remote)
     peer._perform(peer.session.connected(0, remote, US, True, 0.0))
@@ -211,6 +212,26 @@ def test_who_connects_and_says_nothing_keeps_nobody_out(tmp_path: Path) -> None:
         dials(agent, 5, host(7))
         await until(lambda: refused(agent, 5), "a session is not displaced")
         assert (one.peers.ranges.members[host(0), 25], one.peers.ranges.refused[host(0), 25]) == (1, 2)
+
+    run(tmp_path, planned(LISTEN), test)
+
+
+def test_a_neighbor_that_restarts_stays_one_until_its_routes_are_given_up(tmp_path: Path) -> None:
+    async def test(one: Controller, agent: FakeAgent) -> None:
+        remote = comes_up(agent, 1, host(7), 65077, RemotePeer(agent, 65077, restarts=Mode.ON, restart_time=1))
+        await until(lambda: remote.established, "the session is Established")
+        remote.send(update(["198.51.100.0/24"], asn=65077) + END_OF_RIB)
+        await until(lambda: "198.51.100.0/24" in agent.prefixes(), "its route")
+        (before,) = [peer for peer in one.peers.all if peer.by is not None]
+        remote.restart()
+        await until(lambda: before.up is None, "the session is down")
+        assert before in one.peers.all
+        comes_up(agent, 3, host(7), 65077, remote)
+        await until(lambda: before.up is not None, "the session is back")
+        assert "198.51.100.0/24" in agent.prefixes()
+        agent.send(Role.STREAMS, StreamClose(3, "reset"))
+        await until(lambda: before not in one.peers.all, "its restart time is over")
+        await until(lambda: "198.51.100.0/24" not in agent.prefixes(), "its route is gone")
 
     run(tmp_path, planned(LISTEN), test)
 

@@ -414,6 +414,20 @@ def test_an_external_neighbor_off_all_subnets_is_warned_about() -> None:
     assert "needs `multihop`" in warning.message
 
 
+def test_a_neighbor_without_a_key_in_a_prefix_with_one_is_warned_about() -> None:
+    loaded = read(
+        """
+interfaces: { eth0: { addresses: [192.0.2.1/24] } }
+bgp:
+  groups: { g: { asn: 2, password: p, families: { ipv4-unicast: { import: accept } } } }
+  neighbors: { 192.0.2.2: { asn: 2, families: { ipv4-unicast: { import: accept } } }, 192.0.2.3: { group: g } }
+  listen: { 192.0.2.0/24: { group: g } }
+"""
+    )
+    (warning,) = loaded.warnings
+    assert (warning.path[-1], "it cannot connect to us" in warning.message) == ("192.0.2.2", True)
+
+
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*/*.yaml")), ids=lambda path: path.parent.name)
 def test_every_example_is_a_valid_configuration_without_a_warning(path: Path) -> None:
     assert load(path).warnings == ()
