@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from routingd.config.load import ConfigError, Loaded, load, loads
 from routingd.config.schema import Config
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
+DOCS = Path(__file__).parents[3] / "docs"
 ROUTER = "router: { name: r1, router-id: 10.255.0.1, asn: 65001 }\n"
 
 
@@ -431,6 +433,11 @@ bgp:
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*/*.yaml")), ids=lambda path: path.parent.name)
 def test_every_example_is_a_valid_configuration_without_a_warning(path: Path) -> None:
     assert load(path).warnings == ()
+
+
+@pytest.mark.parametrize("block", re.findall(r"^```yaml\n(.*?)^```$", (DOCS / "bgp.md").read_text(), re.M | re.S))
+def test_what_the_page_on_bgp_shows_is_valid_without_a_warning(block: str) -> None:
+    assert loads(block).warnings == ()
 
 
 def test_a_file_is_read_and_its_directory_is_kept(tmp_path: Path) -> None:
