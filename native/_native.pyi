@@ -185,6 +185,7 @@ class Engine:
         local_address: bytes, local_link: bytes | None, four_octet_as: bool, max_message: int = 4096, extended_next_hop: bool = False,
         aigp: bool = False, role: int | None = None, client: bool = False, cluster_id: bytes | None = None, llgr: bool = False,
         next_hop_unchanged: bool = False, private_as: str | None = None, as_override: bool = False, shared: Sequence[tuple[bytes, int]] = (),
+        add_path: int = 0,
     ) -> int:
         """A new Adj-RIB-Out for one peer and family; peers whose terms differ in their own addresses at most share encoded bytes.
         ``aigp``: AIGP may be told (RFC 7311 3.2). A route that came without LOCAL_PREF goes to iBGP peers with ``default_local_pref`` as it
@@ -195,14 +196,18 @@ class Engine:
         the subnets ``shared`` with the peer (RFC 4271 5.1.3; not its own address; where ``local_link`` is told, only with their link-local
         address, RFC 2545 3); else ours. In AS_PATH private AS numbers (RFC 6996) but for the peer's are left out or replaced by ours
         (``private_as``: "remove", "replace"), and with ``as_override`` the peer's is replaced by ours.
-        ``llgr``: routes that are long-lived stale, here or by their LLGR_STALE, may be told (RFC 9494 4.5)."""
+        ``llgr``: routes that are long-lived stale, here or by their LLGR_STALE, may be told (RFC 9494 4.5).
+        ``add_path``: the peer takes several paths of a prefix, each under an identifier (RFC 7911): at most so many, the best usable
+        ones of BGP, 255 for all; 0: the best path, without."""
+    def export_again(self, consumer: int) -> None:
+        """The whole table comes again, End-of-RIB behind it (RFC 2918 4): what waits is not lost, and path identifiers stay."""
     def export_close(self, consumer: int) -> None: ...
     def export_read(self, consumer: int, max_routes: int = 8192) -> tuple[bytes, int] | None:
         """Whole UPDATE messages, the next of this peer's stream, and how many they are; (b"", 0) when a stretch held nothing for this
         peer; None when nothing is left. The End-of-RIB marker (RFC 4724 2) follows the initial table by itself."""
     def export_backlog(self, consumer: int) -> int: ...
     def export_count(self, consumer: int) -> int:
-        """Prefixes this peer is told of, by the tables as they are now; a walk over the table."""
+        """Paths this peer is told of, by the tables as they are now; a walk over the table."""
     def export_groups(self) -> list[dict[str, Any]]:
         """Who shares bytes: {"afi", "safi", "ebgp", "instance", "members": [{"consumer", "peer_source", "backlog"}], "encoded": stretches
         encoded, "shared": stretches that a member had of another's bytes}."""
@@ -250,7 +255,9 @@ class Engine:
         """Every next hop that is looked up: address, instance, resolved, via (prefix or None), protocol of that route, metric, adjacencies with
         weights, reason it is not resolved, sets (groups in use that name it), changed (seconds of ``set_time``) and change (its last one)."""
     def groups(self) -> list[dict[str, Any]]: ...
-    def adj_rib_out(self, consumer: int, limit: int) -> list[dict[str, Any]]: ...
+    def adj_rib_out(self, consumer: int, limit: int) -> list[dict[str, Any]]:
+        """{"prefix", "path_id": None where the session has none, "attributes"} of up to ``limit`` paths that this peer is told of, by the
+        tables as they are now."""
 
     @property
     def healthy(self) -> bool:

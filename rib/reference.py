@@ -16,7 +16,7 @@ from typing import Any
 from rib.adjacency import Adjacency
 from rib.path import MAIN, Place, Protocol
 from rib.prefix import AFI_IPV4, AFI_IPV6, Prefix, covering
-from rib.reference_export import ExportConsumer, ExportTerms, adj_rib_out
+from rib.reference_export import ExportConsumer, ExportTerms, Key, adj_rib_out
 from rib.reference_fib import Fib, FibConsumer, FibDelta, Numbers
 from rib.reference_outcome import FIRST, Outcome, conclude
 from rib.reference_query import Criteria
@@ -114,6 +114,7 @@ class ReferenceEngine(Said):
         private_as: str | None = None,
         as_override: bool = False,
         shared: Sequence[tuple[bytes, int]] = (),
+        add_path: int = 0,
     ) -> int:
         if private_as not in (None, "remove", "replace"):
             raise ValueError('private_as: "remove" or "replace"')
@@ -135,6 +136,7 @@ class ReferenceEngine(Said):
             aigp,
             role,
             llgr,
+            add_path,
             self._instances[instance].options.default_local_pref,
             client,
             self.router_id if cluster_id is None else cluster_id,
@@ -147,6 +149,10 @@ class ReferenceEngine(Said):
         number = self._number()
         self._export_consumers[number] = ExportConsumer(terms, instance)
         return number
+
+    def export_again(self, consumer: int) -> None:
+        peer = self._export_consumers[consumer]
+        peer.again, peer.end_of_rib_sent = set(peer.told), False
 
     def export_close(self, consumer: int) -> None:
         del self._export_consumers[consumer]
@@ -165,15 +171,19 @@ class ReferenceEngine(Said):
         return []
 
     def adj_rib_out(self, consumer: int, limit: int) -> list[dict[str, Any]]:
-        rows = sorted(self._told(consumer).items())[:limit]
-        return [{"prefix": str(prefix), "attributes": attributes.to_row()} for prefix, attributes in rows]
+        peer = self._export_consumers[consumer]
+        rows = [
+            {"prefix": str(key[0]), "path_id": peer.path_id(key), "attributes": attributes.to_row()}
+            for key, attributes in sorted(self._told(consumer).items(), key=lambda row: row[0])
+        ]
+        return rows[:limit]
 
-    def _told(self, consumer: int) -> dict[Prefix, Any]:
+    def _told(self, consumer: int) -> dict[Key, Any]:
         """The whole Adj-RIB-Out as it should be now."""
         known_as = self._export_consumers[consumer]
         outcome, terms = self._outcome(), known_as.terms
-        best_paths = outcome.best_paths(known_as.instance, terms.afi)
-        return adj_rib_out(best_paths, self._instances[known_as.instance], outcome.known, terms)
+        choices = outcome.choices(known_as.instance, terms.afi)
+        return adj_rib_out(choices, self._instances[known_as.instance], outcome.known, terms)
 
     # --- watching ---------------------------------------------------------------------------------------------------
 

@@ -1,14 +1,16 @@
 """What the reference engine sends to one peer: the Adj-RIB-Out as a pure function of the table, and the UPDATEs that
 keep a peer at it.
 
-RFC 4271 5.1, 9.1.3 and 9.2; RFC 1997 (well-known communities); RFC 4456 (reflection).
+RFC 4271 5.1, 9.1.3 and 9.2; RFC 7911 (several paths of a prefix); RFC 1997 (well-known communities); RFC 4456
+(reflection).
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import count
 from typing import Final
 
 from rib.attributes import (
@@ -27,8 +29,8 @@ from rib.path import Path, Protocol
 from rib.prefix import AFI_IPV4, Prefix, covering, is_link_local
 from rib.reference_said import Instance
 from rib.reference_update import announcements, end_of_rib, room, withdrawals
-from rib.resolution import Resolutions
-from rib.selection import aigp_cost
+from rib.resolution import Resolutions, usable
+from rib.selection import Selection, aigp_cost, select_bgp
 
 PROVIDER, ROUTE_SERVER, RS_CLIENT, CUSTOMER, PEER = range(5)  # RFC 9234 4.1
 NON_TRANSITIVE: Final = 0x40  # RFC 4360 2: of an extended community's type
@@ -53,6 +55,7 @@ class ExportTerms:
     aigp: bool = False
     role: int | None = None  # ours, RFC 9234 4.1
     llgr: bool = False  # long-lived stale routes may be told, RFC 9494 4.5
+    add_path: int = 0  # RFC 7911: so many paths of a prefix at most, ALL_PATHS for all; 0: the best one, no identifiers
     default_local_pref: int = 100  # the instance's, at the time the session came up
     client: bool = False  # of ours, as a route reflector
     cluster_id: bytes = b""  # ours
@@ -68,22 +71,70 @@ class ExportTerms:
         return self.local_link if len(self.local_address) == 16 else None
 
 
+ALL_PATHS: Final = 255
+Key = tuple[Prefix, tuple[int, int] | None]
+"""What is told: a prefix, and the (source, path id) of the path where the peer takes several of one prefix."""
+
+
 def adj_rib_out(
-    best_paths: Iterable[tuple[Prefix, Path]], instance: Instance, known: Resolutions, terms: ExportTerms
-) -> dict[Prefix, PathAttributes]:
-    """Everything that this peer is to know."""
+    choices: Iterable[tuple[Prefix, Selection, Sequence[Path]]],
+    instance: Instance,
+    known: Resolutions,
+    terms: ExportTerms,
+) -> dict[Key, PathAttributes]:
+    """Everything that this peer is to know. ``choices``: prefixes that have a best path, and all their paths."""
     out = {}
-    for prefix, path in best_paths:
-        attributes = exported(prefix, path, instance, known, terms)
-        if attributes is not None:
-            out[prefix] = attributes
+    for prefix, selection, paths in choices:
+        for path in paths_told(prefix, selection, paths, instance, known, terms):
+            if path.source.number == terms.peer_source:
+                continue
+            attributes = exported(prefix, path, instance, known, terms)
+            largest = 1 + len(prefix.address) + (4 if terms.add_path else 0)
+            if attributes is not None and space(attributes, terms) >= largest:
+                # RFC 4271 9.2: what does not fit into one message is not advertised
+                out[prefix, path.key if terms.add_path else None] = attributes
     return out
+
+
+def paths_told(
+    prefix: Prefix,
+    selection: Selection,
+    paths: Sequence[Path],
+    instance: Instance,
+    known: Resolutions,
+    terms: ExportTerms,
+) -> list[Path]:
+    """RFC 7911: where BGP has the best path, the best of its usable ones that may be told, also of those that the peer
+    gave."""
+    best = selection.best
+    if best is None:
+        return []
+    if not terms.add_path or best.protocol is not Protocol.BGP:
+        return [best]
+    found = [
+        path
+        for path in paths
+        if path.protocol is Protocol.BGP
+        and usable(path, known)
+        and exported(prefix, path, instance, known, terms) is not None
+    ]
+    if terms.add_path == ALL_PATHS:
+        return found
+    ranked: list[Path] = []
+    while found and len(ranked) < terms.add_path:
+        ranked.append(select_bgp(found, known, instance.options, {})[0])
+        found.remove(ranked[-1])
+    return ranked
+
+
+def space(attributes: PathAttributes, terms: ExportTerms) -> int:
+    return room(terms.afi, attributes, terms.max_message, four_octet_as=terms.four_octet_as)
 
 
 def exported(
     prefix: Prefix, path: Path, instance: Instance, known: Resolutions, terms: ExportTerms
 ) -> PathAttributes | None:
-    """The attributes under which this peer is told of a best path; None where it is not told."""
+    """The attributes under which peers with these terms are told of a path; None where they are not."""
     originated = path.protocol is not Protocol.BGP
     if originated:
         origin = origination(prefix, path, instance)
@@ -114,12 +165,7 @@ def exported(
         attributes = over_ebgp(attributes, terms, originated=originated)
     else:
         attributes = over_ibgp(attributes, path, terms, reflected=reflected)
-    if not next_hop_fits(attributes.next_hop, terms):
-        return None
-    largest = 1 + len(prefix.address)
-    if room(terms.afi, attributes, terms.max_message, four_octet_as=terms.four_octet_as) < largest:
-        return None  # RFC 4271 9.2: what does not fit into one message is not advertised
-    return attributes
+    return attributes if next_hop_fits(attributes.next_hop, terms) else None
 
 
 def third_party(path: Path, terms: ExportTerms) -> bool:
@@ -159,8 +205,6 @@ def told_aigp(path: Path, known: Resolutions, terms: ExportTerms, *, own_next_ho
 
 
 def may_be_told(path: Path, attributes: PathAttributes, terms: ExportTerms) -> bool:
-    if path.source.number == terms.peer_source:
-        return False
     if not (path.source.ebgp or terms.ebgp or path.source.client or terms.client):
         # RFC 4271 9.2: what an internal peer told is not told to another, unless one is our client (RFC 4456 6).
         return False
@@ -222,38 +266,57 @@ def next_hop_fits(next_hop: bytes, terms: ExportTerms) -> bool:
 
 @dataclass(slots=True)
 class ExportConsumer:
-    """What one peer was told."""
+    """What one peer was told, and under which path identifiers."""
 
     terms: ExportTerms
     instance: int
-    told: dict[Prefix, PathAttributes] = field(default_factory=dict)
+    told: dict[Key, PathAttributes] = field(default_factory=dict)
+    ids: dict[Key, int] = field(default_factory=dict)
+    again: set[Key] = field(default_factory=set)
+    """To be told again, changed or not."""
     end_of_rib_sent: bool = False
 
-    def pending(self, wanted: dict[Prefix, PathAttributes]) -> list[Prefix]:
-        changed = [prefix for prefix, attributes in wanted.items() if self.told.get(prefix) != attributes]
-        return [prefix for prefix in self.told if prefix not in wanted] + changed
+    def pending(self, wanted: dict[Key, PathAttributes]) -> list[Key]:
+        changed = [key for key, said in wanted.items() if self.told.get(key) != said or key in self.again]
+        return [key for key in self.told if key not in wanted] + changed
 
-    def read(self, wanted: dict[Prefix, PathAttributes], max_routes: int) -> tuple[bytes, int] | None:
+    def path_id(self, key: Key) -> int | None:
+        """The lowest that no other path of the prefix has (RFC 7911 2)."""
+        if not self.terms.add_path:
+            return None
+        if key not in self.ids:
+            taken = {number for (prefix, _), number in self.ids.items() if prefix == key[0]}
+            self.ids[key] = next(number for number in count(1) if number not in taken)
+        return self.ids[key]
+
+    def read(self, wanted: dict[Key, PathAttributes], max_routes: int) -> tuple[bytes, int] | None:
         """Whole UPDATEs for up to ``max_routes`` of the difference, and how many they are; the End-of-RIB marker after
         the initial table (RFC 4724 2)."""
         pending = self.pending(wanted)
         part = pending[:max_routes]
         if not pending and self.end_of_rib_sent:
             return None
-        gone = [prefix for prefix in part if prefix not in wanted]
-        sets: dict[PathAttributes, list[Prefix]] = defaultdict(list)
-        for prefix in part:
-            if prefix in wanted:
-                sets[wanted[prefix]].append(prefix)
         terms = self.terms
-        messages = list(withdrawals(terms.afi, gone, terms.max_message))
-        for attributes, prefixes in sets.items():
+        gone: dict[int | None, list[Prefix]] = defaultdict(list)
+        sets: dict[tuple[PathAttributes, int | None], list[Prefix]] = defaultdict(list)
+        for key in part:
+            if key in wanted:
+                sets[wanted[key], self.path_id(key)].append(key[0])
+                self.told[key] = wanted[key]
+                self.again.discard(key)
+            else:
+                gone[self.path_id(key)].append(key[0])
+                del self.told[key]
+                self.ids.pop(key, None)
+        messages = [
+            message
+            for number, prefixes in gone.items()
+            for message in withdrawals(terms.afi, prefixes, terms.max_message, path_id=number)
+        ]
+        for (attributes, number), prefixes in sets.items():
             messages += announcements(
-                terms.afi, attributes, prefixes, terms.max_message, four_octet_as=terms.four_octet_as
+                terms.afi, attributes, prefixes, terms.max_message, four_octet_as=terms.four_octet_as, path_id=number
             )
-        for prefix in gone:
-            del self.told[prefix]
-        self.told.update((prefix, wanted[prefix]) for prefix in part if prefix in wanted)
         if len(part) == len(pending) and not self.end_of_rib_sent:
             messages.append(end_of_rib(terms.afi))
             self.end_of_rib_sent = True

@@ -35,10 +35,14 @@ class Outcome:
 
     def best_paths(self, instance: int, afi: int) -> Iterator[tuple[Prefix, Path]]:
         """In the order of prefixes."""
+        for prefix, selection, _ in self.choices(instance, afi):
+            if selection.best is not None:
+                yield prefix, selection.best
+
+    def choices(self, instance: int, afi: int) -> Iterator[tuple[Prefix, Selection, list[Path]]]:
+        """What was chosen, and from which paths, in the order of prefixes."""
         for place in self.places(instance, afi):
-            best = self.selections[place].best
-            if best is not None:
-                yield place[1], best
+            yield place[1], self.selections[place], self.paths[place]
 
     def places(self, instance: int, afi: int, after: Prefix = FIRST) -> Iterator[Place]:
         """Where one table holds paths, in the order of prefixes, behind ``after``."""

@@ -44,7 +44,7 @@ class Up:
     readers: dict[Family, Consumer[Engine]] = field(default_factory=dict)
     end_of_rib_sent: set[Family] = field(default_factory=set)
     refresh_due: set[Family] = field(default_factory=set)
-    """To be told again, once what waits has gone: a withdrawal among it would not come again."""
+    """To be told again, once what waits has gone."""
     refreshing: set[Family] = field(default_factory=set)
     """BoRR sent, EoRR not yet (RFC 7313)."""
 
@@ -67,9 +67,8 @@ def read_export(up: Up, family: Family, engine: Engine) -> Exported | None:
     told = engine.export_read(consumer, EXPORT_ROUTES)
     if told is None and family in up.refresh_due:
         up.refresh_due.discard(family)
-        engine.export_close(consumer)
-        up.open_export(engine, family)
-        return Exported(b"", engine.export_backlog(up.membership.consumers[family]), 0, begun=True)
+        engine.export_again(consumer)
+        return Exported(b"", engine.export_backlog(consumer), 0, begun=True)
     if told is None:
         return None
     data, updates = told
@@ -99,6 +98,7 @@ def exporter(
     config: PeerConfig, agreed: Agreed, next_hops: dict[int, bytes], membership: Membership, beside: Beside
 ) -> Callable[[Engine, Family], None]:
     """Opens one family's Adj-RIB-Out, on the engine's thread."""
+    several = {f.family: f.add_path_send for f in config.families}
 
     def open_export(engine: Engine, family: Family) -> None:
         address = next_hops[family[0]]
@@ -111,6 +111,7 @@ def exporter(
             extended_next_hop=family in agreed.extended_next_hop, role=agreed.role,
             client=config.route_reflector_client, cluster_id=config.cluster_id or None,
             llgr=agreed.graceful is not None and agreed.graceful.takes_long_lived,
+            add_path=several[family] if family in agreed.add_path_send else 0,
         )  # fmt: skip
 
     return open_export

@@ -7,7 +7,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Final
 
-from protocols.bgp.config import AoKey, Demands, FamilyConfig, PeerConfig
+from protocols.bgp.config import ALL_PATHS, AoKey, Demands, FamilyConfig, PeerConfig
 from protocols.bgp.family import IPV4_UNICAST, IPV6_UNICAST, Family
 from protocols.bgp.graceful import Mode
 from protocols.bgp.limits import OnLimit, PrefixLimit
@@ -107,6 +107,7 @@ def _peer(neighbor: effective.EffectiveNeighbor, router: Router) -> PeerConfig:
                 *FAMILIES[name],
                 _policy(terms.accept_import),
                 _policy(terms.accept_export),
+                add_path_send=_sent_paths(terms.add_path_send),
                 add_path_receive=terms.add_path_receive,
                 maximum=_limit(terms.maximum_prefixes),
             )
@@ -154,6 +155,10 @@ def _peer(neighbor: effective.EffectiveNeighbor, router: Router) -> PeerConfig:
 
 def _limit(given: MaximumPrefixes | None) -> PrefixLimit | None:
     return PrefixLimit(given.limit, given.warn, OnLimit(given.action), given.restart_after) if given else None
+
+
+def _sent_paths(most: int | str | None) -> int:
+    return ALL_PATHS if most == "all" else int(most or 0)
 
 
 def _policy(accept: bool) -> str | None:

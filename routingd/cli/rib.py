@@ -44,13 +44,15 @@ def ways(adjacencies: list[Data]) -> str:
 def advertised_cells(row: Data) -> tuple[object, ...]:
     attributes = row["attributes"]
     words = [*attributes["communities"], *attributes["large_communities"], *attributes["extended_communities"]]
-    return row["prefix"], attributes["next_hop"], bgp_values(attributes), as_path(attributes), " ".join(words) or "-"
+    path_id = row["path_id"] if row["path_id"] is not None else "-"
+    said = attributes["next_hop"], bgp_values(attributes), as_path(attributes), " ".join(words) or "-"
+    return row["prefix"], path_id, *said
 
 
 ADVERTISED: Final = Layout(
     "routes",
-    ("Prefix", "Next hop", "LocPrf/MED", "AS path", "Communities"),
-    (18, 15, 10, 20, 0),
+    ("Prefix", "Id", "Next hop", "LocPrf/MED", "AS path", "Communities"),
+    (18, 2, 15, 10, 20, 0),
     advertised_cells,
     empty="Nothing is advertised.",
 )

@@ -67,10 +67,15 @@ def route_cells(row: dict[str, Any]) -> tuple[object, ...]:
         hops(row["next_hops"]) or said,
         f"{row['distance']}/{row['metric']}",
         tables.duration(row["age"]),
-        "-" if source == row["protocol"] else source,
+        "-" if source == row["protocol"] else giver(source, row["path_id"]),
         row["step"],
         as_path(attributes),
     )
+
+
+def giver(name: object, path_id: int) -> str:
+    """With the identifier that the peer gave the path (RFC 7911)."""
+    return f"{name} #{path_id}" if path_id else str(name)
 
 
 def fib_cells(row: dict[str, Any]) -> tuple[object, ...]:
@@ -116,7 +121,7 @@ def print_detail(detail: dict[str, Any]) -> None:
         (
             mark(path),
             path["protocol"],
-            names.get(path["source"], {}).get("name") or path["source"],
+            giver(names.get(path["source"], {}).get("name") or path["source"], path["path_id"]),
             ", ".join(hop(h) for h in path["next_hops"]) or "-",
             f"{path['distance']}/{path['metric']}",
             tables.duration(path["age"]),

@@ -48,6 +48,7 @@ from routingd.config.values import (
     RestartTime,
     RouterId,
     SendHoldTime,
+    SentPaths,
     TcpPort,
     Uint32,
 )
@@ -56,6 +57,8 @@ from routingd.config.values import (
 class AddPath(Model):
     """Several paths of one prefix on a session (RFC 7911), in the directions that the neighbor agrees to."""
 
+    send: SentPaths | None = None
+    """Tell up to so many of the best usable BGP paths of a prefix, or `all` of them. By default the best one alone."""
     receive: Flag = False
     """Take several."""
 

@@ -40,6 +40,8 @@ class Box:
 class FamilyTerms:
     accept_import: bool
     accept_export: bool
+    add_path_send: int | str | None = None
+    """Most paths of a prefix, or "all"."""
     add_path_receive: bool = False
     maximum_prefixes: MaximumPrefixes | None = None
 
@@ -202,7 +204,11 @@ def family_terms(neighbor: Neighbor, group: Group | None, version: int) -> dict[
                 words.update({field: getattr(policy, field) for field in policy.model_fields_set})
         add_path = words["add_path"]
         result[name] = FamilyTerms(
-            words["import_"] == "accept", words["export"] == "accept", add_path.receive, words["maximum_prefixes"]
+            words["import_"] == "accept",
+            words["export"] == "accept",
+            add_path.send,
+            add_path.receive,
+            words["maximum_prefixes"],
         )
     return result
 

@@ -101,6 +101,10 @@ def parse_hold_time(value: object) -> int:
     return seconds
 
 
+def parse_sent_paths(value: object) -> int | str:
+    return "all" if value == "all" else _number(1, 254, "a number of paths, or all")(value)
+
+
 def parse_send_hold_time(value: object) -> int:
     seconds = _number(0, 65535, "a send hold time in seconds")(value)
     if 0 < seconds < SEND_HOLD_MIN:
@@ -354,6 +358,11 @@ OwnAs = Annotated[
 ]
 PathLength = Annotated[int, PlainValidator(_number(1, 65535, "a length")), *_WEIGHT]
 Octets = Annotated[int, PlainValidator(_number(1, 65535, "a number of octets")), *_WEIGHT]
+SentPaths = Annotated[
+    int | str,
+    PlainValidator(parse_sent_paths),
+    *_schema("number, 1 to 254, or all", anyOf=[{"type": "integer", "minimum": 1, "maximum": 254}, {"const": "all"}]),
+]
 Flag = Annotated[bool, PlainValidator(parse_flag), *_schema("true or false", type="boolean")]
 RouterId = Annotated[
     IPv4Address,

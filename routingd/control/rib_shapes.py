@@ -72,6 +72,8 @@ class ExportGroups(TypedDict):
 
 class AdvertisedRow(TypedDict):
     prefix: str
+    path_id: int | None
+    """Under which the path is told (RFC 7911); null where the session has no identifiers."""
     attributes: Attributes
     """As they are sent."""
 

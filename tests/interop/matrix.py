@@ -44,6 +44,7 @@ FEATURES: Final[tuple[str, ...]] = (
     "TCP MD5 (RFC 2385)",
     "GTSM (RFC 5082)",
     "external, several hops away",
+    "several paths: sent (RFC 7911)",
     "dynamic neighbors",
     "link-local neighbors",
     "name of the router (FQDN)",

@@ -1,6 +1,7 @@
 """RFC 7911 with real daemons: several paths of a prefix cross a session, and each goes away alone.
 
-two feeders ─── daemon (AS 65040) ─── router (AS 65001)
+received: two feeders ─── daemon (AS 65040) ─── router (AS 65001)
+sent: daemon (AS 65040) ─── router (AS 65001) ─── two feeders
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from tests.lab.router import Router
 from tests.lab.waiting import LabTimeoutError, wait_for
 
 pytestmark = pytest.mark.netns
-RECEIVE = "several paths: received (RFC 7911)"
+RECEIVE, SEND = "several paths: received (RFC 7911)", "several paths: sent (RFC 7911)"
 ASN, PEER_ASN = 65001, 65040
 US, PEER = "10.9.0.2", "10.9.0.1"
 BOTH, FIRST, SECOND = "198.18.1.0/24", "198.18.2.0/24", "198.18.3.0/24"
@@ -89,12 +90,6 @@ def configuration(**add_path: Any) -> dict[str, Any]:
     }
 
 
-def agreed(router: Router) -> Any:
-    """Of the session with the daemon, by capability."""
-    (neighbor,) = router.ctl("show", "bgp", "neighbor", PEER)["neighbors"]
-    return {c["name"]: c for c in neighbor["capabilities"]}["add-path"]
-
-
 @pytest.mark.parametrize("daemon", against(RECEIVE, bird=Bird, frr=Frr, gobgp=GoBgp, openbgpd=OpenBgpd))
 def test_every_path_of_a_prefix_comes_and_goes_alone(lab: Lab, daemon: type[Peer]) -> None:
     boxes = {name: lab.box(name) for name in ("r1", "peer", "feeders")}
@@ -153,3 +148,51 @@ def test_exabgps_own_identifiers_tell_its_paths_apart(lab: Lab) -> None:
         ]  # fmt: skip
     finally:
         peer.stop()
+
+
+@pytest.mark.parametrize("daemon", against(SEND, bird=Bird, frr=Frr, gobgp=GoBgp, openbgpd=OpenBgpd, exabgp=ExaBgp))
+def test_every_path_of_a_prefix_is_told_and_taken_back_alone(lab: Lab, daemon: type[Peer]) -> None:
+    boxes = {name: lab.box(name) for name in ("r1", "peer", "feeders")}
+    lab.link(boxes["r1"], "eth0", boxes["peer"], "eth0", b_addresses=[f"{PEER}/24"])
+    feeders = Feeders(8, 65008, ASN)
+    ends = [f"{address}/24" for address in feeders.ends]
+    lab.link(boxes["r1"], "eth1", boxes["feeders"], "eth0", b_addresses=ends)
+    config = configuration(send="all")
+    config["interfaces"]["eth1"] = {"addresses": [f"{feeders.to}/24"]}
+    config["bgp"]["neighbors"] |= {
+        address: {"asn": asn, "passive": True, "families": {"ipv4-unicast": {"import": "accept"}}}
+        for address, asn in feeders.ends.items()
+    }
+    router = Router(lab, config, {"ncp1": boxes["r1"]})
+    ours = Neighbor(US, ASN, PEER, families=(4,), add_path="receive")
+    peer = daemon(boxes["peer"], PeerConfig(PEER_ASN, PEER, [ours]))
+    router.start()
+    peer.start()
+    try:
+        feeders.start(boxes["feeders"])
+        router.wait_established()
+        peer.wait_routes(US, 4, feeders.passed_on(ASN, US))
+        before = advertised(router)
+        assert len(before) == 4
+        first, second = feeders.ends
+        feeders.tell(second, BOTH, communities=("65009:7",))
+        peer.wait_routes(US, 4, feeders.passed_on(ASN, US))
+        assert advertised(router).keys() == before.keys()
+        feeders.take_back(first, BOTH)
+        peer.wait_routes(US, 4, feeders.passed_on(ASN, US))
+        (left,) = (key for key in advertised(router) if key[0] == BOTH)
+        assert before[left].startswith("65001 65009")  # the other path keeps its identifier
+        feeders.tell(first, BOTH, communities=("65008:8",))
+        peer.wait_routes(US, 4, feeders.passed_on(ASN, US))
+        for address in feeders.ends:
+            feeders.take_back(address, BOTH)
+        peer.wait_routes(US, 4, feeders.passed_on(ASN, US))
+        assert {where for where, _ in peer.routes(US)} == {FIRST, SECOND}
+    finally:
+        peer.stop()
+
+
+def advertised(router: Router) -> dict[tuple[str, int], str]:
+    """(prefix, path identifier) to AS path, as the router says that the peer knows it."""
+    rows = router.ctl("show", "bgp", "advertised", PEER)["routes"]
+    return {(row["prefix"], row["path_id"]): row["attributes"]["as_path"] for row in rows}

@@ -61,13 +61,24 @@ def compare_export(pair: Pair, consumer: ExportConsumer) -> None:
         assert told.end_of_rib == 1
         assert told.longest <= consumer.terms.max_message
     assert pair.call_of(consumer, "export_count") == len(consumer.reference_told.routes)
-    assert shown(pair.native, consumer.native) == shown(pair.reference, consumer.reference)
-    assert consumer.native_told.routes == consumer.reference_told.routes
+    native, reference = (shown(engine, number) for engine, number, _ in pair.ends(consumer))
+    assert nameless(native) == nameless(reference)
+    assert [native.keys(), reference.keys()] == [told.routes.keys() for *_, told in pair.ends(consumer)]
+    assert nameless(consumer.native_told.routes) == nameless(consumer.reference_told.routes)
     assert pair.native.export_backlog(consumer.native) == 0
 
 
 def shown(engine: Any, consumer: int) -> dict[str, dict[str, Any]]:
-    return {row["prefix"]: row["attributes"] for row in engine.adj_rib_out(consumer, 10_000)}
+    """As the peer has them."""
+    rows = engine.adj_rib_out(consumer, 10_000)
+    number = {row["path_id"]: f" #{row['path_id']}" if row["path_id"] is not None else "" for row in rows}
+    return {row["prefix"] + number[row["path_id"]]: row["attributes"] for row in rows}
+
+
+def nameless(routes: dict[str, dict[str, Any]]) -> list[tuple[str, list[tuple[str, Any]]]]:
+    """What is told of each prefix, whatever the identifiers of its paths."""
+    rows = [(where.partition(" ")[0], sorted(row.items())) for where, row in routes.items()]
+    return sorted(rows, key=repr)
 
 
 def compare_watch(pair: Pair, consumer: WatchConsumer) -> None:

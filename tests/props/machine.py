@@ -15,7 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant
 
 from tests.props.comparing import compare, compare_tables
 from tests.props.pair import MAIN, Consumer, Pair
-from tests.props.peers import IPV4, IPV6, PeerConfig, PrefixBytes, prefix
+from tests.props.peers import ALL_PATHS, IPV4, IPV6, PeerConfig, PrefixBytes, prefix
 from tests.props.pools import CONNECTED, Pools, any_prefixes, of_pool, some_options
 from tests.props.update_bytes import packed
 
@@ -96,7 +96,8 @@ class Machine(RuleBasedStateMachine):
 
     def establish(self, config: PeerConfig, instance: int) -> None:
         number = self.pair.add_peer(config, instance)
-        eager: list[Consumer] = [self.pair.open_export(number, config, terms) for terms in (IPV4, IPV6)]
+        told = (IPV4, IPV6, ALL_PATHS) if config.add_path else (IPV4, IPV6)
+        eager: list[Consumer] = [self.pair.open_export(number, config, terms) for terms in told]
         self.peers.append(Peer(number, config, instance, eager))
 
     def peer(self, which: int) -> Peer:

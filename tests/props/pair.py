@@ -137,10 +137,12 @@ class Pair:
                 private_as=terms.private_as,
                 as_override=terms.as_override,
                 shared=[prefix(subnet) for subnet in terms.shared],
+                add_path=terms.add_path,
             )
             return number
 
-        told = (FoldedExport(four_octet_as=config.four_octet_as), FoldedExport(four_octet_as=config.four_octet_as))
+        several = terms.add_path > 0
+        told = tuple(FoldedExport(four_octet_as=config.four_octet_as, path_ids=several) for _ in range(2))
         return ExportConsumer(open_at(self.native), open_at(self.reference), *told, terms, config.four_octet_as)
 
     def open_watch(

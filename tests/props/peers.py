@@ -92,9 +92,11 @@ class Terms:
     private_as: str | None = None
     as_override: bool = False
     shared: tuple[str, ...] = ()
+    add_path: int = 0
 
 
 IPV4, IPV6 = Terms(1, "10.0.0.254"), Terms(2, "2001:db8:1::fe")
+ALL_PATHS = Terms(1, "10.0.0.254", add_path=255)
 OTHER_TERMS = (
     IPV4,
     IPV6,
@@ -113,4 +115,11 @@ OTHER_TERMS = (
     Terms(1, "10.0.0.254", next_hop_unchanged=True, as_override=True),
     Terms(1, "10.0.0.254", private_as="replace", shared=("10.0.0.0/24",), aigp=True),
     Terms(2, "2001:db8:1::fe", "fe80::fe", private_as="remove", shared=("2001:db8:1::/48",)),
+    ALL_PATHS,
+    Terms(1, "10.0.1.254", add_path=255),
+    Terms(1, "10.0.0.254", add_path=2),
+    Terms(1, "10.0.0.254", aigp=True, add_path=1),
+    Terms(1, "10.0.0.254", max_message=75, add_path=255),
+    Terms(2, "2001:db8:1::fe", add_path=255),
+    Terms(2, "2001:db8:1::fe", "fe80::fe", add_path=2),
 )

@@ -122,9 +122,11 @@ def withdrawal(
 
 
 class Replay:
-    """The table that a stream of UPDATEs leaves behind: prefix to row of attributes."""
+    """The table that a stream of UPDATEs leaves behind: prefix to row of attributes; with ``path_ids`` the keys are
+    like "192.0.2.0/24 #1" (RFC 7911)."""
 
-    def __init__(self, *, four_octet_as: bool = True) -> None:
+    def __init__(self, *, four_octet_as: bool = True, path_ids: bool = False) -> None:
+        self.path_ids = path_ids
         self.routes: dict[str, dict[str, Any]] = {}
         self.end_of_rib = 0
         self.updates = 0
@@ -152,22 +154,22 @@ class Replay:
         if not withdrawn and not plain and (not block or (set(fields) == {15} and len(fields[15][1]) == 3)):
             self.end_of_rib += 1
             return
-        for where in read_prefixes(withdrawn, 4):
+        for where in read_prefixes(withdrawn, 4, self.path_ids):
             self.routes.pop(where, None)
         if 15 in fields:
             value = fields[15][1]
-            for where in read_prefixes(value[3:], 4 if value[1] == 1 else 16):
+            for where in read_prefixes(value[3:], 4 if value[1] == 1 else 16, self.path_ids):
                 self.routes.pop(where, None)
         if not plain and 14 not in fields:
             return
         row = read_row(fields, self._width)
-        for where in read_prefixes(plain, 4):
+        for where in read_prefixes(plain, 4, self.path_ids):
             self.routes[where] = row
         if 14 in fields:
             value = fields[14][1]
             hop = value[4 : 4 + value[3]]
             row = row | {"next_hop": text(hop[:16]), "link_local": text(hop[16:]) if len(hop) == 32 else None}
-            for where in read_prefixes(value[5 + value[3] :], 4 if value[1] == 1 else 16):
+            for where in read_prefixes(value[5 + value[3] :], 4 if value[1] == 1 else 16, self.path_ids):
                 self.routes[where] = row
 
 
@@ -181,11 +183,14 @@ def read_attributes(data: bytes) -> Iterator[tuple[int, tuple[int, bytes]]]:
         data = data[2 + size + length :]
 
 
-def read_prefixes(data: bytes, width: int) -> Iterator[str]:
+def read_prefixes(data: bytes, width: int, path_ids: bool = False) -> Iterator[str]:
     while data:
+        number = ""
+        if path_ids:
+            number, data = f" #{int.from_bytes(data[:4], 'big')}", data[4:]
         size = -(-data[0] // 8)
         assert len(data) >= 1 + size
-        yield f"{text(data[1 : 1 + size].ljust(width, bytes(1)))}/{data[0]}"
+        yield f"{text(data[1 : 1 + size].ljust(width, bytes(1)))}/{data[0]}{number}"
         data = data[1 + size :]
 
 

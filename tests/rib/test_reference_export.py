@@ -11,10 +11,12 @@ from rib.adjacency import Adjacency, AdjacencyKind
 from rib.attributes import Origin, PathAttributes
 from rib.path import Protocol
 from rib.prefix import Prefix
-from rib.reference_export import CUSTOMER, PEER, PROVIDER, ROUTE_SERVER, RS_CLIENT, ExportTerms, exported
+from rib.reference_export import CUSTOMER, PEER, PROVIDER, ROUTE_SERVER, RS_CLIENT, ExportTerms, adj_rib_out, exported
 from rib.reference_said import Instance
 from rib.reference_update import announcements, attribute_rows
 from rib.resolution import Resolution, Resolutions
+from rib.selection import Selection
+from rib.step import Step
 from tests.props.update_bytes import Replay
 from tests.rib.building import bgp_path, ip, local_path
 
@@ -37,7 +39,8 @@ IBGP = replace(EBGP, ebgp=False, peer_asn=65000)
 
 
 def told(terms: ExportTerms, **path: Any) -> PathAttributes | None:
-    return exported(WHERE, bgp_path(1, **path), Instance(), KNOWN, terms)
+    best = bgp_path(1, **path)
+    return adj_rib_out([(WHERE, Selection(best, Step.ONLY), [best])], Instance(), KNOWN, terms).get((WHERE, None))
 
 
 def test_an_external_peer_sees_our_as_and_our_address_and_nothing_that_stays_inside() -> None:

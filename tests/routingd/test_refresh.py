@@ -89,6 +89,19 @@ def test_a_withdrawal_that_waits_is_told_before_everything_is_told_again() -> No
     assert not told.up.refresh_due
 
 
+def test_what_goes_while_everything_is_told_again_is_withdrawn() -> None:
+    told = Told()
+    told.says(announcement([FIRST, SECOND], ROW))
+    told.read_all()
+    told.up.refresh_due.add(IPV4)
+    begun = told.read()
+    assert begun is not None
+    assert begun.begun
+    told.says(withdrawal([FIRST]))
+    told.read_all()
+    assert set(told.replay.routes) == {"203.0.113.0/24"}
+
+
 def markers(agent: FakeAgent) -> list[int]:
     """Subtypes of the ROUTE-REFRESH messages that the peer was sent."""
     data = b"".join(data for m in agent.of(Role.STREAMS, StreamData) for _, data in m.rows)

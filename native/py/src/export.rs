@@ -24,7 +24,7 @@ fn private_as(word: Option<&str>) -> PyResult<PrivateAs> {
 
 #[pymethods]
 impl Engine {
-    #[pyo3(signature = (*, peer_source, afi, safi, ebgp, local_asn, peer_asn, next_hop_self, local_address, local_link, four_octet_as, max_message = 4096, extended_next_hop = false, aigp = false, role = None, client = false, cluster_id = None, llgr = false, next_hop_unchanged = false, private_as = None, as_override = false, shared = Vec::new()))]
+    #[pyo3(signature = (*, peer_source, afi, safi, ebgp, local_asn, peer_asn, next_hop_self, local_address, local_link, four_octet_as, max_message = 4096, extended_next_hop = false, aigp = false, role = None, client = false, cluster_id = None, llgr = false, next_hop_unchanged = false, private_as = None, as_override = false, shared = Vec::new(), add_path = 0))]
     #[allow(clippy::too_many_arguments)]
     fn export_open(
         &self,
@@ -50,6 +50,7 @@ impl Engine {
         private_as: Option<&str>,
         as_override: bool,
         shared: Vec<PyPrefix>,
+        add_path: u8,
     ) -> PyResult<u32> {
         self.source(py, peer_source)?;
         let path_edit = PathEdit::new(self::private_as(private_as)?, as_override, peer_asn);
@@ -84,6 +85,7 @@ impl Engine {
             aigp,
             role,
             llgr,
+            add_path,
             default_local_pref,
         };
         Ok(self.with(py, |e| {
@@ -96,6 +98,10 @@ impl Engine {
                 ourselves,
             )
         }))
+    }
+
+    fn export_again(&self, py: Python<'_>, consumer: u32) {
+        self.with(py, |e| e.export_again(consumer));
     }
 
     fn export_close(&self, py: Python<'_>, consumer: u32) {

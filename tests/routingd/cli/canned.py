@@ -428,9 +428,14 @@ EXPORT_GROUPS: list[ExportGroup] = [
 ADVERTISED: list[AdvertisedRow] = [
     {
         "prefix": "203.0.113.0/24",
+        "path_id": 2,
         "attributes": {**attributes("65001 65003 65011 65010", "192.0.2.1"), "communities": ["65001:7"]},
     },
-    {"prefix": "2001:db8::/32", "attributes": {**attributes("65001", "2001:db8:1::1", med=5), "communities": []}},
+    {
+        "prefix": "2001:db8::/32",
+        "path_id": None,
+        "attributes": {**attributes("65001", "2001:db8:1::1", med=5), "communities": []},
+    },
 ]
 MEMORY: Memory = {
     "resident": 187_000_000,

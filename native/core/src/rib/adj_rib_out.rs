@@ -8,11 +8,13 @@ use super::export_terms::{ExportTerms, Told};
 use super::infos::Info;
 use super::nexthop::SetKind;
 use super::originate::origin;
+use super::path_ids::PathIds;
+use super::several::paths_told;
 use super::source::Kind;
 use super::stale::Age;
 use super::table::{Entry, Table, HAS_BEST, VACANT};
 use super::update_encode::fits;
-use super::value::{attributes_value, text, Value};
+use super::value::{attributes_value, int, text, Value};
 use crate::prefix::{Addr, Ip, Prefix};
 use crate::wire::attributes::{LLGR_STALE, NO_ADVERTISE, NO_EXPORT, NO_EXPORT_SUBCONFED};
 
@@ -26,7 +28,19 @@ pub fn exportable<A: Addr>(
     if e.flags & HAS_BEST == 0 {
         return None;
     }
-    let path = &t.paths[e.head as usize];
+    Some((e.head, tellable(core, t, e, e.head, terms)?))
+}
+
+/// Under what a group may be told of a path of an entry, if it may.
+#[inline]
+pub fn tellable<A: Addr>(
+    core: &Core,
+    t: &Table<A>,
+    e: &Entry<A>,
+    path: u32,
+    terms: &ExportTerms,
+) -> Option<Told> {
+    let path = &t.paths[path as usize];
     let info = &core.infos[path.info];
     let set = &core.hops.sets[info.next_hops as usize];
     let source = &core.sources[path.source as usize];
@@ -61,32 +75,71 @@ pub fn exportable<A: Addr>(
         SetKind::Via => set.key.hops.first().map_or(Ip::None, |h| h.addr),
         _ => Ip::None,
     };
-    let told = Told {
+    Some(Told {
         next_hop: terms.next_hop(info, own, internal)?,
         origin,
         igp_metric: set.metric,
         reflected: internal.then_some(source.router_id),
         stale: stale && !tagged,
-    };
-    Some((e.head, told))
+    })
 }
 
-/// The entries that a consumer is told, without those that its peer gave and those that no message of its session has room for.
+/// What of an entry a peer is told.
+struct Row<A> {
+    prefix: Prefix<A>,
+    /// 0 where the session has no identifiers.
+    path_id: u32,
+    path: u32,
+    told: Told,
+}
+
+/// The paths that a consumer is told, without those that its peer gave and those that no message of its session has room for.
 fn told_to<'a, A: Addr>(
     core: &'a Core,
     t: &'a Table<A>,
-    terms: &'a ExportTerms,
+    group: (&'a ExportTerms, &'a PathIds),
     peer: u32,
-) -> impl Iterator<Item = (Prefix<A>, u32, Told)> + 'a {
-    t.entries
+) -> impl Iterator<Item = Row<A>> + 'a {
+    let (terms, ids) = group;
+    let rows = move |idx: usize| {
+        let e = &t.entries[idx];
+        let row = |path, told, path_id| Row {
+            prefix: e.prefix,
+            path_id,
+            path,
+            told,
+        };
+        let (best, several) = if e.flags & VACANT != 0 {
+            (None, Vec::new())
+        } else if terms.add_path > 0 {
+            (None, path_rows(core, t, idx as u32, terms, ids, row))
+        } else {
+            let best = exportable(core, t, e, terms);
+            (best.map(|(path, told)| row(path, told, 0)), Vec::new())
+        };
+        best.into_iter().chain(several)
+    };
+    (0..t.entries.len()).flat_map(rows).filter(move |r| {
+        let p = &t.paths[r.path as usize];
+        p.source != peer && has_room::<A>(terms, &core.infos[p.info], &r.told)
+    })
+}
+
+fn path_rows<A: Addr>(
+    core: &Core,
+    t: &Table<A>,
+    idx: u32,
+    terms: &ExportTerms,
+    ids: &PathIds,
+    row: impl Fn(u32, Told, u32) -> Row<A>,
+) -> Vec<Row<A>> {
+    let paths = paths_told(core, t, idx, terms);
+    let known = paths
         .iter()
-        .filter(|e| e.flags & VACANT == 0)
-        .filter_map(move |e| {
-            let (path, told) = exportable(core, t, e, terms)?;
-            let p = &t.paths[path as usize];
-            let wanted = p.source != peer && has_room::<A>(terms, &core.infos[p.info], &told);
-            wanted.then_some((e.prefix, path, told))
-        })
+        .map(|&(at, _)| (at, t.paths[at as usize].source));
+    let assigned = ids.preview(idx, known);
+    let named = paths.iter().zip(assigned);
+    named.map(|(&(at, told), a)| row(at, told, a.id)).collect()
 }
 
 fn has_room<A: Addr>(terms: &ExportTerms, info: &Info, told: &Told) -> bool {
@@ -100,27 +153,27 @@ fn has_room<A: Addr>(terms: &ExportTerms, info: &Info, told: &Told) -> bool {
 }
 
 impl Engine {
-    /// Prefixes that the tables as they are now let this peer be told.
+    /// Paths that the tables as they are now let this peer be told.
     pub fn export_count(&self, consumer: u32) -> usize {
-        let Some((terms, c, instance)) = self.export_terms(consumer) else {
+        let Some((terms, ids, c, instance)) = self.export_terms(consumer) else {
             return 0;
         };
         let i = &self.instances[instance];
         match terms.afi {
-            1 => told_to(&self.core, &i.v4, terms, c.peer).count(),
-            _ => told_to(&self.core, &i.v6, terms, c.peer).count(),
+            1 => told_to(&self.core, &i.v4, (terms, ids), c.peer).count(),
+            _ => told_to(&self.core, &i.v6, (terms, ids), c.peer).count(),
         }
     }
 
     /// Up to `limit` rows of what a consumer's peer is told.
     pub fn adj_rib_out(&self, consumer: u32, limit: usize) -> Vec<Value> {
-        let Some((terms, c, instance)) = self.export_terms(consumer) else {
+        let Some((terms, ids, c, instance)) = self.export_terms(consumer) else {
             return Vec::new();
         };
         let i = &self.instances[instance];
         match terms.afi {
-            1 => rows(&self.core, &i.v4, terms, c, limit),
-            _ => rows(&self.core, &i.v6, terms, c, limit),
+            1 => rows(&self.core, &i.v4, (terms, ids), c, limit),
+            _ => rows(&self.core, &i.v6, (terms, ids), c, limit),
         }
     }
 }
@@ -128,31 +181,34 @@ impl Engine {
 fn rows<A: Addr>(
     core: &Core,
     t: &Table<A>,
-    terms: &ExportTerms,
+    group: (&ExportTerms, &PathIds),
     c: &ExportConsumer,
     limit: usize,
 ) -> Vec<Value> {
+    let terms = group.0;
     let wide = ExportTerms {
         four_octet_as: true, // what people read has no AS_TRANS
         ..terms.clone()
     };
-    let mut rows: Vec<(Prefix<A>, Value)> = Vec::new();
-    for (prefix, path, told) in told_to(core, t, terms, c.peer) {
-        if rows.len() == limit {
-            break;
-        }
-        let info = &core.infos[t.paths[path as usize].info];
+    let mut rows: Vec<((Prefix<A>, u32), Value)> = Vec::new();
+    for r in told_to(core, t, group, c.peer).take(limit) {
+        let info = &core.infos[t.paths[r.path as usize].info];
         let mut block = Vec::new();
-        encode_attributes(&wide, info, &told, &mut block);
-        let hop = c.ourselves.told(told.next_hop);
+        encode_attributes(&wide, info, &r.told, &mut block);
+        let hop = c.ourselves.told(r.told.next_hop);
+        let path_id = match terms.add_path {
+            0 => Value::Null,
+            _ => int(r.path_id),
+        };
         let row = Value::Map(vec![
-            ("prefix", text(prefix.text())),
+            ("prefix", text(r.prefix.text())),
+            ("path_id", path_id),
             (
                 "attributes",
                 attributes_value(&block, hop.ip, hop.link_local),
             ),
         ]);
-        rows.push((prefix, row));
+        rows.push(((r.prefix, r.path_id), row));
     }
     rows.sort_by_key(|r| r.0);
     rows.into_iter().map(|r| r.1).collect()

@@ -7,7 +7,8 @@ use super::infos::{InfoId, Infos};
 use super::nexthop::NextHops;
 use super::select::{leader, Candidate, Step};
 use super::settle::Settling;
-use super::source::Source;
+use super::several::OneOrAll;
+use super::source::{Kind, Source};
 use super::stale::Age;
 use super::table::{self, Path, Table};
 use super::NONE;
@@ -96,8 +97,20 @@ impl Core {
         found
     }
 
-    /// Chooses again for one entry and tells the feeds what changed. `touched`: the path that was best is gone or says something else.
+    /// Chooses again for one entry and tells the feeds what changed, which may be anything. `touched`: the path that was best says
+    /// something else.
     pub fn reselect<A: Addr>(&mut self, t: &mut Table<A>, idx: u32, touched: bool) {
+        self.reselect_for(t, idx, touched, OneOrAll::All);
+    }
+
+    /// The same where it is known which paths changed. `touched`: the one that was best is gone or says something else.
+    fn reselect_for<A: Addr>(
+        &mut self,
+        t: &mut Table<A>,
+        idx: u32,
+        touched: bool,
+        changed: OneOrAll,
+    ) {
         let found = self.choose(t, idx);
         let e = &t.entries[idx as usize];
         let (old_best, had) = (e.head, e.flags & table::HAS_BEST != 0);
@@ -130,8 +143,11 @@ impl Core {
         if group != t.entries[idx as usize].group {
             self.log_fib(t, idx, group);
             if !rib_changed && t.watches > 0 {
-                log_group(t, idx);
+                self.log_alone(t, idx, table::GROUP_ALONE);
             }
+        }
+        if t.several > 0 {
+            self.tell_several(t, idx, changed, rib_changed);
         }
     }
 
@@ -144,10 +160,23 @@ impl Core {
             }
             e.last_source = source;
         }
-        e.flags &= !table::GROUP_ALONE;
+        e.flags &= !(table::GROUP_ALONE | table::OTHERS_ALONE);
         if t.rib_log.consumers > 0 {
             record(t, idx);
         }
+    }
+
+    /// The best path is as it was, and something else is news to some readers: `kind` says what.
+    pub(super) fn log_alone<A: Addr>(&mut self, t: &mut Table<A>, idx: u32, kind: u8) {
+        let e = &mut t.entries[idx as usize];
+        let kinds = table::GROUP_ALONE | table::OTHERS_ALONE;
+        if e.flags & table::IN_RIB_LOG == 0 {
+            e.flags = e.flags & !kinds | kind;
+        } else if e.flags & kinds != 0 {
+            // Else the record may be of the best path itself, and some peer may have to read it yet
+            e.flags |= kind;
+        }
+        record(t, idx);
     }
 
     fn log_fib<A: Addr>(&mut self, t: &mut Table<A>, idx: u32, group: u32) {
@@ -237,7 +266,7 @@ impl Core {
                 if !same {
                     path.since = since;
                 }
-                self.reselect(t, idx, at == head);
+                self.reselect_for(t, idx, at == head, OneOrAll::One(at));
                 Some(old.info)
             }
             None => {
@@ -262,7 +291,7 @@ impl Core {
                     t.paths[head as usize].next = at;
                 }
                 self.count(t, source, self.age(t, at, &path), 1);
-                self.reselect(t, idx, false);
+                self.reselect_for(t, idx, false, OneOrAll::One(at));
                 None
             }
         };
@@ -289,7 +318,11 @@ impl Core {
         let gone = t.paths[path as usize];
         self.count(t, gone.source, self.age(t, path, &gone), -1);
         t.free_path(path);
-        self.reselect(t, idx, head == path);
+        let changed = match self.infos[gone.info].kind {
+            Kind::Bgp => OneOrAll::None,
+            _ => OneOrAll::All, // what it kept from being told
+        };
+        self.reselect_for(t, idx, head == path, changed);
         let prefix = t.entries[idx as usize].prefix;
         self.touch(t, prefix);
         t.release_if_dead(idx);
@@ -342,22 +375,16 @@ impl Core {
     }
 }
 
-/// The same best path uses another group.
-fn log_group<A: Addr>(t: &mut Table<A>, idx: u32) {
-    let e = &mut t.entries[idx as usize];
-    // A record that is there may be of the path itself, and some peer may have to read it yet
-    if e.flags & table::IN_RIB_LOG == 0 {
-        e.flags |= table::GROUP_ALONE;
-    }
-    record(t, idx);
-}
-
 /// Puts an entry into the log of best paths, unless a record of it is still ahead of all readers.
 fn record<A: Addr>(t: &mut Table<A>, idx: u32) {
     let e = &mut t.entries[idx as usize];
     if e.flags & table::IN_RIB_LOG == 0 || !t.rib_log.unread(e.rib_pos) {
+        let before = (e.flags & table::IN_RIB_LOG != 0).then_some(e.rib_pos);
         e.flags |= table::IN_RIB_LOG;
         e.rib_pos = t.rib_log.push(idx);
+        if t.several > 0 {
+            t.record_moved(idx, before);
+        }
     }
 }
 

@@ -4,43 +4,33 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::adj_rib_out::exportable;
-use super::core::Core;
 use super::engine::Engine;
-use super::export_rows::{Encoding, For, Rows};
 use super::export_terms::{ExportTerms, Ourselves};
 use super::feed::{before, Pos};
 use super::fib::Cursor;
 use super::instance::Family;
 use super::marks::Bits;
-use super::table::{Table, GROUP_ALONE, IN_RIB_LOG, SEVERAL_SOURCES, VACANT};
+use super::path_ids::PathIds;
+use super::stretch::{encode, Chunk};
 use super::update_encode::end_of_rib;
 use super::value::{int, Value};
-use super::NONE;
-use crate::prefix::Addr;
 
 /// Encoded stretches a group keeps for members that follow close behind.
 const KEPT: usize = 4;
-/// Slots and records that a read looks at for each route that it may tell: most may be none of the peer's business.
-const LOOKS: usize = 8;
-
-/// Where a consumer stands: slot of the snapshot, position in the log.
-type Place = (Option<usize>, Pos);
-
-/// One encoded stretch of the log.
-struct Chunk {
-    from: Place,
-    max: usize,
-    to: Cursor,
-    encoding: Encoding,
+/// What members of a group may have been told; never cleared while a slot lives, so that no withdrawal is lost.
+#[derive(Default)]
+pub struct Known {
+    /// Slots.
+    pub told: Bits,
+    /// Of groups that are told several paths of a prefix.
+    pub ids: PathIds,
 }
 
 struct Group {
     terms: ExportTerms,
     instance: usize,
     members: usize,
-    /// Slots that a member may have been told about; never cleared while the slot lives, so that no withdrawal is lost.
-    told: Bits,
+    known: Known,
     kept: VecDeque<Arc<Chunk>>,
     /// Stretches encoded, and stretches that a member had of another's bytes.
     encoded: u64,
@@ -91,7 +81,7 @@ impl Exports {
             terms,
             instance,
             members: 0,
-            told: Bits::default(),
+            known: Known::default(),
             kept: VecDeque::new(),
             encoded: 0,
             shared: 0,
@@ -126,7 +116,7 @@ impl Exports {
     pub(super) fn bytes(&self) -> usize {
         let group = |g: &Group| {
             let kept = g.kept.iter().map(|c| c.encoding.bytes());
-            g.told.bytes() + kept.sum::<usize>()
+            g.known.told.bytes() + g.known.ids.bytes() + kept.sum::<usize>()
         };
         self.groups.iter().flatten().map(group).sum()
     }
@@ -142,7 +132,10 @@ impl Exports {
     pub(super) fn forget_slots(&mut self, instance: usize, afi: u16, slots: &[u32]) {
         let groups = self.groups.iter_mut().flatten();
         for g in groups.filter(|g| g.reads(instance, afi)) {
-            slots.iter().for_each(|&i| g.told.set(i, false));
+            for &i in slots {
+                g.known.told.set(i, false);
+                g.known.ids.forget(i);
+            }
         }
     }
 
@@ -152,7 +145,7 @@ impl Exports {
             let group = self.groups[c.group].as_ref();
             let told = |g: &Group| match &c.stalled {
                 Some(told) => told.get(slot),
-                None => g.told.get(slot),
+                None => g.known.told.get(slot),
             };
             group.is_some_and(|g| g.reads(instance, afi) && told(g)) && !before(pos, c.cursor.pos)
         })
@@ -165,7 +158,7 @@ impl Exports {
             let members = self.consumers.iter_mut().flatten();
             let mut told: Option<Arc<Bits>> = None;
             for c in members.filter(|c| c.group == at && c.stalled.is_none()) {
-                let told = told.get_or_insert_with(|| Arc::new(g.told.clone()));
+                let told = told.get_or_insert_with(|| Arc::new(g.known.told.clone()));
                 c.stalled = Some(Arc::clone(told));
             }
         }
@@ -176,9 +169,17 @@ impl Engine {
     /// A new Adj-RIB-Out of one peer and family, at the start of its initial table.
     pub fn export_open(&mut self, peer: u32, terms: ExportTerms, ourselves: Ourselves) -> u32 {
         let instance = usize::from(self.core.sources[peer as usize].instance);
+        let several = usize::from(terms.add_path > 0);
+        let i = &mut self.instances[instance];
         let log = match terms.afi {
-            1 => &mut self.instances[instance].v4.rib_log,
-            _ => &mut self.instances[instance].v6.rib_log,
+            1 => {
+                i.v4.several += several;
+                &mut i.v4.rib_log
+            }
+            _ => {
+                i.v6.several += several;
+                &mut i.v6.rib_log
+            }
         };
         log.consumers += 1;
         let tail = log.tail();
@@ -210,15 +211,23 @@ impl Engine {
             return;
         };
         group.members -= 1;
-        let (instance, afi) = (group.instance, group.terms.afi);
+        let (instance, afi, several) = (group.instance, group.terms.afi, group.terms.add_path > 0);
         if group.members == 0 {
             self.exports.groups[c.group] = None;
         }
         match afi {
-            1 => self.instances[instance].v4.rib_log.consumers -= 1,
-            _ => self.instances[instance].v6.rib_log.consumers -= 1,
+            1 => self.instances[instance].v4.no_longer_read(several),
+            _ => self.instances[instance].v6.no_longer_read(several),
         }
         self.trim_rib(instance, afi);
+    }
+
+    /// The whole table comes again, End-of-RIB behind it, and then what waits: a withdrawal among that would not come again.
+    pub fn export_again(&mut self, consumer: u32) {
+        if let Some(Some(c)) = self.exports.consumers.get_mut(consumer as usize) {
+            c.cursor.snapshot = Some(0);
+            c.end_of_rib_due = true;
+        }
     }
 
     /// Whole UPDATE messages, the next of this peer's stream, and how many they are; empty where a stretch held nothing for it; `None`
@@ -262,7 +271,14 @@ impl Engine {
                 Arc::clone(chunk)
             }
             None => {
-                let chunk = Arc::new(encode(&self.core, t, group, c.cursor, max));
+                let chunk = Arc::new(encode(
+                    &self.core,
+                    t,
+                    &group.terms,
+                    &mut group.known,
+                    c.cursor,
+                    max,
+                ));
                 group.encoded += 1;
                 if group.members > 1 {
                     if group.kept.len() == KEPT {
@@ -300,11 +316,14 @@ impl Engine {
         snapshot + tail.wrapping_sub(c.cursor.pos) as usize
     }
 
-    /// What a consumer's group has in common, the consumer, and the instance.
-    pub fn export_terms(&self, consumer: u32) -> Option<(&ExportTerms, &ExportConsumer, usize)> {
+    /// What a consumer's group has in common, its path identifiers, the consumer, and the instance.
+    pub fn export_terms(
+        &self,
+        consumer: u32,
+    ) -> Option<(&ExportTerms, &PathIds, &ExportConsumer, usize)> {
         let c = self.exports.consumers.get(consumer as usize)?.as_ref()?;
         let g = self.exports.groups[c.group].as_ref()?;
-        Some((&g.terms, c, g.instance))
+        Some((&g.terms, &g.known.ids, c, g.instance))
     }
 
     /// Who shares bytes with whom, and how often that came to pass.
@@ -333,66 +352,5 @@ impl Engine {
         groups
             .filter_map(|(at, g)| g.as_ref().map(|g| row((at, g))))
             .collect()
-    }
-}
-
-fn encode<A: Addr>(
-    core: &Core,
-    t: &Table<A>,
-    group: &mut Group,
-    from: Cursor,
-    max: usize,
-) -> Chunk {
-    let mut rows = Rows::default();
-    let mut to = from;
-    let mut left = max;
-    let mut looks = max.saturating_mul(LOOKS);
-    if let Some(mut idx) = from.snapshot {
-        while left > 0 && looks > 0 && idx < t.entries.len() {
-            looks -= 1;
-            let e = &t.entries[idx];
-            if e.flags & VACANT == 0 {
-                if let Some((path, told)) = exportable(core, t, e, &group.terms) {
-                    rows.announce(t, e.prefix, path, told);
-                    group.told.set(idx as u32, true);
-                    left -= 1;
-                }
-            }
-            idx += 1;
-        }
-        to.snapshot = (idx < t.entries.len()).then_some(idx);
-    }
-    let tail = t.rib_log.tail();
-    while to.snapshot.is_none() && left > 0 && looks > 0 && before(to.pos, tail) {
-        looks -= 1;
-        let idx = t.rib_log.get(to.pos);
-        let e = &t.entries[idx as usize];
-        let news = e.flags & (IN_RIB_LOG | GROUP_ALONE) == IN_RIB_LOG;
-        if news && e.rib_pos == to.pos {
-            left -= 1;
-            let several = e.flags & SEVERAL_SOURCES != 0;
-            match exportable(core, t, e, &group.terms) {
-                Some((path, told)) => {
-                    rows.announce(t, e.prefix, path, told);
-                    if several && group.told.get(idx) {
-                        rows.withdraw(e.prefix, For::Only(t.paths[path as usize].source));
-                    }
-                    group.told.set(idx, true);
-                }
-                None if group.told.get(idx) => {
-                    // Its only giver was never told of it
-                    let except = if several { NONE } else { e.last_source };
-                    rows.withdraw(e.prefix, For::AllBut(except));
-                }
-                None => {}
-            }
-        }
-        to.pos = to.pos.wrapping_add(1);
-    }
-    Chunk {
-        from: (from.snapshot, from.pos),
-        max,
-        to,
-        encoding: rows.write(core, &group.terms),
     }
 }

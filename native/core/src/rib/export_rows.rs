@@ -4,6 +4,7 @@
 use super::attributes_encode::encode_attributes;
 use super::core::Core;
 use super::export_terms::{ExportTerms, NextHop, Ourselves, Told};
+use super::nlri::List;
 use super::table::Table;
 use super::update_encode::{announce, withdraw, Encoded};
 use crate::prefix::{Addr, Prefix};
@@ -92,7 +93,7 @@ struct Bucket<A> {
     info: u32,
     source: u32,
     told: Told,
-    prefixes: Vec<Prefix<A>>,
+    prefixes: List<A>,
 }
 
 /// A stretch in the making.
@@ -100,7 +101,7 @@ pub struct Rows<A> {
     buckets: Vec<Bucket<A>>,
     index: std::collections::HashMap<BucketKey, usize, foldhash::fast::RandomState>,
     last: Option<(BucketKey, usize)>,
-    withdrawals: Vec<(For, Vec<Prefix<A>>)>,
+    withdrawals: Vec<(For, List<A>)>,
 }
 
 impl<A> Default for Rows<A> {
@@ -117,6 +118,23 @@ impl<A> Default for Rows<A> {
 impl<A: Addr> Rows<A> {
     #[inline]
     pub fn announce(&mut self, t: &Table<A>, prefix: Prefix<A>, path: u32, told: Told) {
+        self.bucket(t, path, told).push(prefix);
+    }
+
+    /// The same to peers that take several paths of a prefix.
+    pub fn announce_path(
+        &mut self,
+        t: &Table<A>,
+        prefix: Prefix<A>,
+        path: u32,
+        told: Told,
+        id: u32,
+    ) {
+        self.bucket(t, path, told).push_path(prefix, id);
+    }
+
+    #[inline]
+    fn bucket(&mut self, t: &Table<A>, path: u32, told: Told) -> &mut List<A> {
         let p = &t.paths[path as usize];
         // The rest of `told` follows from the info
         let key = (p.info, p.source, told.origin, told.stale);
@@ -129,21 +147,31 @@ impl<A: Addr> Rows<A> {
                         info: p.info,
                         source: p.source,
                         told,
-                        prefixes: Vec::new(),
+                        prefixes: List::default(),
                     });
                     buckets.len() - 1
                 })
             }
         };
         self.last = Some((key, at));
-        self.buckets[at].prefixes.push(prefix);
+        &mut self.buckets[at].prefixes
     }
 
     pub fn withdraw(&mut self, prefix: Prefix<A>, who: For) {
-        match self.withdrawals.iter_mut().find(|w| w.0 == who) {
-            Some(w) => w.1.push(prefix),
-            None => self.withdrawals.push((who, vec![prefix])),
-        }
+        self.withdrawn(who).push(prefix);
+    }
+
+    pub fn withdraw_path(&mut self, prefix: Prefix<A>, id: u32, who: For) {
+        self.withdrawn(who).push_path(prefix, id);
+    }
+
+    fn withdrawn(&mut self, who: For) -> &mut List<A> {
+        let known = self.withdrawals.iter().position(|w| w.0 == who);
+        let at = known.unwrap_or_else(|| {
+            self.withdrawals.push((who, List::default()));
+            self.withdrawals.len() - 1
+        });
+        &mut self.withdrawals[at].1
     }
 
     pub fn write(mut self, core: &Core, terms: &ExportTerms) -> Encoding {
@@ -159,7 +187,13 @@ impl<A: Addr> Rows<A> {
             };
             let start = out.buf.len();
             let who = For::AllBut(b.source);
-            let n = announce(terms, &encoded, &b.prefixes, &mut out.buf, &mut out.ours);
+            let n = announce(
+                terms,
+                &encoded,
+                b.prefixes.all(),
+                &mut out.buf,
+                &mut out.ours,
+            );
             out.close(who, start, n);
             if n == 0 {
                 // It cannot be told in a message of this size: what was told before must go
@@ -168,7 +202,7 @@ impl<A: Addr> Rows<A> {
         }
         for (who, prefixes) in &self.withdrawals {
             let start = out.buf.len();
-            let n = withdraw(terms, prefixes, &mut out.buf);
+            let n = withdraw(terms, prefixes.all(), &mut out.buf);
             out.close(*who, start, n);
         }
         out

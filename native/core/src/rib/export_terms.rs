@@ -61,6 +61,9 @@ pub enum Shape {
     Both = 32,
 }
 
+/// As a number of paths.
+pub const ALL_PATHS: u8 = u8::MAX;
+
 /// What a group of peers has in common: with equal terms, equal bytes but for our own address.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ExportTerms {
@@ -88,6 +91,8 @@ pub struct ExportTerms {
     pub role: Option<Role>,
     /// RFC 9494 4.5: long-lived stale routes may be told.
     pub llgr: bool,
+    /// RFC 7911: at most so many paths of a prefix, each under an identifier; 0: the best one without, `ALL_PATHS`: all.
+    pub add_path: u8,
     /// What iBGP peers are told of a route that came without LOCAL_PREF.
     pub default_local_pref: u32,
 }

@@ -13,6 +13,7 @@ use super::memory::hashed;
 use super::options::Options;
 use super::order::Order;
 use super::originate::Kinds;
+use super::several::Changed;
 use super::stale::Generations;
 use super::tombstones::FEW;
 use super::tracked::Tracked;
@@ -31,6 +32,8 @@ pub const VACANT: u8 = 16;
 pub const NETWORK: u8 = 32;
 /// The record in the log of best paths is of another group for the same path: news to watches, none to peers.
 pub const GROUP_ALONE: u8 = 64;
+/// The record is of other paths than the best: news to peers that take several, none to others. With `GROUP_ALONE` it is of both.
+pub const OTHERS_ALONE: u8 = 128;
 
 #[derive(Clone, Debug)]
 pub struct Entry<A> {
@@ -105,6 +108,9 @@ pub struct Table<A> {
     pub rib_log: Log,
     /// Readers of `rib_log` that want to hear of groups.
     pub watches: usize,
+    /// Readers of `rib_log` that want to hear of other paths than the best.
+    pub several: usize,
+    pub changed: Changed,
     /// So many entries without paths are borne before a walk looks for those that nobody waits for.
     pub patience: usize,
     /// Slots freed since export groups last looked: what they noted about them is void.
@@ -139,6 +145,8 @@ impl<A: Addr> Table<A> {
             fib_log: Log::default(),
             rib_log: Log::default(),
             watches: 0,
+            several: 0,
+            changed: Changed::default(),
             patience: FEW,
             freed: Vec::new(),
             fib_count: 0,
@@ -354,7 +362,7 @@ impl<A: Addr> Table<A> {
     }
 
     pub fn path_bytes(&self) -> usize {
-        self.paths.capacity() * size_of::<Path>() + self.generations.bytes()
+        self.paths.capacity() * size_of::<Path>() + self.generations.bytes() + self.changed.bytes()
     }
 
     /// Entries without paths.

@@ -1,7 +1,8 @@
 //! UPDATE messages (RFC 4271 4.3, RFC 4760): prefixes packed behind attributes as far as the message size allows.
 
 use super::export_terms::{ExportTerms, NextHop};
-use crate::prefix::{Addr, Prefix};
+use super::nlri::Nlri;
+use crate::prefix::Addr;
 use crate::wire::{code, FLAG_EXTENDED, FLAG_OPTIONAL};
 
 const HEADER: usize = 19;
@@ -19,7 +20,7 @@ pub struct Encoded<'a> {
 pub fn announce<A: Addr>(
     terms: &ExportTerms,
     encoded: &Encoded<'_>,
-    prefixes: &[Prefix<A>],
+    prefixes: Nlri<'_, A>,
     out: &mut Vec<u8>,
     ours: &mut Vec<(usize, NextHop)>,
 ) -> usize {
@@ -33,7 +34,7 @@ pub fn announce<A: Addr>(
     let mut messages = 0;
     let mut rest = prefixes;
     while !rest.is_empty() {
-        let (n, bytes) = fit(rest, terms.max_message - fixed);
+        let (n, bytes) = rest.fit(terms.max_message - fixed);
         let start = header(out, fixed + bytes);
         out.extend_from_slice(&[0, 0]);
         let attr_len = fixed - HEADER - 4 + if plain { 0 } else { bytes };
@@ -42,7 +43,7 @@ pub fn announce<A: Addr>(
             let at = encoded.ours.map(|at| out.len() + at);
             ours.extend(at.map(|at| (at, encoded.next_hop)));
             out.extend_from_slice(attributes);
-            rest[..n].iter().for_each(|p| p.push_nlri(out));
+            rest = rest.write(n, out);
         } else {
             // RFC 7606 5.1: MP_REACH_NLRI comes first
             out.extend_from_slice(&[FLAG_OPTIONAL | FLAG_EXTENDED, code::MP_REACH]);
@@ -51,11 +52,10 @@ pub fn announce<A: Addr>(
                 ours.push((out.len() + REACH_ADDRESS, encoded.next_hop));
             }
             out.extend_from_slice(&reach);
-            rest[..n].iter().for_each(|p| p.push_nlri(out));
+            rest = rest.write(n, out);
             out.extend_from_slice(attributes);
         }
         debug_assert_eq!(out.len() - start, fixed + bytes);
-        rest = &rest[n..];
         messages += 1;
     }
     messages
@@ -86,21 +86,22 @@ fn fixed_size(attributes: usize, reach: &[u8]) -> usize {
 
 /// Whether any prefix finds room beside attributes of this length.
 pub fn fits<A: Addr>(terms: &ExportTerms, attributes: usize, next_hop: NextHop) -> bool {
-    fixed_size(attributes, &reach_header(terms, next_hop)) + 1 + A::BYTES <= terms.max_message
+    let id = if terms.add_path == 0 { 0 } else { 4 };
+    fixed_size(attributes, &reach_header(terms, next_hop)) + id + 1 + A::BYTES <= terms.max_message
 }
 
 /// Messages that withdraw `prefixes`: how many.
-pub fn withdraw<A: Addr>(terms: &ExportTerms, prefixes: &[Prefix<A>], out: &mut Vec<u8>) -> usize {
+pub fn withdraw<A: Addr>(terms: &ExportTerms, prefixes: Nlri<'_, A>, out: &mut Vec<u8>) -> usize {
     let plain = terms.afi == 1;
     let fixed = HEADER + 4 + if plain { 0 } else { 7 };
     let mut messages = 0;
     let mut rest = prefixes;
     while !rest.is_empty() {
-        let (n, bytes) = fit(rest, terms.max_message - fixed);
+        let (n, bytes) = rest.fit(terms.max_message - fixed);
         header(out, fixed + bytes);
         if plain {
             out.extend_from_slice(&(bytes as u16).to_be_bytes());
-            rest[..n].iter().for_each(|p| p.push_nlri(out));
+            rest = rest.write(n, out);
             out.extend_from_slice(&[0, 0]);
         } else {
             out.extend_from_slice(&[0, 0]);
@@ -109,9 +110,8 @@ pub fn withdraw<A: Addr>(terms: &ExportTerms, prefixes: &[Prefix<A>], out: &mut 
             out.extend_from_slice(&((3 + bytes) as u16).to_be_bytes());
             out.extend_from_slice(&terms.afi.to_be_bytes());
             out.push(terms.safi);
-            rest[..n].iter().for_each(|p| p.push_nlri(out));
+            rest = rest.write(n, out);
         }
-        rest = &rest[n..];
         messages += 1;
     }
     messages
@@ -136,17 +136,4 @@ fn header(out: &mut Vec<u8>, len: usize) -> usize {
     out.extend_from_slice(&(len as u16).to_be_bytes());
     out.push(2);
     start
-}
-
-/// How many prefixes fit into `room` octets, and their size.
-fn fit<A: Addr>(prefixes: &[Prefix<A>], room: usize) -> (usize, usize) {
-    let mut bytes = 0;
-    for (n, p) in prefixes.iter().enumerate() {
-        let len = p.nlri_len();
-        if bytes + len > room {
-            return (n, bytes);
-        }
-        bytes += len;
-    }
-    (prefixes.len(), bytes)
 }

@@ -8,7 +8,7 @@ use super::feed::{before, Pos};
 use super::fib::Cursor;
 use super::instance::Family;
 use super::marks::Bits;
-use super::table::{Entry, Table, HAS_BEST, IN_RIB_LOG};
+use super::table::{Entry, Table, GROUP_ALONE, HAS_BEST, IN_RIB_LOG, OTHERS_ALONE};
 use super::value::{text, Value};
 use crate::prefix::{Addr, Prefix};
 
@@ -136,7 +136,7 @@ fn read<A: Family>(core: &Core, t: &mut Table<A>, w: &mut Watch, max: usize) -> 
         while rows.len() < max && idx < t.entries.len() {
             let e = &t.entries[idx];
             // What changed since the start is told by the log
-            let changed = e.flags & IN_RIB_LOG != 0 && !before(e.rib_pos, w.cursor.pos);
+            let changed = news(e.flags) && !before(e.rib_pos, w.cursor.pos);
             if !changed && wanted.has(t, e) {
                 w.told.set(idx as u32, true);
                 rows.push(put(core, t, e));
@@ -149,7 +149,7 @@ fn read<A: Family>(core: &Core, t: &mut Table<A>, w: &mut Watch, max: usize) -> 
     while w.cursor.snapshot.is_none() && rows.len() < max && before(w.cursor.pos, tail) {
         let idx = t.rib_log.get(w.cursor.pos);
         let e = &t.entries[idx as usize];
-        if e.flags & IN_RIB_LOG != 0 && e.rib_pos == w.cursor.pos {
+        if news(e.flags) && e.rib_pos == w.cursor.pos {
             if wanted.has(t, e) {
                 w.told.set(idx, true);
                 rows.push(put(core, t, e));
@@ -165,6 +165,11 @@ fn read<A: Family>(core: &Core, t: &mut Table<A>, w: &mut Watch, max: usize) -> 
     }
     t.rib_log.note_read(w.cursor.pos);
     rows
+}
+
+/// Whether a record is of the best path or its group.
+fn news(flags: u8) -> bool {
+    flags & IN_RIB_LOG != 0 && flags & (GROUP_ALONE | OTHERS_ALONE) != OTHERS_ALONE
 }
 
 fn put<A: Addr>(core: &Core, t: &Table<A>, e: &Entry<A>) -> Value {

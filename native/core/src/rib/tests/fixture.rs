@@ -171,6 +171,7 @@ pub fn export(e: &mut Engine, peer: u32) -> u32 {
         aigp: false,
         role: None,
         llgr: false,
+        add_path: 0,
         default_local_pref: 100,
     };
     e.export_open(peer, terms, ourselves)

@@ -1,0 +1,183 @@
+//! Peers that take several paths of a prefix (RFC 7911): which paths they are told, and which of them changed since they last read.
+
+use super::adj_rib_out::tellable;
+use super::core::Core;
+use super::export_rows::{For, Rows};
+use super::export_terms::{ExportTerms, Told, ALL_PATHS};
+use super::feed::{before, Pos};
+use super::path_ids::PathIds;
+use super::select::{self, Candidate};
+use super::source::Kind;
+use super::table::{Table, GROUP_ALONE, HAS_BEST, IN_RIB_LOG, OTHERS_ALONE};
+use super::NONE;
+use crate::prefix::Addr;
+
+/// Where the record is by which a path last changed, of the paths of one table. Kept while a peer takes several.
+#[derive(Default)]
+pub struct Changed(Vec<Pos>);
+
+impl Changed {
+    /// Whether a reader that had come to `since` may not have been told of the path as it is.
+    fn after(&self, path: u32, since: Pos) -> bool {
+        let at = self.0.get(path as usize);
+        at.is_none_or(|&at| !before(at, since))
+    }
+
+    pub fn bytes(&self) -> usize {
+        self.0.capacity() * size_of::<Pos>()
+    }
+}
+
+impl<A: Addr> Table<A> {
+    /// Of an entry that has a record in the log by now: this path changed.
+    fn path_changed(&mut self, idx: u32, path: u32) {
+        let pos = self.entries[idx as usize].rib_pos;
+        let changed = &mut self.changed.0;
+        if changed.len() < self.paths.len() {
+            changed.resize(self.paths.len(), pos);
+        }
+        changed[path as usize] = pos;
+    }
+
+    /// The record of an entry is another one: who had not read the one before hears by this one of what that was about.
+    pub(super) fn record_moved(&mut self, idx: u32, before_it: Option<Pos>) {
+        let Some(old) = before_it else { return };
+        let mut at = self.entries[idx as usize].head;
+        while at != NONE {
+            if self.changed.after(at, old) {
+                self.path_changed(idx, at);
+            }
+            at = self.paths[at as usize].next;
+        }
+    }
+
+    /// A peer closes its Adj-RIB-Out.
+    pub fn no_longer_read(&mut self, several: bool) {
+        self.rib_log.consumers -= 1;
+        self.several -= usize::from(several);
+        if self.several == 0 {
+            self.changed = Changed::default();
+        }
+    }
+}
+
+impl Core {
+    /// After an entry was chosen again: peers that take several paths hear of it, whatever its best path. `path` is the one that
+    /// changed, where it is one alone; `turned`: another path, or none, is the best now.
+    pub(super) fn tell_several<A: Addr>(
+        &mut self,
+        t: &mut Table<A>,
+        idx: u32,
+        path: OneOrAll,
+        turned: bool,
+    ) {
+        if !turned {
+            self.log_alone(t, idx, OTHERS_ALONE);
+        }
+        // Where another protocol has the best path, none of BGP's is told: with it they come and go
+        let all = path == OneOrAll::All || (turned && self.mixed(t, idx));
+        let mut at = match path {
+            OneOrAll::One(path) if !all => {
+                t.path_changed(idx, path);
+                return;
+            }
+            OneOrAll::None if !all => return,
+            _ => t.entries[idx as usize].head,
+        };
+        while at != NONE {
+            t.path_changed(idx, at);
+            at = t.paths[at as usize].next;
+        }
+    }
+
+    fn mixed<A: Addr>(&self, t: &Table<A>, idx: u32) -> bool {
+        let mut paths = t.path_list(idx);
+        paths.any(|(_, p)| self.infos[p.info].kind != Kind::Bgp)
+    }
+}
+
+/// Which of an entry's paths changed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum OneOrAll {
+    /// One went, the others are as they were.
+    None,
+    One(u32),
+    All,
+}
+
+/// Whether a record is news to peers that take several paths.
+pub fn news(flags: u8) -> bool {
+    flags & IN_RIB_LOG != 0 && flags & (GROUP_ALONE | OTHERS_ALONE) != GROUP_ALONE
+}
+
+/// The paths of an entry that a group is told, and under what: of BGP's usable ones that may be told the best, as many as the terms
+/// say; where another protocol has the best path that one alone, if it may be told.
+pub fn paths_told<A: Addr>(
+    core: &Core,
+    t: &Table<A>,
+    idx: u32,
+    terms: &ExportTerms,
+) -> Vec<(u32, Told)> {
+    let e = &t.entries[idx as usize];
+    if e.flags & HAS_BEST == 0 {
+        return Vec::new();
+    }
+    let may = |path| tellable(core, t, e, path, terms).map(|told| (path, told));
+    if core.infos[t.paths[e.head as usize].info].kind != Kind::Bgp {
+        return may(e.head).into_iter().collect();
+    }
+    let usable = core.usable(t, idx, |set| core.standing(set));
+    let mut found: Vec<(Candidate, Told)> = usable
+        .filter(|c| c.info.kind == Kind::Bgp)
+        .filter_map(|c| may(c.path).map(|(_, told)| (c, told)))
+        .collect();
+    if terms.add_path == ALL_PATHS {
+        return found.into_iter().map(|(c, told)| (c.path, told)).collect();
+    }
+    let mut best = Vec::new();
+    while best.len() < usize::from(terms.add_path) {
+        let mut left: Vec<Candidate> = found.iter().map(|f| f.0).collect();
+        let Some((path, _)) = select::best(&mut left, &t.options) else {
+            break;
+        };
+        let at = found.iter().position(|f| f.0.path == path);
+        best.extend(at.map(|at| (path, found.swap_remove(at).1)));
+    }
+    best
+}
+
+/// Puts into a stretch what a group is to be told of an entry. `since`: where its readers have come to in the log, `None` in an
+/// initial table. How many paths were looked at.
+pub fn tell<A: Addr>(
+    core: &Core,
+    t: &Table<A>,
+    idx: u32,
+    terms: &ExportTerms,
+    ids: &mut PathIds,
+    since: Option<Pos>,
+    rows: &mut Rows<A>,
+) -> usize {
+    let prefix = t.entries[idx as usize].prefix;
+    let paths = paths_told(core, t, idx, terms);
+    let source = |path: u32| t.paths[path as usize].source;
+    let assigned = ids.assign(idx, paths.iter().map(|&(path, _)| (path, source(path))));
+    // Whether one is among the best depends on the others, so those are told together
+    let all = terms.add_path != ALL_PATHS;
+    for (&(path, told), assigned) in paths.iter().zip(assigned) {
+        let own = core.infos[t.paths[path as usize].info].kind != Kind::Bgp;
+        if !since.is_none_or(|since| all || own || t.changed.after(path, since)) {
+            continue;
+        }
+        rows.announce_path(t, prefix, path, told, assigned.id);
+        if since.is_some() && assigned.reused {
+            rows.withdraw_path(prefix, assigned.id, For::Only(source(path)));
+        }
+    }
+    if since.is_some() {
+        for (id, giver) in ids.free(idx) {
+            // Who gave all that it ever meant was never told of it
+            rows.withdraw_path(prefix, id, For::AllBut(giver));
+        }
+    }
+    paths.len()
+}

@@ -1,0 +1,137 @@
+//! From one stretch of a table's slots and log to the messages for a group of peers.
+
+use super::adj_rib_out::exportable;
+use super::core::Core;
+use super::export::Known;
+use super::export_rows::{Encoding, For, Rows};
+use super::export_terms::ExportTerms;
+use super::feed::{before, Pos};
+use super::fib::Cursor;
+use super::several;
+use super::table::{Table, GROUP_ALONE, IN_RIB_LOG, OTHERS_ALONE, SEVERAL_SOURCES, VACANT};
+use super::NONE;
+use crate::prefix::Addr;
+
+/// Slots and records that a read looks at for each route that it may tell: most may be none of the peer's business.
+const LOOKS: usize = 8;
+
+/// Where a consumer stands: slot of the snapshot, position in the log.
+pub type Place = (Option<usize>, Pos);
+
+/// One encoded stretch of the log.
+pub struct Chunk {
+    pub from: Place,
+    pub max: usize,
+    pub to: Cursor,
+    pub encoding: Encoding,
+}
+
+pub fn encode<A: Addr>(
+    core: &Core,
+    t: &Table<A>,
+    terms: &ExportTerms,
+    known: &mut Known,
+    from: Cursor,
+    max: usize,
+) -> Chunk {
+    let mut rows = Rows::default();
+    let mut to = from;
+    let mut left = max;
+    let mut looks = max.saturating_mul(LOOKS);
+    if let Some(mut idx) = from.snapshot {
+        while left > 0 && looks > 0 && idx < t.entries.len() {
+            looks -= 1;
+            if t.entries[idx].flags & VACANT == 0 {
+                let told = begin(core, t, idx as u32, terms, known, &mut rows);
+                left = left.saturating_sub(told);
+            }
+            idx += 1;
+        }
+        to.snapshot = (idx < t.entries.len()).then_some(idx);
+    }
+    let tail = t.rib_log.tail();
+    while to.snapshot.is_none() && left > 0 && looks > 0 && before(to.pos, tail) {
+        looks -= 1;
+        let idx = t.rib_log.get(to.pos);
+        if t.entries[idx as usize].rib_pos == to.pos {
+            let told = follow(core, t, idx, terms, known, from.pos, &mut rows);
+            left = left.saturating_sub(told);
+        }
+        to.pos = to.pos.wrapping_add(1);
+    }
+    Chunk {
+        from: (from.snapshot, from.pos),
+        max,
+        to,
+        encoding: rows.write(core, terms),
+    }
+}
+
+/// An entry of the initial table; what it costs.
+#[inline]
+fn begin<A: Addr>(
+    core: &Core,
+    t: &Table<A>,
+    idx: u32,
+    terms: &ExportTerms,
+    known: &mut Known,
+    rows: &mut Rows<A>,
+) -> usize {
+    let e = &t.entries[idx as usize];
+    let told = if terms.add_path > 0 {
+        several::tell(core, t, idx, terms, &mut known.ids, None, rows)
+    } else if let Some((path, told)) = exportable(core, t, e, terms) {
+        rows.announce(t, e.prefix, path, told);
+        1
+    } else {
+        0
+    };
+    if told > 0 {
+        known.told.set(idx, true);
+    }
+    told
+}
+
+/// An entry that has its record here, for readers that came to `since`; what it costs.
+#[inline]
+fn follow<A: Addr>(
+    core: &Core,
+    t: &Table<A>,
+    idx: u32,
+    terms: &ExportTerms,
+    known: &mut Known,
+    since: Pos,
+    rows: &mut Rows<A>,
+) -> usize {
+    let e = &t.entries[idx as usize];
+    if terms.add_path > 0 {
+        if !several::news(e.flags) {
+            return 0;
+        }
+        let told = several::tell(core, t, idx, terms, &mut known.ids, Some(since), rows);
+        if told > 0 {
+            known.told.set(idx, true);
+        }
+        return told.max(1);
+    }
+    if e.flags & (IN_RIB_LOG | GROUP_ALONE | OTHERS_ALONE) != IN_RIB_LOG {
+        return 0;
+    }
+    let several = e.flags & SEVERAL_SOURCES != 0;
+    match exportable(core, t, e, terms) {
+        Some((path, told)) => {
+            rows.announce(t, e.prefix, path, told);
+            if several && known.told.get(idx) {
+                rows.withdraw(e.prefix, For::Only(t.paths[path as usize].source));
+            }
+            known.told.set(idx, true);
+        }
+        None if known.told.get(idx) => {
+            // Its only giver was never told of it
+            let except = if several { NONE } else { e.last_source };
+            rows.withdraw(e.prefix, For::AllBut(except));
+        }
+        None => {}
+    }
+    1
+}
