@@ -7,7 +7,6 @@ The feeder (eBGP, AS 65009) gives the router a table that the router must pass o
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,14 +72,11 @@ class Exchange:
         return passed | {(NETWORKS[of], own)}
 
 
-def configuration(
-    *, peer_asn: int, engine: str = "native", options: Mapping[str, Any] | None = None, deferral: int = 360
-) -> dict[str, Any]:
-    """``options`` of the neighbors that are the peer."""
+def configuration(*, peer_asn: int, engine: str = "native", deferral: int = 360) -> dict[str, Any]:
     both = {"import": "accept", "export": "accept"}
     neighbors: dict[str, Any] = {}
     for of, name in ((4, "ipv4-unicast"), (6, "ipv6-unicast")):
-        neighbors[PEER[of]] = {"asn": peer_asn, "next-hop-self": True, "families": {name: both}} | dict(options or {})
+        neighbors[PEER[of]] = {"asn": peer_asn, "next-hop-self": True, "families": {name: both}}
         neighbors[FEEDER[of]] = {"asn": FEEDER_ASN, "families": {name: {"import": "accept"}}}
     return {
         "router": {"name": "r1", "router-id": "10.255.0.1", "asn": ASN, "engine": engine},
@@ -100,17 +96,19 @@ def configuration(
 
 def start(
     lab: Lab, daemon: type[Peer], *, ebgp: bool, prefixes: int = 400, engine: str = "native",
-    options: Mapping[str, Any] | None = None, deferral: int = 360, restarts: Restarts | None = None,
+    deferral: int = 360, restarts: Restarts | None = None, hold_time: int = 30,
 ) -> Exchange:  # fmt: skip
     """Everything up, sessions established, the tables on their way."""
     boxes = {name: lab.box(name) for name in ("r1", "peer", "feeder")}
     lab.link(boxes["r1"], "eth0", boxes["peer"], "eth0", b_addresses=[f"{PEER[4]}/24", f"{PEER[6]}/64"])
     lab.link(boxes["r1"], "eth1", boxes["feeder"], "eth0", b_addresses=[f"{FEEDER[4]}/24", f"{FEEDER[6]}/64"])
     peer_asn = PEER_ASN if ebgp else ASN
-    config = configuration(peer_asn=peer_asn, engine=engine, options=options, deferral=deferral)
+    config = configuration(peer_asn=peer_asn, engine=engine, deferral=deferral)
     router = Router(lab, config, {"ncp1": boxes["r1"]})
     announce = [a for a in ANNOUNCED if ebgp or not a.path]
-    neighbors = [Neighbor(US[of], ASN, PEER[of], families=(of,), restarts=restarts) for of in (4, 6)]
+    neighbors = [
+        Neighbor(US[of], ASN, PEER[of], families=(of,), restarts=restarts, hold_time=hold_time) for of in (4, 6)
+    ]
     peer = daemon(boxes["peer"], PeerConfig(peer_asn, PEER[4], neighbors, announce))
     table = {
         of: tables.generate(count, family=of, first_asn=FEEDER_ASN, next_hop=FEEDER[of])

@@ -30,11 +30,13 @@ NETWORKS = {4: "10.8.0.0/24", 6: "2001:db8:8::/64"}
 """Where probes come from."""
 
 
-def start(lab: Lab, daemon: type[Peer], restarts: Restarts, options: dict[str, Any] | None = None) -> Exchange:
+def start(lab: Lab, daemon: type[Peer], restarts: Restarts, hold_time: int = 30) -> Exchange:
     """Tables compared at both ends, and a way back for probes in the peer's box, whose kernel goes on without it."""
     # FRR tells no End-of-RIB (tests/lab/frr.py), so there it is this time that ends the wait for it.
     deferral = 10 if daemon is Frr else 360
-    made = exchange.start(lab, daemon, ebgp=True, prefixes=40, restarts=restarts, options=options, deferral=deferral)
+    made = exchange.start(
+        lab, daemon, ebgp=True, prefixes=40, restarts=restarts, deferral=deferral, hold_time=hold_time
+    )
     box = made.peer.box
     box.address("lo", f"{TARGET[4]}/32", f"{TARGET[6]}/128")
     for of in (4, 6):
@@ -155,6 +157,29 @@ def test_bird_that_is_shut_down_for_a_graceful_restart_loses_no_packet(lab: Lab)
         made.loc_rib_must_be(of)
         made.peer_must_hold(of)
     assert [stream.finish().lost for stream in probes] == [0, 0]
+
+
+def test_a_daemon_whose_end_nobody_saw_is_taken_back_at_once(lab: Lab) -> None:
+    """Its last words are lost on the way. Its new connection says that it has restarted (RFC 4724 5)."""
+    made = start(lab, Bird, Restarts(60), hold_time=90)  # no KEEPALIVE of ours meets a kernel that has forgotten
+    probes = PingStream(lab.namespaces["feeder"], TARGET[4])
+    box = made.peer.box
+    box.run("sysctl", "-qw", "net.ipv4.tcp_orphan_retries=1")
+    wait_for("a session of some age", lambda: neighbor(made, 4)["uptime"], lambda uptime: uptime > 5)
+    box.route(f"{US[4]}/32", "dev", "lo")
+    made.peer.kill()
+    left = ["ss", "-Htan", "dst", US[4]]
+    wait_for("its kernel to give the connection up", lambda: box.run(*left), lambda found: not found)
+    assert made.router.session(PEER[4]) == "established"
+    box.ip("route", "delete", f"{US[4]}/32")
+    made.peer.recovers = True
+    made.peer.start()
+    wait_for("the session to be back", lambda: neighbor(made, 4)["established_count"], lambda n: n == 2)
+    wait_fresh(made, 4)
+    assert neighbor(made, 4)["last_session"]["reason"] == "the peer connected again"
+    made.loc_rib_must_be(4)
+    made.peer_must_hold(4)
+    assert probes.finish().lost == 0
 
 
 @pytest.mark.parametrize("daemon", against(NOTIFICATIONS, frr=Frr, gobgp=GoBgp))

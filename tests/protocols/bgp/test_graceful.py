@@ -6,6 +6,8 @@ from dataclasses import replace
 from random import Random
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from protocols.bgp.capabilities import (
     Capability,
@@ -425,3 +427,86 @@ def test_a_helper_offers_no_family_and_long_lived_times_are_offered_where_config
     assert of(replace(A, graceful_restart=Mode.OFF, long_lived_stale_time=60)) == []
     assert of(replace(A, graceful_restart=Mode.HELPER)) == [GracefulRestart(False, True, 0, ())]
     assert of(LONG)[1] == LongLivedGracefulRestart(((*IPV4, False, 3600), (*IPV6, False, 3600)))
+
+
+# --- whatever happens -----------------------------------------------------------------------------------------------
+
+EVENTS = (
+    "connect",
+    "open",
+    "keepalive",
+    "close",
+    "notify",
+    "hard",
+    "wait",
+    "end of rib",
+    "begin",
+    "end",
+    "stop",
+    "start",
+)
+
+
+@given(st.data(), st.booleans(), st.sampled_from((0, 20, 120)), st.sampled_from((0, 300)))
+@settings(max_examples=150, deadline=None)
+def test_whatever_happens_the_rib_holds_routes_of_an_established_session_or_of_families_that_are_kept(
+    data: st.DataObject, notification: bool, lasts: int, long: int
+) -> None:
+    said = (restart(restarting=True, notification=notification, lasts=lasts), long_lived(long))
+    scene = Scene(*said, config=LONG if long else A)
+    session, conn, held = scene.session, 0, True
+    connections: list[int] = [0]
+
+    def take(out: list[Effect]) -> None:
+        nonlocal held
+        for effect in out:
+            match effect:
+                case Established():
+                    held = True
+                case Down(keep=keep):
+                    assert held
+                    assert keep == session.retention.keeps
+                    held = bool(keep)
+                case MarkStale() | SweepStale() | LongLived():
+                    assert held
+                case Forget():
+                    assert held
+                    held = False
+                case Close(number) if number in connections:
+                    connections.remove(number)
+        assert held == (session.state is State.ESTABLISHED or bool(session.retention.keeps))
+        assert not session.retention.keeps or session.next_deadline() is not None
+
+    opened = Open(
+        65002, 90, bytes([10, 0, 0, 2]), (Multiprotocol(*IPV4), Multiprotocol(*IPV6), FourOctetAs(65002), *said)
+    )
+    told = {
+        "open": opened.encode(),
+        "keepalive": KEEPALIVE,
+        "notify": encode_notification(ADMINISTRATIVE_RESET),
+        "hard": encode_notification(ADMINISTRATIVE_RESET.hard_reset()),
+        "begin": RouteRefreshMessage(*IPV4, 1).encode(),
+        "end": RouteRefreshMessage(*IPV4, 2).encode(),
+    }
+    for event in data.draw(st.lists(st.sampled_from(EVENTS), max_size=40)):
+        at = data.draw(st.sampled_from(connections)) if connections else conn
+        match event:
+            case "connect":
+                conn += 1
+                connections.append(conn)
+                take(session.connected(conn, US, PEER, True, scene.now))
+            case "close":
+                if at in connections:
+                    connections.remove(at)
+                take(session.closed(at, "reset", scene.now))
+            case "wait":
+                scene.now += data.draw(st.sampled_from((1, 10, 60, 400)))
+                take(session.timer(scene.now))
+            case "end of rib":
+                take(session.routes_processed(at, Verdict(end_of_rib=[IPV4]), scene.now))
+            case "stop":
+                take(session.stop(Cease(), scene.now))
+            case "start":
+                take(session.start(scene.now))
+            case _:
+                take(session.receive(at, told[event], scene.now))
