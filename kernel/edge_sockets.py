@@ -69,9 +69,10 @@ def listen(local: bytes, port: int, device: str, peers: Sequence[Peer], keys: Se
     sock = _new(local, device)
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        # One on a port with any address may stand beside those with an address; the most specific one is asked.
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         if len(local) == 16:
+            # One on a port with any address, for link-local peers, may stand beside those with an address; the most
+            # specific one is asked.
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
             sock.setsockopt(_IPPROTO_IPV6, _IPV6_FREEBIND, 1)
         else:
             sock.setsockopt(socket.IPPROTO_IP, _IP_FREEBIND, 1)

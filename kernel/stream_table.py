@@ -170,7 +170,9 @@ class StreamTable:
 
     def _accepted(self, listener: _Listener, sock: socket.socket, remote: bytes) -> None:
         peer = listener.peer(remote)
-        too_often = peer is not None and not self._pace.allows(remote, self._loop.time(), known=peer.length is None)
+        # A link-local address is another's on another port.
+        caller, now = remote + listener.device.encode(), self._loop.time()
+        too_often = peer is not None and not self._pace.allows(caller, now, known=peer.length is None)
         self.refused += peer is None
         self.too_often += too_often
         if peer is None or too_often:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from fibd import wire
-from tests.kernel.box_under_test import PEER_A, PEER_B, PORT_A, BoxUnderTest, box_under_test, packed
+from tests.kernel.box_under_test import PEER_A, PEER_B, PORT_A, PORT_B, BoxUnderTest, box_under_test, packed
 from tests.kernel.fake_controller import FakeController, in_namespace
 from tests.lab.waiting import wait_for
 
@@ -166,6 +166,40 @@ def test_a_prefixs_key_counts_for_all_addresses_in_it_but_those_with_a_key_of_th
             in_namespace(under_test.peer_a, lambda: comes(source, wrong))  # noqa: B023
         in_namespace(under_test.peer_a, lambda: comes(source, right))  # noqa: B023
         under_test.controller.wait(wire.StreamOpened, lambda m: m.remote == packed(source))  # noqa: B023
+
+
+def test_a_listener_on_a_port_stands_beside_that_of_an_address_and_has_its_link_local_peers(
+    under_test: BoxUnderTest,
+) -> None:
+    peer_a, ours = under_test.peer_a, "fe80::1"
+    peer_a.address("eth0", "fe80::9/64")
+    under_test.box.address(PORT_A, f"{ours}/64")
+    link_local = [[packed("fe80::"), 10, "", 0, 0]]
+    under_test.controller.send(
+        STREAMS,
+        wire.StreamListen(1, packed("2001:db8:a::1"), 179, "", [[packed("2001:db8:a::2"), "", 0, 0]]),
+        wire.StreamListen(2, bytes(16), 179, PORT_A, ranges=link_local),
+        wire.StreamListen(3, bytes(16), 179, PORT_B, ranges=link_local),
+    )
+
+    def listening() -> bool:
+        return under_test.box.run("ss", "-Hltn6", "sport", "=", "179").count("LISTEN") == 3
+
+    wait_for("three listeners", listening, every=0.02)
+    index = in_namespace(peer_a, lambda: socket.if_nametoindex("eth0"))
+
+    def comes(source: str, to: str) -> socket.socket:
+        sock = socket.socket(socket.AF_INET6)
+        sock.settimeout(5)
+        sock.bind((source, 0, 0, index if source.startswith("fe80") else 0))
+        sock.connect((to, 179, 0, index if to.startswith("fe80") else 0))
+        return sock
+
+    for source, to, listener, device in (("2001:db8:a::2", "2001:db8:a::1", 1, ""), ("fe80::9", ours, 2, PORT_A)):
+        sock = in_namespace(peer_a, lambda: comes(source, to))  # noqa: B023
+        opened = under_test.controller.wait(wire.StreamOpened, lambda m: m.remote == packed(source))  # noqa: B023
+        assert (opened.listener, opened.device, opened.local) == (listener, device, packed(to))
+        sock.close()
 
 
 def test_gtsm_drops_what_came_from_further_away(under_test: BoxUnderTest) -> None:
