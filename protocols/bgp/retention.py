@@ -10,7 +10,7 @@ from typing import Any
 
 from protocols.bgp.family import Family, family_name
 from protocols.bgp.graceful import Graceful
-from protocols.effects import Effect, Forget, LongLived, MarkStale, SweepStale
+from protocols.effects import Down, Effect, Forget, LongLived, MarkStale, SweepStale
 
 
 class Phase(StrEnum):
@@ -52,34 +52,35 @@ class Retention:
 
     # --- the session --------------------------------------------------------------------------------------------------
 
-    def lost(self, families: Iterable[Family], graceful: Graceful | None, now: float) -> list[Effect]:
-        """The session ended; ``graceful`` where its routes may outlive it. ``keeps`` tells which do."""
+    def ended(self, down: Down, families: Iterable[Family], graceful: Graceful | None, now: float) -> list[Effect]:
+        """``down`` and what comes with it; ``families`` and ``graceful`` were agreed on the session."""
         out: list[Effect] = []
         before, self._kept = self._kept, {}
-        for family in families if graceful is not None else ():
-            assert graceful is not None
-            old, then = before.get(family), graceful.long_lived_time(family)
-            if old is not None and old.phase is Phase.END_OF_RIB:
-                if old.long_lived and now < old.limit:
-                    # RFC 9494 4.2: consecutive restarts delete nothing before the time is over, and do not prolong it.
-                    self._kept[family] = replace(old, phase=Phase.LONG_LIVED, until=old.limit)
-                    continue
-                if not graceful.notification or now >= old.limit:
-                    # RFC 4724 4.2: what was stale before this restart goes. RFC 8538 4.1: only after a bound.
-                    out.append(SweepStale(*family))
-                    old = None
-            # RFC 9494 4.2: a family that the peer does not list has a Restart Time of zero.
-            lasts = graceful.restart_time if family in graceful.families else 0
-            if lasts:
-                limit = old.limit if old is not None and old.phase is Phase.END_OF_RIB else now + lasts + self._longest
-                self._kept[family] = Kept(Phase.RESTART, now + lasts, limit, then)
-            elif then:
-                self._kept[family] = self._last_resort(now + then)
-        return out
+        if graceful is not None and graceful.survives(down.sent, down.received):
+            for family in families:
+                out += self._keep(family, before.get(family), graceful, now)
+        last_resorts = [LongLived(*f) for f, kept in self._kept.items() if kept.phase is Phase.LONG_LIVED]
+        return [*out, replace(down, keep=frozenset(self._kept)), *last_resorts]
 
-    def aged(self) -> list[Effect]:
-        """After ``lost``, once the routes are stale: those that are a last resort from the start."""
-        return [LongLived(*f) for f, kept in self._kept.items() if kept.phase is Phase.LONG_LIVED]
+    def _keep(self, family: Family, old: Kept | None, graceful: Graceful, now: float) -> list[Effect]:
+        out: list[Effect] = []
+        again = old if old is not None and old.phase is Phase.END_OF_RIB else None
+        if again is not None and again.long_lived and now < again.limit:
+            # RFC 9494 4.2: consecutive restarts delete nothing before the time is over, and do not prolong it.
+            self._kept[family] = replace(again, phase=Phase.LONG_LIVED, until=again.limit)
+            return out
+        if again is not None and (not graceful.notification or now >= again.limit):
+            # RFC 4724 4.2: what was stale before this restart goes. RFC 8538 4.1: only after a bound.
+            out.append(SweepStale(*family))
+            again = None
+        # RFC 9494 4.2: a family that the peer does not list has a Restart Time of zero.
+        lasts, then = graceful.restart_time if family in graceful.families else 0, graceful.long_lived_time(family)
+        if lasts:
+            limit = again.limit if again is not None else now + lasts + self._longest
+            self._kept[family] = Kept(Phase.RESTART, now + lasts, limit, then)
+        elif then:
+            self._kept[family] = self._last_resort(now + then)
+        return out
 
     def established(self, families: Iterable[Family], graceful: Graceful | None, now: float) -> list[Effect]:
         """The session is back. RFC 4724 4.2, RFC 9494 4.2: where the peer has not kept up its forwarding, or says

@@ -361,10 +361,8 @@ class Session:
         refused = received is not None and (received.code, received.subcode) == _OPTIONAL_PARAMETER_REFUSED
         self._bare_open = refused and not self._bare_open
         if up is not None and connection.agreed is not None:
-            survives = graceful is not None and graceful.survives(sent, received)
-            out += self.retention.lost(connection.agreed.families, graceful if survives else None, now)
-            out.append(Down(connection.number, reason, sent, received, self.retention.keeps))
-            out += self.retention.aged()
+            down = Down(connection.number, reason, sent, received)
+            out += self.retention.ended(down, connection.agreed.families, graceful, now)
             self._attempts.lasted(now - up)
         if self.running and damp:
             self._attempts.failed()
