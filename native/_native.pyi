@@ -44,12 +44,14 @@ class SessionTerms:
         add_path_receive: Sequence[tuple[int, int]] = (), max_message: int = 4096, local_router_id: bytes = b"\0\0\0\0", cluster_id: bytes | None = None,
         aigp: bool = False, extended_next_hop: Sequence[tuple[int, int]] = (), role: int | None = None,
         enforce_first_as: bool = False, allow_own_as: int = 0, max_as_path: int | None = None, max_attributes: int | None = None,
+        confederation: tuple[int, int] | None = None,
     ) -> None:
         """``aigp``: AIGP is taken from this peer (RFC 7311 3.2), else dropped. ``extended_next_hop``: families whose next hops in MP_REACH_NLRI may
         be IPv6 although the prefixes are IPv4 (RFC 8950); of any other, such a next hop has a wrong length (RFC 7606 7.11). ``role``: ours, by its
         code (RFC 9234 4.1); by it routes get OTC, or are refused as leaks (5). ``cluster_id``: ours (RFC 4456 7), else ``local_router_id``.
         ``enforce_first_as``: an external peer's AS stands first in AS_PATH (RFC 4271 6.3). ``allow_own_as``: how often local_asn may
-        stand there. ``max_as_path``: its greatest length, as RFC 4271 9.1.2.2 a counts; ``max_attributes``: octets of a route's attributes but NEXT_HOP and MP_*, AS numbers of four octets."""
+        stand there. ``max_as_path``: its greatest length, as RFC 4271 9.1.2.2 a counts; ``max_attributes``: octets of a route's attributes but NEXT_HOP and MP_*, AS numbers of four octets.
+        ``confederation``: ours (RFC 5065), as its identifier and our Member-AS; a peer to which ``local_asn`` is the latter is in it."""
 
 @final
 class Changes:
@@ -122,13 +124,14 @@ class Engine:
     def add_connected_source(self, *, instance: int = 0) -> int: ...
     def add_static_source(self, *, instance: int = 0) -> int: ...
     def add_peer(
-        self, *, address: bytes, asn: int, router_id: bytes, ebgp: bool, client: bool = False, import_accept: bool = True, distance: int | None = None, weight: int = 0,
+        self, *, address: bytes, asn: int, router_id: bytes, ebgp: bool, member: bool = False, client: bool = False, import_accept: bool = True, distance: int | None = None, weight: int = 0,
         instance: int = 0, ncp: str = "", port: str = "",
     ) -> int:
         """A BGP peer as a source (one per Established session; distance defaults to 20 eBGP, 200 iBGP). The higher weight (u16) wins first.
-        ncp and port say where the peer is: that is where its link-local next hops are. ``client``: of our reflection (RFC 4456 5), internal."""
+        ncp and port say where the peer is: that is where its link-local next hops are. ``client``: of our reflection (RFC 4456 5), internal.
+        ``member``: of another Member-AS of our confederation (RFC 5065), and not ``ebgp``: its routes count as internal."""
     def renew_peer(
-        self, source: int, *, address: bytes, asn: int, router_id: bytes, ebgp: bool, client: bool = False, import_accept: bool = True,
+        self, source: int, *, address: bytes, asn: int, router_id: bytes, ebgp: bool, member: bool = False, client: bool = False, import_accept: bool = True,
         distance: int | None = None, weight: int = 0, ncp: str = "", port: str = "",
     ) -> None:
         """The peer's session is a new one: its paths stay, and what about it is different is compared and told anew by ``step``.
@@ -183,7 +186,7 @@ class Engine:
     def export_open(
         self, *, peer_source: int, afi: int, safi: int, ebgp: bool, local_asn: int, peer_asn: int, next_hop_self: bool,
         local_address: bytes, local_link: bytes | None, four_octet_as: bool, max_message: int = 4096, extended_next_hop: bool = False,
-        aigp: bool = False, role: int | None = None, client: bool = False, cluster_id: bytes | None = None, llgr: bool = False,
+        aigp: bool = False, role: int | None = None, member: bool = False, client: bool = False, cluster_id: bytes | None = None, llgr: bool = False,
         next_hop_unchanged: bool = False, private_as: str | None = None, as_override: bool = False, shared: Sequence[tuple[bytes, int]] = (),
         add_path: int = 0,
     ) -> int:
@@ -209,7 +212,7 @@ class Engine:
     def export_count(self, consumer: int) -> int:
         """Paths this peer is told of, by the tables as they are now; a walk over the table."""
     def export_groups(self) -> list[dict[str, Any]]:
-        """Who shares bytes: {"afi", "safi", "ebgp", "instance", "members": [{"consumer", "peer_source", "backlog"}], "encoded": stretches
+        """Who shares bytes: {"afi", "safi", "ebgp", "member", "instance", "members": [{"consumer", "peer_source", "backlog"}], "encoded": stretches
         encoded, "shared": stretches that a member had of another's bytes}."""
 
     # --- watching: best routes of one table, per consumer --------------------------------------------------------------------

@@ -115,11 +115,16 @@ def origin_as(path: AsPath) -> int | None:
     return None
 
 
-def prepended(path: AsPath, asn: int) -> AsPath:
-    """RFC 4271 5.1.2 b: into a leading sequence while it has room for another, else as a new segment."""
-    if path and path[0].type is SegmentType.AS_SEQUENCE and len(path[0].asns) < 255:
-        return (Segment(SegmentType.AS_SEQUENCE, (asn, *path[0].asns)), *path[1:])
-    return (Segment(SegmentType.AS_SEQUENCE, (asn,)), *path)
+def prepended(path: AsPath, asn: int, kind: SegmentType = SegmentType.AS_SEQUENCE) -> AsPath:
+    """RFC 4271 5.1.2 b, RFC 5065 4.1: into a leading sequence while it has room for another, else as a new segment."""
+    if path and path[0].type is kind and len(path[0].asns) < 255:
+        return (Segment(kind, (asn, *path[0].asns)), *path[1:])
+    return (Segment(kind, (asn,)), *path)
+
+
+def outside(path: AsPath) -> AsPath:
+    """As it is told outside the confederation (RFC 5065 4.1), and in AS4_PATH (RFC 6793 3)."""
+    return tuple(s for s in path if s.type in (SegmentType.AS_SET, SegmentType.AS_SEQUENCE))
 
 
 def is_private(asn: int) -> bool:

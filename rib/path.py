@@ -81,6 +81,7 @@ class Source:
     asn: int = 0
     router_id: bytes = b"\0\0\0\0"
     ebgp: bool = False
+    member: bool = False  # of another Member-AS of our confederation (RFC 5065), and not ``ebgp``
     client: bool = False  # internal, and what it tells goes to internal peers too (RFC 4456 5)
     import_accept: bool = True
     weight: int = 0

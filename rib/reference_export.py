@@ -2,7 +2,7 @@
 keep a peer at it.
 
 RFC 4271 5.1, 9.1.3 and 9.2; RFC 7911 (several paths of a prefix); RFC 1997 (well-known communities); RFC 4456
-(reflection).
+(reflection); RFC 5065 (confederations).
 """
 
 from __future__ import annotations
@@ -21,7 +21,9 @@ from rib.attributes import (
     AsPath,
     Origin,
     PathAttributes,
+    SegmentType,
     is_private,
+    outside,
     prepended,
     renumbered,
 )
@@ -57,6 +59,7 @@ class ExportTerms:
     llgr: bool = False  # long-lived stale routes may be told, RFC 9494 4.5
     add_path: int = 0  # RFC 7911: so many paths of a prefix at most, ALL_PATHS for all; 0: the best one, no identifiers
     default_local_pref: int = 100  # the instance's, at the time the session came up
+    member: bool = False  # of another Member-AS of our confederation
     client: bool = False  # of ours, as a route reflector
     cluster_id: bytes = b""  # ours
     next_hop_unchanged: bool = False
@@ -147,8 +150,7 @@ def exported(
             return None
         if path.long_lived and LLGR_STALE not in attributes.communities:
             attributes = replace(attributes, communities=(*attributes.communities, LLGR_STALE))  # RFC 9494 4.3
-    # From an internal peer to an internal peer.
-    reflected = not originated and not path.source.ebgp and not terms.ebgp
+    reflected = not originated and within_as(path, terms)
     # RFC 2545 3: a link-local next hop is told only of ourselves, on the link that we share with the peer.
     # RFC 4456 10: a reflector leaves next hops as they are.
     self_wanted = terms.next_hop_self and not reflected
@@ -205,7 +207,7 @@ def told_aigp(path: Path, known: Resolutions, terms: ExportTerms, *, own_next_ho
 
 
 def may_be_told(path: Path, attributes: PathAttributes, terms: ExportTerms) -> bool:
-    if not (path.source.ebgp or terms.ebgp or path.source.client or terms.client):
+    if within_as(path, terms) and not (path.source.client or terms.client):
         # RFC 4271 9.2: what an internal peer told is not told to another, unless one is our client (RFC 4456 6).
         return False
     if path.least_preferred and not terms.llgr:
@@ -214,14 +216,25 @@ def may_be_told(path: Path, attributes: PathAttributes, terms: ExportTerms) -> b
         return False
     if terms.ebgp and terms.role in (CUSTOMER, RS_CLIENT, PEER) and attributes.otc is not None:
         return False  # RFC 9234 5, egress 2: what came from above or aside goes to customers alone
-    return not (terms.ebgp and {NO_EXPORT, NO_EXPORT_SUBCONFED} & set(attributes.communities))
+    if (terms.ebgp or terms.member) and NO_EXPORT_SUBCONFED in attributes.communities:
+        return False
+    return not (terms.ebgp and NO_EXPORT in attributes.communities)
+
+
+def within_as(path: Path, terms: ExportTerms) -> bool:
+    """From an internal peer to an internal peer."""
+    return not (path.source.ebgp or path.source.member or terms.ebgp or terms.member)
 
 
 def over_ibgp(attributes: PathAttributes, path: Path, terms: ExportTerms, *, reflected: bool) -> PathAttributes:
+    """And into another Member-AS: what else must not leave the AS may go there (RFC 5065 5.2)."""
     if attributes.local_pref is None:
         attributes = replace(attributes, local_pref=terms.default_local_pref)  # RFC 4271 5.1.5
+    if terms.member:
+        path_told = prepended(attributes.as_path, terms.local_asn, SegmentType.AS_CONFED_SEQUENCE)  # RFC 5065 4.1
+        return replace(attributes, as_path=path_told, originator_id=None, cluster_list=())
     if not reflected:
-        return attributes
+        return replace(attributes, originator_id=None, cluster_list=())
     # RFC 4456 8: who brought the route into the AS, unless somebody said so before, and through which clusters it came.
     return replace(
         attributes,
@@ -235,7 +248,8 @@ def over_ebgp(attributes: PathAttributes, terms: ExportTerms, *, originated: boo
     return replace(
         attributes,
         otc=terms.local_asn if marks else attributes.otc,  # RFC 9234 5, egress 1
-        as_path=prepended(edited(attributes.as_path, terms), terms.local_asn),  # RFC 4271 5.1.2 b
+        # RFC 4271 5.1.2 b; RFC 5065 4.1.
+        as_path=prepended(edited(outside(attributes.as_path), terms), terms.local_asn),
         local_pref=None,  # 5.1.5
         med=attributes.med if originated else None,  # 5.1.4
         originator_id=None,  # RFC 4456 8: non-transitive

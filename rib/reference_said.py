@@ -136,6 +136,7 @@ class Said:
         asn: int,
         router_id: bytes,
         ebgp: bool,
+        member: bool = False,
         client: bool = False,
         import_accept: bool = True,
         distance: int | None = None,
@@ -156,6 +157,7 @@ class Said:
                 asn,
                 router_id,
                 ebgp,
+                member,
                 client,
                 import_accept,
                 weight,
@@ -173,6 +175,7 @@ class Said:
         asn: int,
         router_id: bytes,
         ebgp: bool,
+        member: bool = False,
         client: bool = False,
         import_accept: bool = True,
         distance: int | None = None,
@@ -183,8 +186,8 @@ class Said:
         if distance is None:
             distance = EBGP_DISTANCE if ebgp else IBGP_DISTANCE
         old = self._peer(source)
-        if old.ebgp != ebgp:
-            raise ValueError("an external peer does not come back as an internal one")
+        if (old.ebgp, old.member) != (ebgp, member):
+            raise ValueError("a peer of another AS does not come back as one of ours, nor the other way")
         peer = replace(
             old,
             address=address,

@@ -7,7 +7,7 @@ import struct
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from rib.attributes import AsPath, PathAttributes, SegmentType
+from rib.attributes import AsPath, PathAttributes, outside
 from rib.prefix import AFI_IPV4, SAFI_UNICAST, Prefix
 
 MARKER: Final = b"\xff" * 16
@@ -116,8 +116,7 @@ def attribute_rows(attributes: PathAttributes, *, four_octet_as: bool) -> dict[i
     }
     if not four_octet_as and any(asn > 0xFFFF for segment in attributes.as_path for asn in segment.asns):
         # RFC 6793 4.2.2: the true path travels beside the one with AS_TRANS, without confederation segments.
-        true_path = tuple(s for s in attributes.as_path if s.type in (SegmentType.AS_SET, SegmentType.AS_SEQUENCE))
-        values[17] = (OPTIONAL_TRANSITIVE, as_path_bytes(true_path, 4))
+        values[17] = (OPTIONAL_TRANSITIVE, as_path_bytes(outside(attributes.as_path), 4))
     if attributes.med is not None:
         values[4] = (OPTIONAL, struct.pack("!I", attributes.med))
     if attributes.local_pref is not None:

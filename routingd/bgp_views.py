@@ -12,6 +12,7 @@ from protocols.bgp.family import Family, family_name
 from protocols.bgp.limits import PrefixLimit
 from routingd.asked import peer_name
 from routingd.boxes import show_prefix
+from routingd.control.peer_kind import peer_kind
 from routingd.control.shapes import (
     BgpCapability,
     BgpEvents,
@@ -181,7 +182,7 @@ def neighbor(peer: Peer, summary: BgpSummaryRow, described: dict[str, Any]) -> B
         "group": peer.group or None,
         "learned": str(ipaddress.ip_address(config.address)) if config.unnumbered and any(config.address) else None,
         "local_asn": config.local_asn,
-        "kind": "ebgp" if config.ebgp else "ibgp",
+        "kind": peer_kind(ebgp=config.ebgp, member=config.member),
         "router_id": described["router_id"],
         "hold_time": described["negotiated_hold_time"],
         "configured_hold_time": config.hold_time,

@@ -109,7 +109,7 @@ def exporter(
             next_hop_unchanged=config.next_hop_unchanged, private_as=config.private_as, as_override=config.as_override,
             four_octet_as=agreed.four_octet_as, max_message=agreed.max_send, aigp=config.aigp,
             extended_next_hop=family in agreed.extended_next_hop, role=agreed.role,
-            client=config.route_reflector_client, cluster_id=config.cluster_id or None,
+            member=agreed.member, client=config.route_reflector_client, cluster_id=config.cluster_id or None,
             llgr=agreed.graceful is not None and agreed.graceful.takes_long_lived,
             add_path=several[family] if family in agreed.add_path_send else 0,
         )  # fmt: skip

@@ -284,8 +284,8 @@ class Peer:
 
         source = {
             "address": event.remote, "asn": agreed.peer_asn, "router_id": agreed.peer_router_id, "ebgp": agreed.ebgp,
-            "client": config.route_reflector_client, "import_accept": bool(accepted), "distance": config.distance,
-            "weight": config.weight, "ncp": self.place.ncp, "port": self.place.port,
+            "member": agreed.member, "client": config.route_reflector_client, "import_accept": bool(accepted),
+            "distance": config.distance, "weight": config.weight, "ncp": self.place.ncp, "port": self.place.port,
         }  # fmt: skip
         limits = [(f.afi, f.maximum.limit) for f in config.families if f.maximum is not None and f.maximum.ends]
         self.given.join(up, source, limits, exported, lambda _: told.begin(exported))

@@ -7,7 +7,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Final
 
-from protocols.bgp.config import ALL_PATHS, AoKey, Demands, FamilyConfig, PeerConfig
+from protocols.bgp.config import ALL_PATHS, AoKey, Confederation, Demands, FamilyConfig, PeerConfig
 from protocols.bgp.family import IPV4_UNICAST, IPV6_UNICAST, Family
 from protocols.bgp.graceful import Mode
 from protocols.bgp.limits import OnLimit, PrefixLimit
@@ -145,6 +145,7 @@ def _peer(neighbor: effective.EffectiveNeighbor, router: Router) -> PeerConfig:
         restart_time=neighbor.restart_time,
         long_lived_stale_time=neighbor.long_lived_stale_time,
         stale_time=neighbor.stale_time,
+        confederation=_confederation(neighbor.confederation),
         weight=neighbor.weight,
         distance=neighbor.distance,
         aigp=neighbor.aigp,
@@ -159,6 +160,10 @@ def _limit(given: MaximumPrefixes | None) -> PrefixLimit | None:
 
 def _sent_paths(most: int | str | None) -> int:
     return ALL_PATHS if most == "all" else int(most or 0)
+
+
+def _confederation(given: effective.EffectiveConfederation | None) -> Confederation | None:
+    return Confederation(given.identifier, given.member, given.others) if given else None
 
 
 def _policy(accept: bool) -> str | None:

@@ -13,6 +13,7 @@ from typing import Any, Final, TypeVar
 from native import Engine
 from protocols.bgp.family import family_name
 from routingd.asked import address, peer_name
+from routingd.control.peer_kind import peer_kind
 from routingd.control.protocol import PAGE_ROWS
 from routingd.control.shapes import AdvertisedPage, ExportGroups, GroupsPage, Memory, NextHopsPage
 from routingd.controller import Controller
@@ -72,7 +73,7 @@ class RibViews:
         out: list[Any] = [
             {
                 "family": family_name(row["afi"], row["safi"]),
-                "kind": "ebgp" if row["ebgp"] else "ibgp",
+                "kind": peer_kind(ebgp=row["ebgp"], member=row["member"]),
                 "instance": row["instance"],
                 "members": [
                     {"address": name(member["peer_source"]), "backlog": member["backlog"]} for member in row["members"]

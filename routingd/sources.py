@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 from typing import Any
 
+from routingd.control.peer_kind import peer_kind
 from routingd.control.shapes import RouteRow, SourceInfo
 from routingd.controller import Controller
 
@@ -24,7 +25,7 @@ def known_sources(controller: Controller) -> dict[int, SourceInfo]:
                 "protocol": "bgp",
                 "name": peer.name,
                 "asn": agreed.peer_asn,
-                "kind": "ebgp" if agreed.ebgp else "ibgp",
+                "kind": peer_kind(ebgp=agreed.ebgp, member=agreed.member),
                 "ncp": stream.ncp if stream is not None else peer.place.ncp,
                 "router_id": str(ipaddress.ip_address(agreed.peer_router_id)),
             }

@@ -65,11 +65,23 @@ class AoKey:
 
 
 @dataclass(frozen=True, slots=True)
+class Confederation:
+    """RFC 5065: ASes that those outside take for one."""
+
+    identifier: int
+    """Its AS number outside."""
+    member: int
+    """Our Member-AS."""
+    others: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class PeerConfig:
     address: bytes
     remote_asn: int | None
     """None: any but ours."""
     local_asn: int
+    """What we are to it: outside a confederation of ours its identifier, within it our Member-AS."""
     router_id: bytes
     """Ours."""
     families: tuple[FamilyConfig, ...] = (FamilyConfig(*IPV4_UNICAST),)
@@ -91,7 +103,7 @@ class PeerConfig:
     unnumbered: bool = False
     """Known by its port; the address is learned, and unspecified until then."""
     ttl: int = 0
-    """TTL to send; 0: 1 towards an external peer, else 64."""
+    """TTL to send; 0: 1 towards a peer of another AS, else 64."""
     ttl_security: bool = False
     """RFC 5082: send 255, accept nothing below."""
     password: str = field(default="", repr=False)
@@ -109,6 +121,8 @@ class PeerConfig:
     """What it tells goes to internal peers, and what they tell to it (RFC 4456 5)."""
     cluster_id: bytes = b""
     """Of us and the other reflectors of our clients (RFC 4456 7); empty: our router id."""
+    confederation: Confederation | None = None
+    """The one that we are in."""
     weight: int = 0
     """Preference of its paths here, before everything that BGP carries; the highest wins."""
     distance: int | None = None
@@ -166,7 +180,7 @@ class PeerConfig:
             raise ValueError(f"{self.name}: the long-lived stale time must be 0 to 16777215 seconds, not {seconds}")
         if self.role is not None and not self.ebgp:
             raise ValueError(f"{self.name}: a role is for external sessions (RFC 9234 4.1)")
-        if self.route_reflector_client and self.ebgp:
+        if self.route_reflector_client and self.remote_asn != self.local_asn:
             raise ValueError(f"{self.name}: a route reflector client is an internal peer (RFC 4456 5)")
         if not self.families:
             raise ValueError(f"{self.name}: at least one address family is needed")
@@ -190,7 +204,14 @@ class PeerConfig:
 
     @property
     def ebgp(self) -> bool:
-        return self.remote_asn != self.local_asn
+        """It is of another AS, outside a confederation of ours."""
+        return self.remote_asn != self.local_asn and not self.member
+
+    @property
+    def member(self) -> bool:
+        """It is of another Member-AS of our confederation (RFC 5065)."""
+        inside = self.confederation is not None and self.local_asn == self.confederation.member
+        return inside and self.remote_asn != self.local_asn
 
     def send_hold(self, hold_time: int) -> int:
         """RFC 9687 3 and 5: the send hold time beside an agreed hold time; 0: none, as with a hold time of 0."""
@@ -202,7 +223,7 @@ class PeerConfig:
     def send_ttl(self) -> int:
         if self.ttl_security:
             return 255
-        return self.ttl or (1 if self.ebgp else 64)
+        return self.ttl or (64 if self.remote_asn == self.local_asn else 1)
 
     @property
     def minimum_ttl(self) -> int:

@@ -60,7 +60,7 @@ def describe(session: Session, next_attempt: float | None, now: float) -> dict[s
         "next_attempt": next_attempt,
         "offences": session.offences(now),
         "timers": {name: max(0.0, at - now) for name, at in session.deadlines().items()},
-        "type": "external" if config.ebgp else "internal",
+        "type": "external" if config.ebgp else "confederation" if config.member else "internal",
         "peer_asn": config.remote_asn,
         "local_asn": config.local_asn,
         "local_router_id": _address(config.router_id),

@@ -28,7 +28,7 @@ from protocols.bgp.capabilities import (
     code_of,
     encode_capability,
 )
-from protocols.bgp.config import Demands, FamilyConfig, PeerConfig
+from protocols.bgp.config import Confederation, Demands, FamilyConfig, PeerConfig
 from protocols.bgp.errors import OpenSubcode, open_error
 from protocols.bgp.family import AFI_IPV6, IPV4_UNICAST, Family, family_name
 from protocols.bgp.graceful import NOTHING_KEPT, Forwarding, Graceful, agree_graceful, offer_graceful
@@ -66,10 +66,19 @@ class Agreed:
     """Ours (RFC 4456 7); empty: our router id."""
     graceful: Graceful | None = None
     """What the peer says about its restarts (RFC 4724), where both sides offered the capability."""
+    confederation: Confederation | None = None
+    """The one that we are in (RFC 5065)."""
 
     @property
     def ebgp(self) -> bool:
-        return self.peer_asn != self.local_asn
+        """The peer is of another AS, outside a confederation of ours."""
+        return self.peer_asn != self.local_asn and not self.member
+
+    @property
+    def member(self) -> bool:
+        """The peer is of another Member-AS of our confederation."""
+        inside = self.confederation is not None and self.local_asn == self.confederation.member
+        return inside and self.peer_asn != self.local_asn
 
     @property
     def keepalive_interval(self) -> float:
@@ -89,6 +98,7 @@ class Agreed:
             aigp=aigp,
             extended_next_hop=self.extended_next_hop,
             role=self.role,
+            confederation=(self.confederation.identifier, self.confederation.member) if self.confederation else None,
             enforce_first_as=demands.first_as,
             allow_own_as=demands.own_as,
             max_as_path=demands.as_path,
@@ -171,6 +181,7 @@ def negotiate(config: PeerConfig, offered: Sequence[Capability], received: Open)
         add_path_send=_agree_add_path(offered, AddPathMode.SEND, received.capabilities, AddPathMode.RECEIVE),
         cluster_id=config.cluster_id,
         graceful=agree_graceful(offered, received.capabilities, families, config.long_lived_stale_time),
+        confederation=config.confederation,
     )
 
 
@@ -209,7 +220,8 @@ def _check_asn(config: PeerConfig, received: Open) -> int:
     if asn == 0 or received.asn == 0:
         raise open_error(OpenSubcode.BAD_PEER_AS, "the peer says it is AS 0 (RFC 7607)")
     if config.remote_asn is None:
-        if asn == config.local_asn:
+        within = config.confederation
+        if asn == config.local_asn or (within and asn in (within.member, *within.others)):
             raise open_error(OpenSubcode.BAD_PEER_AS, f"the peer says AS {asn}, our own; any other is configured")
     elif asn != config.remote_asn:
         said = "AS_TRANS (23456), without the four-octet AS capability" if asn == AS_TRANS else f"AS {asn}"

@@ -7,6 +7,7 @@ from typing import Any, Final
 import click
 
 from routingd.cli.tables import clean, duration, facts, heading, table
+from routingd.control.peer_kind import NAMES
 
 Data = dict[str, Any]
 _SHOWN: Final = 128
@@ -64,8 +65,7 @@ def neighbors(answer: Data) -> None:
 
 
 def _neighbor(n: Data) -> None:
-    kind = "eBGP" if n["kind"] == "ebgp" else "iBGP"
-    heading(f"BGP neighbor {n['address']}, AS {n['asn'] or 'external'} ({kind}, ours {n['local_asn']})")
+    heading(f"BGP neighbor {n['address']}, AS {n['asn'] or 'external'} ({NAMES[n['kind']]}, ours {n['local_asn']})")
     since = f" for {duration(n['uptime'])}" if n["uptime"] is not None else ""
     count = n["established_count"]
     times = "never Established" if count == 0 else f"Established {'once' if count == 1 else f'{count} times'}"

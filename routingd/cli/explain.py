@@ -9,6 +9,7 @@ from typing import Any, Final
 from routingd.cli.rib import group_hops, ways
 from routingd.cli.routes import as_path, hop, mark, member
 from routingd.cli.tables import duration
+from routingd.control.peer_kind import NAMES
 
 STEPS: Final = {
     "only": "it is the only usable path",
@@ -162,7 +163,7 @@ def _path(path: Data, sources: dict[int, Data]) -> Iterator[str]:
     source = sources.get(path["source"])
     about = [path["protocol"]]
     if source is not None and source["kind"] is not None:
-        about = [{"ebgp": "eBGP", "ibgp": "iBGP"}[source["kind"]], f"AS {source['asn']}"]
+        about = [NAMES[source["kind"]], f"AS {source['asn']}"]
         if source["ncp"]:
             about.append(f"socket at {source['ncp']}")
     elif source is not None and source["ncp"]:

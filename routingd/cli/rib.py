@@ -10,6 +10,7 @@ import click
 from routingd.cli.paged import Layout
 from routingd.cli.routes import as_path, bgp_values, group_members, hop
 from routingd.cli.tables import clean, duration, facts, heading, table
+from routingd.control.peer_kind import NAMES
 
 Data = dict[str, Any]
 
@@ -86,8 +87,7 @@ def export_groups(answer: Data) -> None:
         return
     rows: list[tuple[object, ...]] = []
     for number, item in enumerate(answer["groups"], start=1):
-        kind = "eBGP" if item["kind"] == "ebgp" else "iBGP"
-        about = (number, item["family"], kind, item["encoded"], item["shared"])
+        about = (number, item["family"], NAMES[item["kind"]], item["encoded"], item["shared"])
         for index, member in enumerate(item["members"]):
             rows.append((*(about if index == 0 else ("",) * 5), member["address"], member["backlog"]))
     columns = ("Group", "Family", "Kind", "Encoded", "Shared", "Member", "Backlog")

@@ -16,6 +16,7 @@ from routingd.config.values import (
     AoAlgorithm,
     AoKeyId,
     AoSecret,
+    Asn,
     BgpRole,
     Deferral,
     DelayOpen,
@@ -262,6 +263,16 @@ class Distances(Model):
     """Routes from neighbors of our own AS."""
 
 
+class Confederation(Model):
+    """Several ASes that are one to those outside (RFC 5065). `router.asn` is then our Member-AS."""
+
+    id: Asn
+    """The AS number that neighbors outside know, and that we are to them."""
+    members: tuple[Asn, ...] = ()
+    """The other Member-ASes. Neighbors there are told LOCAL_PREF, MED and next hops as internal ones are, and their
+    routes count as internal."""
+
+
 class Bgp(Model):
     """BGP-4 (RFC 4271)."""
 
@@ -274,6 +285,8 @@ class Bgp(Model):
     through it already is not taken."""
     graceful_restart: Restarts = Restarts()
     """Graceful restart of neighbors and of our own."""
+    confederation: Confederation | None = None
+    """The confederation that this router is in."""
     best_path: BestPath = BestPath()
     """How the best path is chosen."""
     multipath: Multipath = Multipath()

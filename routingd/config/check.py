@@ -9,7 +9,16 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Any
 
 from routingd.config.bgp_schema import Group, Neighbor
-from routingd.config.effective import IPV4_UNICAST, LOOPBACK, family_terms, option, peer_asn, socket_ncp, split_port
+from routingd.config.effective import (
+    IPV4_UNICAST,
+    LOOPBACK,
+    confederation,
+    family_terms,
+    option,
+    peer_asn,
+    socket_ncp,
+    split_port,
+)
 from routingd.config.schema import Config
 from routingd.config.values import LinkLocal, parse_neighbor, parse_prefix
 
@@ -201,6 +210,11 @@ def _bgp(config: Config, findings: Findings) -> None:
         elif _group(config, findings, listen.group, where):
             _keyless(config, findings, prefix, config.bgp.groups[listen.group])
             _options(config, findings, prefix.version, Neighbor(), config.bgp.groups[listen.group], where)
+    within = confederation(config)
+    if within is not None and within.identifier in (within.member, *within.others):
+        findings.error(
+            f"{within.identifier} is one of its Member-ASes: it needs a number of its own", "bgp", "confederation", "id"
+        )
     for network in config.bgp.networks:
         if network.is_multicast:
             index = config.bgp.networks.index(network)
@@ -296,7 +310,10 @@ def _options(
     if send_hold_time and send_hold_time <= hold_time:
         findings.error(f"`send-hold-time` must be more than the hold time, {hold_time} (RFC 9687)", *where)
     role = option(neighbor, group, "role")
-    if role is not None and asn == config.router.asn:
+    within = confederation(config)
+    if within is not None and asn == within.identifier:
+        findings.error(f"AS {asn} is our confederation: a neighbor in it has the number of its Member-AS", *where)
+    if role is not None and (asn == config.router.asn or (within is not None and asn in within.others)):
         findings.error("`role` is for external sessions (RFC 9234)", *where)
     if option(neighbor, group, "route_reflector_client") and asn != config.router.asn:
         findings.error("`route-reflector-client` is for internal sessions (RFC 4456)", *where)

@@ -47,6 +47,15 @@ class FamilyTerms:
 
 
 @dataclass(frozen=True, slots=True)
+class EffectiveConfederation:
+    """The one that the router is in, and its own Member-AS."""
+
+    identifier: int
+    member: int
+    others: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True)
 class EffectiveNeighbor:
     """A neighbor with its group's options and the defaults filled in."""
 
@@ -89,6 +98,7 @@ class EffectiveNeighbor:
     restart_time: int
     long_lived_stale_time: int
     stale_time: int
+    confederation: EffectiveConfederation | None
     weight: int
     distance: int
     aigp: bool
@@ -253,6 +263,11 @@ def ranges(config: Config) -> list[EffectiveRange]:
     return result
 
 
+def confederation(config: Config) -> EffectiveConfederation | None:
+    said = config.bgp.confederation
+    return None if said is None else EffectiveConfederation(said.id, config.router.asn, frozenset(said.members))
+
+
 def _resolved(
     config: Config, address: IPv4Address | IPv6Address, port: str | None, neighbor: Neighbor
 ) -> EffectiveNeighbor:
@@ -261,7 +276,8 @@ def _resolved(
     group = config.bgp.groups[neighbor.group] if neighbor.group is not None else None
     source = option(neighbor, group, "source")
     asn = peer_asn(config, neighbor, group)
-    internal = asn == config.router.asn
+    within = confederation(config)
+    inside = asn == config.router.asn or (within is not None and asn in within.others)
     distance = option(neighbor, group, "distance")
     aigp = option(neighbor, group, "aigp")
     families = family_terms(neighbor, group, address.version)
@@ -271,19 +287,20 @@ def _resolved(
         "on": on,
         "shown": "" if on is None else on if len(config.ncps) == 1 else f"{at}/{on}",
         "asn": asn if isinstance(asn, int) else None,
-        "local_asn": config.router.asn,
+        "local_asn": config.router.asn if inside or within is None else within.identifier,
+        "confederation": within,
         "cluster_id": config.bgp.cluster_id,
         "stale_time": config.bgp.graceful_restart.deferral,
         "group": neighbor.group,
         "ncp": at or said["ncp"] or socket_ncp(config, address, source) or next(iter(config.ncps)),
-        "distance": distance or (config.bgp.distance.internal if internal else config.bgp.distance.external),
-        "aigp": internal if aigp is None else aigp,
+        "distance": distance or (config.bgp.distance.internal if inside else config.bgp.distance.external),
+        "aigp": inside if aigp is None else aigp,
         "families": families,
     }
     if said["extended_next_hop"] is None:
         said["extended_next_hop"] = address.version == 6 and IPV4_UNICAST in families
     if said["software_version"] is None:
-        said["software_version"] = internal
+        said["software_version"] = inside
     if said["enforce_first_as"] is None:
         said["enforce_first_as"] = said["role"] != "rs-client"  # RFC 7947 2.2.2.1
     return EffectiveNeighbor(**said)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Literal, TypedDict
 
+from routingd.control.peer_kind import PeerKind
+
 # --- show bgp summary (no arguments) --------------------------------------------------------------------------------
 
 
@@ -159,7 +161,7 @@ class BgpNeighbor(BgpSummaryRow):
     learned: str | None
     """Address of an unnumbered neighbor, from its router advertisements; None: none heard yet, or not unnumbered."""
     local_asn: int
-    kind: Literal["ebgp", "ibgp"]
+    kind: PeerKind
     router_id: str | None
     hold_time: int | None
     """Agreed (RFC 4271 4.2); None while down."""

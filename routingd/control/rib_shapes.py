@@ -5,8 +5,9 @@ Types only; a part of `routingd.control.shapes`, which offers them all.
 
 from __future__ import annotations
 
-from typing import Literal, TypedDict
+from typing import TypedDict
 
+from routingd.control.peer_kind import PeerKind
 from routingd.control.route_shapes import Adjacency, Attributes, FamilyName, Group
 
 
@@ -55,7 +56,7 @@ class ExportGroup(TypedDict):
     """Peers that are told the same bytes."""
 
     family: FamilyName
-    kind: Literal["ebgp", "ibgp"]
+    kind: PeerKind
     instance: int
     members: list[ExportMember]
     encoded: int

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any, Literal, NotRequired, TypedDict
 
+from routingd.control.peer_kind import PeerKind
+
 FamilyName = Literal["ipv4-unicast", "ipv6-unicast"]
 ProtocolName = Literal["connected", "static", "bgp"]
 AdjacencyKind = Literal["ip", "drop", "local", "unreachable"]
@@ -174,7 +176,7 @@ class SourceInfo(TypedDict):
     name: str
     """Peer address; "static"; "connected"."""
     asn: int | None
-    kind: Literal["ebgp", "ibgp"] | None
+    kind: PeerKind | None
     ncp: str | None
     router_id: str | None
 

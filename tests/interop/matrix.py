@@ -40,6 +40,8 @@ FEATURES: Final[tuple[str, ...]] = (
     "graceful restart: helper (RFC 4724)",
     "graceful restart: notifications (RFC 8538)",
     "long-lived graceful restart: helper (RFC 9494)",
+    "confederation: from outside (RFC 5065)",
+    "confederation: as its members (RFC 5065)",
     "several paths: received (RFC 7911)",
     "TCP MD5 (RFC 2385)",
     "GTSM (RFC 5082)",
@@ -55,6 +57,7 @@ _GLOBAL_ALONE: Final = "shows the global address alone"
 _BY_ADDRESS: Final = "knows neighbors by address (or prefix) alone"
 _INJECTS: Final = "tells routes and takes none on: it cannot reflect"
 _NO_RESTART: Final = "it offers graceful restart for no family"
+_NO_CONFEDERATIONS: Final = "no confederations"
 LACKS: Final[Mapping[tuple[str, str], str]] = {
     ("unnumbered neighbors (RFC 4861, RFC 8950)", "openbgpd"): _BY_ADDRESS,
     ("unnumbered neighbors (RFC 4861, RFC 8950)", "exabgp"): _BY_ADDRESS,
@@ -73,6 +76,8 @@ LACKS: Final[Mapping[tuple[str, str], str]] = {
         "enhanced route refresh: received (RFC 7313)",
         "openbgpd",
     ): "it answers no request: AID IPv4 unicast not negotiated",
+    ("confederation: as its members (RFC 5065)", "openbgpd"): _NO_CONFEDERATIONS,
+    ("confederation: as its members (RFC 5065)", "exabgp"): _NO_CONFEDERATIONS,
     ("maximum prefixes: theirs (RFC 4486)", "exabgp"): "it has no limit",
     ("name of the router (FQDN)", "openbgpd"): "it neither tells nor shows names",
     ("reflection: their client (RFC 4456)", "exabgp"): _INJECTS,

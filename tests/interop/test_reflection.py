@@ -114,7 +114,7 @@ class Reflection:
             peer.wait_routes(peer.config.neighbors[0].address, 4, routes)
 
     def table_must_be(self, *known: Route) -> None:
-        wait_for("our table", self.router.loc_rib, lambda found: found == set(known))
+        self.router.wait_loc_rib(set(known))
 
 
 def configuration() -> dict[str, Any]:

@@ -34,6 +34,12 @@ class Attributes(NamedTuple):
 Route = tuple[str, Attributes]
 
 
+def segment(kind: int, numbers: Iterable[int]) -> str:
+    """One segment of an AS path, by its type code (RFC 4271 4.3 b, RFC 5065 3)."""
+    opening, closing, between = {1: ("{", "}", ","), 3: ("(", ")", " "), 4: ("[", "]", " ")}.get(kind, ("", "", " "))
+    return opening + between.join(map(str, numbers)) + closing
+
+
 def communities(values: Iterable[str]) -> tuple[str, ...]:
     """``A:B`` strings, well-known names as numbers, sorted by value."""
     return tuple(sorted({_WELL_KNOWN.get(value.lower(), value) for value in values}, key=_numbers))

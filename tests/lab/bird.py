@@ -55,7 +55,7 @@ def _export(config: PeerConfig, n: Neighbor, of: int) -> str:
 
 def _igp(config: PeerConfig, n: Neighbor) -> list[str]:
     """An iBGP next hop beyond the neighbour is reached through the neighbour: no IGP is needed beside it."""
-    if n.asn == config.asn and not n.multihop and family(n.address) in n.families:
+    if n.asn in (config.asn, *config.members) and not n.multihop and family(n.address) in n.families:
         of = family(n.address)
         everything = "0.0.0.0/0" if of == 4 else "::/0"
         return [
@@ -95,7 +95,8 @@ def _neighbor(config: PeerConfig, n: Neighbor) -> str:
         f"{advertising}protocol bgp {n.name} {{\n"
         f"{ends}  {reach};\n"
         f"  hold time {n.hold_time};\n  connect delay time 1;\n  connect retry time 2;\n  error wait time 1, 2;\n"
-        f"{said}{_secured(n)}\n{server}{_role(n)}{_restarts(n)}{_client(config, n)}{channels}}}"
+        f"{said}{_secured(n)}\n{server}{_role(n)}{_restarts(n)}"
+        f"{_client(config, n)}{_confederation(config, n)}{channels}}}"
     )
 
 
@@ -119,6 +120,13 @@ def _role(n: Neighbor) -> str:
 def _client(config: PeerConfig, n: Neighbor) -> str:
     cluster = f"  rr cluster id {config.cluster_id};\n" if config.cluster_id else ""
     return f"  rr client;\n{cluster}" if n.client else ""
+
+
+def _confederation(config: PeerConfig, n: Neighbor) -> str:
+    if config.confederation is None:
+        return ""
+    member = "  confederation member yes;\n" if n.asn in config.members else ""
+    return f"  confederation {config.confederation};\n{member}"
 
 
 class Bird(Peer):

@@ -7,12 +7,13 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from tests.lab.attributes import Attributes, Route, address, communities, family, large_communities, prefix
+from tests.lab.attributes import Attributes, Route, address, communities, family, large_communities, prefix, segment
 from tests.lab.commands import LabError, run
 from tests.lab.peer import Announcement, Neighbor, Peer, PeerConfig
 from tests.lab.waiting import wait_for
 
 DAEMONS = Path("/usr/lib/frr")
+SEGMENTS = {"as-set": 1, "as-sequence": 2, "as-confed-sequence": 3, "as-confed-set": 4}
 WELL_KNOWN = {
     "noExport": "65535:65281", "noAdvertise": "65535:65282", "localAs": "65535:65283", "noPeer": "65535:65284",
     "blackhole": "65535:666", "gracefulShutdown": "65535:0", "internet": "0:0",
@@ -31,6 +32,8 @@ def configuration(config: PeerConfig) -> str:
     ]
     lines += [f" bgp cluster-id {config.cluster_id}"] if config.cluster_id else []
     lines += _restarts(config)
+    lines += [f" bgp confederation identifier {config.confederation}"] if config.confederation else []
+    lines += [f" bgp confederation peers {' '.join(map(str, config.members))}"] if config.members else []
     for n in config.neighbors:
         name = _name(n.address)
         _, _, port = n.address.partition("%")
@@ -219,10 +222,7 @@ class Frr(Peer):
 
 
 def _attributes(path: dict[str, Any]) -> Attributes:
-    words = []
-    for segment in path["aspath"]["segments"]:
-        numbers = [str(number) for number in segment["list"]]
-        words += ["{" + ",".join(numbers) + "}"] if segment["type"] == "as-set" else numbers
+    words = [segment(SEGMENTS[each["type"]], each["list"]) for each in path["aspath"]["segments"]]
     hops = [hop["ip"] for hop in path["nexthops"] if hop.get("scope") != "link-local"]
     return Attributes(
         origin=path["origin"].lower(),

@@ -6,7 +6,17 @@ import base64
 import json
 from typing import Any
 
-from tests.lab.attributes import ORIGINS, Attributes, Route, address, communities, family, large_communities, prefix
+from tests.lab.attributes import (
+    ORIGINS,
+    Attributes,
+    Route,
+    address,
+    communities,
+    family,
+    large_communities,
+    prefix,
+    segment,
+)
 from tests.lab.commands import LabError
 from tests.lab.peer import Neighbor, Peer, PeerConfig
 from tests.lab.waiting import wait_for
@@ -17,6 +27,13 @@ ORIGINATOR, CLUSTERS, MP_REACH, LARGE = 9, 10, 14, 32
 
 def configuration(config: PeerConfig) -> str:
     lines = ["[global.config]", f"  as = {config.asn}", f'  router-id = "{config.router_id}"', "  port = 179"]
+    if config.confederation is not None:
+        lines += [
+            "[global.confederation.config]",
+            "  enabled = true",
+            f"  identifier = {config.confederation}",
+            f"  member-as-list = [{', '.join(map(str, config.members))}]",
+        ]
     for n in config.neighbors:
         lines += _neighbor(config, n)
     return "\n".join(lines) + "\n"
@@ -144,10 +161,8 @@ class GoBgp(Peer):
 
 def _attributes(attrs: list[dict[str, Any]]) -> Attributes:
     said = {attr["type"]: attr for attr in attrs}
-    words: list[str] = []
-    for segment in said.get(AS_PATH, {}).get("as_paths", []):
-        numbers = [str(number) for number in segment["asns"]]
-        words += ["{" + ",".join(numbers) + "}"] if segment["segment_type"] == 1 else numbers
+    path = said.get(AS_PATH, {}).get("as_paths", [])
+    words = [segment(each["segment_type"], each["asns"]) for each in path]
     aggregator = said.get(AGGREGATOR)
     next_hop = said[NEXT_HOP]["nexthop"] if NEXT_HOP in said else said[MP_REACH]["nexthop"]
     return Attributes(

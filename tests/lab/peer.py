@@ -113,6 +113,10 @@ class PeerConfig:
     announce: Sequence[Announcement] = field(default_factory=tuple)
     cluster_id: str = ""
     """Of a reflector; empty: its router id."""
+    confederation: int | None = None
+    """Its number (RFC 5065); BIRD, FRR and GoBGP."""
+    members: tuple[int, ...] = ()
+    """Its other Member-ASes."""
 
 
 class Peer(abc.ABC):
@@ -153,7 +157,7 @@ class Peer(abc.ABC):
         return next(n for n in self.config.neighbors if n.address == address)
 
     def is_ebgp(self, address: str) -> bool:
-        return self.neighbor(address).asn != self.config.asn
+        return self.neighbor(address).asn not in (self.config.asn, *self.config.members)
 
     def received(self, neighbor: str, attributes: Attributes) -> Attributes:
         """LOCAL_PREF is not carried over eBGP (RFC 4271 5.1.5): the 100 a tool shows there is the daemon's own

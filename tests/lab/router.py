@@ -18,13 +18,13 @@ from typing import Any
 
 import yaml
 
-from tests.lab.attributes import Route, from_routingd, prefix
+from tests.lab.attributes import Route, assert_same, from_routingd, prefix
 from tests.lab.certificates import Authority
 from tests.lab.commands import LabError, run
 from tests.lab.kernel import stream_objects
 from tests.lab.lab import Lab, Namespace
 from tests.lab.process import Process, peak_memory
-from tests.lab.waiting import wait_for
+from tests.lab.waiting import LabTimeoutError, wait_for
 
 TLS_PORT = 7179
 FAMILIES = {4: "ipv4-unicast", 6: "ipv6-unicast"}
@@ -252,6 +252,13 @@ class Router:
     def loc_rib(self, of: int = 4, *, protocol: str = "bgp") -> set[Route]:
         """Best routes with their attributes, in the canonical form."""
         return {(prefix(row["prefix"]), from_routingd(row["attributes"])) for row in self.rows(of, protocol=protocol)}
+
+    def wait_loc_rib(self, expected: set[Route], of: int = 4, timeout: float = 30.0) -> None:
+        """Until BGP's best routes are exactly these; the first ten differences otherwise."""
+        try:
+            wait_for("the Loc-RIB", lambda: self.loc_rib(of), lambda found: found == expected, timeout=timeout)
+        except LabTimeoutError:
+            assert_same(expected, self.loc_rib(of), f"IPv{of} Loc-RIB of {self.home.name}")
 
     # --- measuring ------------------------------------------------------------------------------------------------
 

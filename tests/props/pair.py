@@ -120,6 +120,7 @@ class Pair:
                 afi=terms.afi,
                 safi=1,
                 ebgp=config.ebgp,
+                member=config.member,
                 local_asn=LOCAL_ASN,
                 peer_asn=config.asn,
                 next_hop_self=config.next_hop_self,

@@ -10,6 +10,7 @@ from rib.prefix import Prefix
 from tests.props.update_bytes import packed
 
 LOCAL_ASN = 65000
+CONFEDERATION = 64999  # and LOCAL_ASN our Member-AS
 ROUTER_ID = packed("9.9.9.9")
 FAMILIES = ((1, 1), (2, 1))
 PrefixBytes = tuple[bytes, int]
@@ -23,7 +24,8 @@ def prefix(text: str) -> PrefixBytes:
 @dataclass(frozen=True)
 class PeerConfig:
     """``ncp`` and ``port`` are where the peer is; ``extended`` says that its IPv4 routes may have IPv6 next hops;
-    ``role`` is ours towards it, by the code of RFC 9234 4.1; ``client`` of our reflection."""
+    ``role`` is ours towards it, by the code of RFC 9234 4.1; ``client`` of our reflection. ``inside``: it is in
+    a confederation with us."""
 
     name: str
     address: str
@@ -41,10 +43,20 @@ class PeerConfig:
     extended: bool = False
     role: int | None = None
     client: bool = False
+    inside: bool = False
 
     @property
     def ebgp(self) -> bool:
-        return self.asn != LOCAL_ASN
+        return self.asn != LOCAL_ASN and not self.inside
+
+    @property
+    def related(self) -> tuple[bool, bool]:
+        return self.ebgp, self.member
+
+    @property
+    def member(self) -> bool:
+        """Of another Member-AS."""
+        return self.asn != LOCAL_ASN and self.inside
 
     def source(self) -> dict[str, Any]:
         """As ``add_peer`` and ``renew_peer`` have it."""
@@ -53,6 +65,7 @@ class PeerConfig:
             "asn": self.asn,
             "router_id": packed(self.router_id),
             "ebgp": self.ebgp,
+            "member": self.member,
             "client": self.client,
             "import_accept": self.import_accept,
             "distance": self.distance,
@@ -72,6 +85,7 @@ class PeerConfig:
             aigp=self.aigp,
             extended_next_hop=((1, 1),) if self.extended else (),
             role=self.role,
+            confederation=(CONFEDERATION, LOCAL_ASN) if self.inside else None,
         )
 
 

@@ -31,11 +31,12 @@ PEERS = (
     PeerConfig("b", "10.0.0.3", 65001, "1.1.1.2", add_path=True, aigp=True),
     PeerConfig("c", "10.0.1.3", 65002, "1.1.1.1", weight=10, role=4),
     PeerConfig("d", "2001:db8:1::3", 65002, "1.1.1.3", four_octet_as=False, ncp="ncp1", port="eth0", extended=True),
-    PeerConfig("e", "10.0.1.4", 65000, "1.1.1.4", aigp=True, add_path=True, client=True),
-    PeerConfig("f", "10.0.1.5", 65000, "1.1.1.4", next_hop_self=True, aigp=True),
+    PeerConfig("e", "10.0.1.4", 65000, "1.1.1.4", aigp=True, add_path=True, client=True, inside=True),
+    PeerConfig("f", "10.0.1.5", 65000, "1.1.1.4", next_hop_self=True, aigp=True, inside=True),
     PeerConfig("g", "10.0.1.6", 65003, "1.1.1.6", import_accept=False),
     PeerConfig("h", "fe80::7", 65003, "1.1.1.7", ncp="ncp2", port="eth0", distance=200, extended=True, role=3),
     PeerConfig("i", "10.0.1.8", 65000, "1.1.1.8", aigp=True, distance=20, weight=10, add_path=True),
+    PeerConfig("m", "10.0.1.9", 65010, "1.1.1.9", aigp=True, inside=True),
 )
 # What decides late, or not at all: paths of such peers reach the last steps and share groups.
 TYING_PEERS = (
@@ -43,15 +44,17 @@ TYING_PEERS = (
     PeerConfig("b", "10.0.0.3", 65001, "1.1.1.1", aigp=True),
     PeerConfig("c", "10.0.1.3", 65002, "1.1.1.1", aigp=True),
     PeerConfig("d", "2001:db8:1::3", 65002, "1.1.1.3", ncp="ncp1", port="eth0", extended=True),
-    PeerConfig("e", "10.0.1.4", 65000, "1.1.1.4", aigp=True, client=True),
-    PeerConfig("f", "10.0.1.5", 65000, "1.1.1.4", add_path=True),
+    PeerConfig("e", "10.0.1.4", 65000, "1.1.1.4", aigp=True, client=True, inside=True),
+    PeerConfig("f", "10.0.1.5", 65000, "1.1.1.4", add_path=True, inside=True),
     PeerConfig("j", "10.0.1.5", 65001, "1.1.1.1"),
     PeerConfig("k", "10.0.0.2", 65000, "1.1.1.1"),
     PeerConfig("l", "10.0.0.9", 65001, "1.1.1.9", aigp=True, role=0),
+    PeerConfig("n", "10.0.1.9", 65010, "1.1.1.4", inside=True),
 )
 AS_PATHS = (
     "65001", "65001 65002", "65002", "65002 65001", "65002 {1,2,3}", "{7,8}", "", "(65010) 65001", "65001 65000",
     "3 65002 {65001,7}",
+    "(65010 65011)", "(65010 65000) 65001", "65001 64999", "(65010) [65011] 65002",
 )  # fmt: skip
 AS_NUMBERS = (65001, 65002, 2, 8, 65010, 0)
 COMMUNITIES = (["65001:1"], ["65001:7"], ["4200000000:1:2"], ["0002fde800000001"], ["65001:7", "65001:1"])
@@ -118,7 +121,9 @@ def attribute_rows(next_hop: str) -> st.SearchStrategy[dict[str, Any]]:
             "local_pref": seldom(None, 100, 150, 200),
             "atomic_aggregate": st.booleans(),
             "aggregator": st.sampled_from((None, None, "4200000000 192.0.2.9", "65001 192.0.2.9")),
-            "communities": st.sampled_from(([], [], ["65001:1"], ["65535:65281"], ["65001:7", "65535:65282"], *LLGR)),
+            "communities": st.sampled_from(
+                ([], [], ["65001:1"], ["65535:65281"], ["65535:65283"], ["65001:7", "65535:65282"], *LLGR)
+            ),
             "originator_id": st.sampled_from((None, None, "1.1.1.1", "1.1.1.9", "9.9.9.9")),
             "cluster_list": seldom([], ["1.0.0.1"], ["1.0.0.1", "1.0.0.2"], ["1.0.0.1", "9.9.9.9"]),
             "extended_communities": st.sampled_from(
@@ -180,7 +185,10 @@ near_attributes = of_pool("near").flatmap(tying_rows)
 
 
 def fitting(row: dict[str, Any], where: PrefixBytes, config: PeerConfig) -> dict[str, Any]:
-    """With a next hop that may travel with this prefix: IPv6 always needs IPv6, IPv4 may have it by RFC 8950 only."""
+    """With a next hop that may travel with this prefix: IPv6 always needs IPv6, IPv4 may have it by RFC 8950 only. What
+    another Member-AS tells starts with it (RFC 5065 5)."""
+    if config.member and not row["as_path"].startswith("("):
+        row = row | {"as_path": f"({config.asn}) {row['as_path']}".strip()}
     if len(where[0]) == 16 and ":" not in row["next_hop"]:
         return row | {"next_hop": IPV6_HOP}
     if len(where[0]) == 4 and ":" in row["next_hop"] and not config.extended:

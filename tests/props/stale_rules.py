@@ -57,7 +57,7 @@ class StaleRules(Machine):
     @rule(which=which_one, config=of_pool("peers"), settle=settle_or_not)
     def renew_peer(self, which: int, config: PeerConfig, settle: bool) -> None:
         """It comes back as somebody else, if need be; its consumers stay as they are."""
-        like = [peer for peer in self.peers if peer.config.ebgp == config.ebgp]
+        like = [peer for peer in self.peers if peer.config.related == config.related]
         if not like:
             return
         peer = like[which % len(like)]

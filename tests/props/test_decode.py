@@ -16,9 +16,9 @@ from tests.props.peers import IPV4, IPV6, LOCAL_ASN, PeerConfig, prefix
 from tests.props.pools import PREFIXES
 from tests.props.update_bytes import announcement, packed, withdrawal
 
-INTERNAL = PeerConfig("i", "10.0.0.4", LOCAL_ASN, "1.1.1.4", aigp=True, extended=True)
+INTERNAL = PeerConfig("i", "10.0.0.4", LOCAL_ASN, "1.1.1.4", aigp=True, extended=True, inside=True)
 EXTERNAL = PeerConfig("a", "10.0.0.2", 65001, "1.1.1.1", aigp=True, extended=True)
-asns = st.one_of(st.integers(1, 64999), st.integers(65001, 2**32 - 1))
+asns = st.one_of(st.integers(1, 64998), st.integers(65001, 2**32 - 1))
 octet = st.integers(0, 255)
 u16, u32 = st.integers(0, 2**16 - 1), st.integers(0, 2**32 - 1)
 metrics = st.integers(0, 2**64 - 2)  # all ones is none (RFC 7311 3.2)

@@ -54,8 +54,9 @@ def test_the_adj_rib_out_of_a_two_octet_peer_shows_whole_as_numbers(pair: Pair) 
 
 def test_the_true_path_beside_a_two_octet_one_has_no_confederation_segments(pair: Pair) -> None:
     """RFC 6793 3: AS_CONFED_SEQUENCE and AS_CONFED_SET are not carried in AS4_PATH."""
-    announced(pair, attributes_row("10.0.0.1", "(64512) 65001 4200000000"))
-    old = PeerConfig("old", "10.0.0.9", 65009, "9.0.0.9", four_octet_as=False)
+    inside = PeerConfig("i", "10.0.0.4", LOCAL_ASN, "1.1.1.4", inside=True)
+    announced(pair, attributes_row("10.0.0.1", "(64512) 65001 4200000000"), inside)
+    old = PeerConfig("old", "10.0.0.9", 64512, "9.0.0.9", four_octet_as=False, inside=True)
     peer = pair.add_peer(old)
     compare(pair, pair.open_export(peer, old, IPV4))
 

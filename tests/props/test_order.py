@@ -121,7 +121,7 @@ def best_peer(rows: Rows, options: dict[str, Any]) -> int:
         pair.call("put_connected", connected, prefix(where), "ncp1", "eth0", metric=metric)
     peers = [pair.add_peer(config) for config in TYING_PEERS]
     for index, row in rows.items():
-        pair.announce(peers[index], TYING_PEERS[index], [WHERE], row)
+        pair.announce(peers[index], TYING_PEERS[index], [WHERE], fitting(row, WHERE, TYING_PEERS[index]))
     pair.settle()
     found = pair.native.lookup(WHERE)
     assert found is not None
@@ -130,7 +130,7 @@ def best_peer(rows: Rows, options: dict[str, Any]) -> int:
 
 def neighbor(row: dict[str, Any]) -> str:
     """The neighbouring AS; none where the path is empty or starts with a set."""
-    words = str(row["as_path"]).replace("(65010)", "").split()
+    words = str(row["as_path"]).split()
     return words[0] if words and words[0].isdigit() else ""
 
 
@@ -138,8 +138,10 @@ near = st.sampled_from(("10.0.0.1", "10.0.1.1"))
 
 
 def taken_in(row: dict[str, Any]) -> bool:
-    """Whoever says it: no loop (RFC 4271 9.1.2, RFC 4456 8) and, from a peer with a role, no leak (RFC 9234 5)."""
-    loop = "65000" in row["as_path"] or "9.9.9.9" in (row["originator_id"], *row["cluster_list"])
+    """Whoever says it: no loop (RFC 4271 9.1.2, RFC 4456 8), nothing that is for a confederation's members (RFC 5065
+    5) and, from a peer with a role, no leak (RFC 9234 5)."""
+    ours = any(word in row["as_path"] for word in ("65000", "64999", "("))
+    loop = ours or "9.9.9.9" in (row["originator_id"], *row["cluster_list"])
     return not loop and row["otc"] is None
 
 

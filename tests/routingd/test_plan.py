@@ -129,6 +129,30 @@ def test_next_hops_and_paths_that_an_external_neighbor_is_told_reach_its_session
     assert (config.next_hop_unchanged, config.private_as, config.as_override) == (True, "replace", True)
 
 
+def test_a_confederation_is_one_as_to_those_outside_and_our_member_as_within() -> None:
+    outside, member, internal, anybody = planned(
+        """
+bgp:
+  confederation: { id: 65000, members: [65002, 65003] }
+  neighbors:
+    192.0.2.2: { asn: 65010 }
+    192.0.2.3: { asn: 65002 }
+    192.0.2.4: { asn: 65001 }
+    192.0.2.5: { asn: external }
+"""
+    ).neighbors
+    kinds = [
+        (peer.session.config.local_asn, peer.session.config.ebgp, peer.session.config.member)
+        for peer in (outside, member, internal, anybody)
+    ]
+    assert kinds == [(65000, True, False), (65001, False, True), (65001, False, False), (65000, True, False)]
+    # RFC 7311 3.2: AIGP passes within the confederation; distances are of internal routes there.
+    assert [peer.session.config.aigp for peer in (outside, member, internal)] == [False, True, True]
+    assert [peer.session.config.distance for peer in (outside, member, internal)] == [20, 200, 200]
+    # On a shared link, unless `multihop` says more.
+    assert [peer.session.config.send_ttl for peer in (outside, member, internal)] == [1, 1, 64]
+
+
 def test_ipv4_over_an_ipv6_session_may_have_ipv6_next_hops_unless_the_file_says_no() -> None:
     def extended(address: str, more: str) -> bool:
         text = f"bgp: {{ neighbors: {{ '{address}': {{ asn: 65002, {more} }} }} }}"

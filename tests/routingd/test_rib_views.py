@@ -55,7 +55,9 @@ class Router:
     async def up(self, **more: Any) -> None:
         """The one configured session is Established."""
         self.peer = await self.controller.engine.call(lambda engine: peer(engine, PEER, asn=65002, **more))
-        agreed = SimpleNamespace(peer_asn=65002, ebgp=True, peer_router_id=ip("1.1.1.1"), families=((1, 1),))
+        agreed = SimpleNamespace(
+            peer_asn=65002, ebgp=True, member=False, peer_router_id=ip("1.1.1.1"), families=((1, 1),)
+        )
         session: Any = SimpleNamespace(membership=SimpleNamespace(source=self.peer), agreed=agreed, readers={}, conn=0)
         self.controller.peers.all[0].up = session
 

@@ -24,7 +24,7 @@ fn private_as(word: Option<&str>) -> PyResult<PrivateAs> {
 
 #[pymethods]
 impl Engine {
-    #[pyo3(signature = (*, peer_source, afi, safi, ebgp, local_asn, peer_asn, next_hop_self, local_address, local_link, four_octet_as, max_message = 4096, extended_next_hop = false, aigp = false, role = None, client = false, cluster_id = None, llgr = false, next_hop_unchanged = false, private_as = None, as_override = false, shared = Vec::new(), add_path = 0))]
+    #[pyo3(signature = (*, peer_source, afi, safi, ebgp, local_asn, peer_asn, next_hop_self, local_address, local_link, four_octet_as, max_message = 4096, extended_next_hop = false, aigp = false, role = None, member = false, client = false, cluster_id = None, llgr = false, next_hop_unchanged = false, private_as = None, as_override = false, shared = Vec::new(), add_path = 0))]
     #[allow(clippy::too_many_arguments)]
     fn export_open(
         &self,
@@ -43,6 +43,7 @@ impl Engine {
         extended_next_hop: bool,
         aigp: bool,
         role: Option<u8>,
+        member: bool,
         client: bool,
         cluster_id: Option<Vec<u8>>,
         llgr: bool,
@@ -72,6 +73,7 @@ impl Engine {
             afi,
             safi,
             ebgp,
+            member,
             client,
             cluster_id: cluster_id.unwrap_or(router_id),
             local_asn,

@@ -34,7 +34,7 @@ fn ipv4(afi: u16) -> PyResult<bool> {
 
 #[pymethods]
 impl Engine {
-    #[pyo3(signature = (*, address, asn, router_id, ebgp, client = false, import_accept = true, distance = None, weight = 0, instance = 0, ncp = "", port = ""))]
+    #[pyo3(signature = (*, address, asn, router_id, ebgp, member = false, client = false, import_accept = true, distance = None, weight = 0, instance = 0, ncp = "", port = ""))]
     #[allow(clippy::too_many_arguments)]
     fn add_peer(
         &self,
@@ -43,6 +43,7 @@ impl Engine {
         asn: u32,
         router_id: Vec<u8>,
         ebgp: bool,
+        member: bool,
         client: bool,
         import_accept: bool,
         distance: Option<u32>,
@@ -55,6 +56,7 @@ impl Engine {
         let peer = Source {
             import_accept,
             ebgp,
+            member,
             client,
             asn,
             router_id: number(&router_id)?,
@@ -69,7 +71,7 @@ impl Engine {
         }))
     }
 
-    #[pyo3(signature = (source, *, address, asn, router_id, ebgp, client = false, import_accept = true, distance = None, weight = 0, ncp = "", port = ""))]
+    #[pyo3(signature = (source, *, address, asn, router_id, ebgp, member = false, client = false, import_accept = true, distance = None, weight = 0, ncp = "", port = ""))]
     #[allow(clippy::too_many_arguments)]
     fn renew_peer(
         &self,
@@ -79,6 +81,7 @@ impl Engine {
         asn: u32,
         router_id: Vec<u8>,
         ebgp: bool,
+        member: bool,
         client: bool,
         import_accept: bool,
         distance: Option<u32>,
@@ -87,13 +90,18 @@ impl Engine {
         port: &str,
     ) -> PyResult<()> {
         self.peer(py, source)?;
-        if self.with(py, |e| e.core.sources[source as usize].ebgp) != ebgp {
-            let why = "an external peer does not come back as an internal one";
+        let was = self.with(py, |e| {
+            let peer = &e.core.sources[source as usize];
+            (peer.ebgp, peer.member)
+        });
+        if was != (ebgp, member) {
+            let why = "a peer of another AS does not come back as one of ours, nor the other way";
             return Err(PyValueError::new_err(why));
         }
         let peer = Source {
             import_accept,
             ebgp,
+            member,
             client,
             asn,
             router_id: number(&router_id)?,

@@ -11,7 +11,7 @@ use routing_core::rib::value::attributes_value;
 use routing_core::wire::framer::{self, Item, Notification};
 use routing_core::wire::refusal::{Demands, Refusal};
 use routing_core::wire::role::Role;
-use routing_core::wire::terms::Terms;
+use routing_core::wire::terms::{Confederation, Terms};
 use routing_core::wire::update::{self, Change, WITHDRAW};
 
 use crate::values::to_python;
@@ -114,7 +114,7 @@ pub struct SessionTerms(pub Terms);
 #[pymethods]
 impl SessionTerms {
     #[new]
-    #[pyo3(signature = (*, peer_asn, local_asn, four_octet_as, families, add_path_receive = Vec::new(), max_message = 4096, local_router_id = vec![0, 0, 0, 0], cluster_id = None, aigp = false, extended_next_hop = Vec::new(), role = None, enforce_first_as = false, allow_own_as = 0, max_as_path = None, max_attributes = None))]
+    #[pyo3(signature = (*, peer_asn, local_asn, four_octet_as, families, add_path_receive = Vec::new(), max_message = 4096, local_router_id = vec![0, 0, 0, 0], cluster_id = None, aigp = false, extended_next_hop = Vec::new(), role = None, enforce_first_as = false, allow_own_as = 0, max_as_path = None, max_attributes = None, confederation = None))]
     #[allow(clippy::too_many_arguments)]
     fn new(
         peer_asn: u32,
@@ -132,6 +132,7 @@ impl SessionTerms {
         allow_own_as: usize,
         max_as_path: Option<u16>,
         max_attributes: Option<usize>,
+        confederation: Option<(u32, u32)>,
     ) -> PyResult<Self> {
         let _ = max_message; // the framer's business; kept here so that one object describes a session
         if families.iter().any(|f| !matches!(f, (1, 1) | (2, 1))) {
@@ -142,6 +143,7 @@ impl SessionTerms {
         Ok(SessionTerms(Terms {
             peer_asn,
             local_asn,
+            confederation: confederation.map(|(id, member)| Confederation { id, member }),
             local_router_id: u32::from_octets(&local_router_id),
             cluster_id: u32::from_octets(cluster_id.as_ref().unwrap_or(&local_router_id)),
             four_octet_as,

@@ -18,8 +18,8 @@ from protocols.bgp.capabilities import (
     RouteRefresh,
     SoftwareVersion,
 )
-from protocols.bgp.config import FamilyConfig, PeerConfig
-from protocols.bgp.errors import SessionError
+from protocols.bgp.config import Confederation, FamilyConfig, PeerConfig
+from protocols.bgp.errors import OpenSubcode, SessionError
 from protocols.bgp.messages import Open
 from protocols.bgp.negotiation import Agreed, negotiate, offer
 from protocols.bgp.role import Role
@@ -63,6 +63,25 @@ def test_two_equal_speakers_agree_on_everything() -> None:
 def test_the_smaller_hold_time_holds(ours: int, theirs: int, agreed: int, keepalive: float) -> None:
     result = agree(replace(OPEN, hold_time=theirs), replace(A, hold_time=ours))
     assert (result.hold_time, result.keepalive_interval) == (agreed, keepalive)
+
+
+def test_within_a_confederation_another_member_as_is_neither_external_nor_internal() -> None:
+    within = Confederation(65000, 65001, frozenset((65002, 65003)))
+    member = agree(OPEN, replace(A, confederation=within))
+    assert (member.ebgp, member.member) == (False, True)
+    outside = agree(OPEN, replace(A, local_asn=65000, confederation=replace(within, others=frozenset())))
+    assert (outside.ebgp, outside.member) == (True, False)
+
+
+@pytest.mark.parametrize("asn", [65000, 65001, 65003])
+def test_a_neighbor_of_any_external_as_is_not_of_our_confederation(asn: int) -> None:
+    within = Confederation(65000, 65001, frozenset((65003,)))
+    anybody = replace(A, remote_asn=None, local_asn=65000, confederation=within)
+    assert agree(OPEN, anybody).peer_asn == 65002
+    capabilities = tuple(FourOctetAs(asn) if isinstance(c, FourOctetAs) else c for c in USUAL)
+    with pytest.raises(SessionError) as refused:
+        agree(Open(asn, 90, PEER_ID, capabilities), anybody)
+    assert refused.value.notification.subcode == OpenSubcode.BAD_PEER_AS
 
 
 def test_a_two_octet_peer_gets_two_octet_as_numbers_and_ipv4() -> None:

@@ -318,6 +318,22 @@ def test_one_value_written_in_two_ways_is_refused() -> None:
             "`route-reflector-client` is for internal sessions (RFC 4456)",
         ),
         (
+            "bgp: { confederation: { id: 65001, members: [65002] } }",
+            "65001 is one of its Member-ASes: it needs a number of its own",
+        ),
+        (
+            "bgp: { confederation: { id: 65000, members: [65000] } }",
+            "65000 is one of its Member-ASes: it needs a number of its own",
+        ),
+        (
+            "bgp: { confederation: { id: 65000 }, neighbors: { 192.0.2.2: { asn: 65000 } } }",
+            "AS 65000 is our confederation: a neighbor in it has the number of its Member-AS",
+        ),
+        (
+            "bgp: { confederation: { id: 65000, members: [2] }, neighbors: { 192.0.2.2: { asn: 2, role: peer } } }",
+            "`role` is for external sessions (RFC 9234)",
+        ),
+        (
             "bgp: { neighbors: { '2001:db8::2': { asn: 1, extended-next-hop: true } } }",
             "`extended-next-hop` is about the family ipv4-unicast, which is not there",
         ),

@@ -44,7 +44,8 @@ pub fn tellable<A: Addr>(
     let info = &core.infos[path.info];
     let set = &core.hops.sets[info.next_hops as usize];
     let source = &core.sources[path.source as usize];
-    let internal = info.kind == Kind::Bgp && !terms.ebgp && !source.ebgp;
+    let ibgp = !(source.ebgp || source.member || terms.ebgp || terms.member);
+    let internal = info.kind == Kind::Bgp && ibgp;
     let tagged = info.summary.well_known & LLGR_STALE != 0;
     let stale = tagged || core.age(t, e.head, path) == Age::LongLived;
     let origin = if info.kind == Kind::Bgp {
@@ -54,6 +55,8 @@ pub fn tellable<A: Addr>(
         }
         let barred = if terms.ebgp {
             NO_EXPORT | NO_ADVERTISE | NO_EXPORT_SUBCONFED
+        } else if terms.member {
+            NO_ADVERTISE | NO_EXPORT_SUBCONFED
         } else {
             NO_ADVERTISE
         };

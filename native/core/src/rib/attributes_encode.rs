@@ -128,17 +128,21 @@ fn push_aigp(terms: &ExportTerms, info: &Info, told: &Told, out: &mut Vec<u8>) {
 }
 
 fn push_path(terms: &ExportTerms, path: &[u8], out: &mut Vec<u8>) -> Option<Vec<u8>> {
-    let prepended;
-    let path = if terms.ebgp {
-        let edited = terms.path_edit.edited(path, terms.local_asn);
-        let path = edited.as_deref().unwrap_or(path);
-        let mut p = Vec::with_capacity(path.len() + 6);
-        as_path::push_prepended(path, terms.local_asn, &mut p);
-        prepended = p;
-        &prepended[..]
+    let changed = if terms.ebgp {
+        let path = as_path::without_confederations(path);
+        let edited = terms.path_edit.edited(&path, terms.local_asn);
+        Some((as_path::SEQUENCE, edited.unwrap_or(path)))
+    } else if terms.member {
+        Some((as_path::CONFED_SEQUENCE, path.to_vec()))
     } else {
-        path
+        None
     };
+    let changed = changed.map(|(kind, rest)| {
+        let mut p = Vec::with_capacity(rest.len() + 6);
+        as_path::push_prepended(&rest, kind, terms.local_asn, &mut p);
+        p
+    });
+    let path = changed.as_deref().unwrap_or(path);
     if terms.four_octet_as {
         push(out, FLAG_TRANSITIVE, code::AS_PATH, path);
         return None;

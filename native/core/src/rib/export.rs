@@ -343,6 +343,7 @@ impl Engine {
                 ("afi", int(g.terms.afi)),
                 ("safi", int(g.terms.safi)),
                 ("ebgp", Value::Bool(g.terms.ebgp)),
+                ("member", Value::Bool(g.terms.member)),
                 ("instance", int(g.instance as u32)),
                 ("members", Value::List(members.collect())),
                 ("encoded", int(g.encoded as i64)),

@@ -70,6 +70,8 @@ pub struct ExportTerms {
     pub afi: u16,
     pub safi: u8,
     pub ebgp: bool,
+    /// Peers in other Member-ASes of our confederation (RFC 5065); not `ebgp`.
+    pub member: bool,
     /// Internal peers that are told what other internal peers told us (RFC 4456 5).
     pub client: bool,
     /// Ours, for what is reflected (RFC 4456 7).

@@ -37,6 +37,8 @@ pub struct Source {
     pub up: bool,
     pub import_accept: bool,
     pub ebgp: bool,
+    /// Of another Member-AS of our confederation (RFC 5065); not `ebgp`.
+    pub member: bool,
     /// Internal, and what it tells goes to internal peers too (RFC 4456 5).
     pub client: bool,
     pub asn: u32,
@@ -69,6 +71,7 @@ impl Source {
             up: true,
             import_accept: true,
             ebgp: false,
+            member: false,
             client: false,
             asn: 0,
             router_id: 0,

@@ -114,11 +114,17 @@ pub fn origin(path: &[u8]) -> Option<u32> {
     }
 }
 
-pub fn occurrences(path: &[u8], asn: u32) -> usize {
-    let segments = segments(path);
-    segments
-        .map(|(_, asns)| asns.filter(|&a| a == asn).count())
-        .sum()
+/// How often a path names us, who are not the same within a confederation.
+pub fn occurrences(path: &[u8], (outside, inside): (u32, u32)) -> usize {
+    let own = |kind| {
+        if kind < CONFED_SEQUENCE {
+            outside
+        } else {
+            inside
+        }
+    };
+    let in_each = segments(path).map(|(kind, asns)| asns.filter(|&a| a == own(kind)).count());
+    in_each.sum()
 }
 
 pub fn contains(path: &[u8], asn: u32) -> bool {
@@ -188,20 +194,20 @@ fn last_sequence(path: &[u8], more: usize) -> Option<usize> {
     last.filter(|&a| path[a] == SEQUENCE && usize::from(path[a + 1]) + more <= 255)
 }
 
-/// Writes `path` with `asn` in front (RFC 4271 5.1.2 b).
-pub fn push_prepended(path: &[u8], asn: u32, out: &mut Vec<u8>) {
-    if path.len() >= 2 && path[0] == SEQUENCE && path[1] < 255 {
-        out.extend_from_slice(&[SEQUENCE, path[1] + 1]);
+/// Writes `path` with `asn` in front, in a segment of this kind (RFC 4271 5.1.2 b, RFC 5065 4.1).
+pub fn push_prepended(path: &[u8], kind: u8, asn: u32, out: &mut Vec<u8>) {
+    if path.len() >= 2 && path[0] == kind && path[1] < 255 {
+        out.extend_from_slice(&[kind, path[1] + 1]);
         out.extend_from_slice(&asn.to_be_bytes());
         out.extend_from_slice(&path[2..]);
     } else {
-        out.extend_from_slice(&[SEQUENCE, 1]);
+        out.extend_from_slice(&[kind, 1]);
         out.extend_from_slice(&asn.to_be_bytes());
         out.extend_from_slice(path);
     }
 }
 
-/// The path as AS4_PATH may carry it (RFC 6793 3).
+/// The path as AS4_PATH may carry it (RFC 6793 3), and as it leaves a confederation (RFC 5065 4.1).
 pub fn without_confederations(path: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(path.len());
     let mut rest = path;
@@ -295,10 +301,10 @@ mod tests {
     #[test]
     fn prepending_starts_a_new_segment_only_where_it_must() {
         let mut out = Vec::new();
-        push_prepended(&seq(&[2]), 1, &mut out);
+        push_prepended(&seq(&[2]), SEQUENCE, 1, &mut out);
         assert_eq!(out, seq(&[1, 2]));
         out.clear();
-        push_prepended(&seq(&[7; 255]), 1, &mut out);
+        push_prepended(&seq(&[7; 255]), SEQUENCE, 1, &mut out);
         assert_eq!(length(&out), 256);
         assert!(well_formed(&out, 4));
     }

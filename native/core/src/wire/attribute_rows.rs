@@ -150,13 +150,11 @@ pub const ROWS: &[Row] = &[
 
 /// What well-formed AS numbers may not say: the subcode and clause of the `Err`; what follows is the row's (RFC 7606 7, RFC 6793 6).
 pub fn check_numbers(kind: u8, v: &[u8], t: &Terms) -> Result<(), (u8, &'static str)> {
-    let width = if t.four_octet_as { 4 } else { 2 };
+    let width = t.width();
     let zero = |asn: &[u8]| asn.iter().all(|&octet| octet == 0);
     match kind {
         code::AS_PATH if as_path::names_zero(v, width) => Err((MALFORMED_PATH, "7607 2")),
-        code::AS_PATH if t.ebgp() && as_path::confederates(v, width) => {
-            Err((MALFORMED_PATH, "5065 5"))
-        }
+        code::AS_PATH if !t.may_tell(v) => Err((MALFORMED_PATH, "5065 5")),
         code::AS4_PATH if as_path::names_zero(v, 4) => Err((MALFORMED_PATH, "7607 2")),
         code::AGGREGATOR if zero(&v[..width]) => Err((OPTIONAL_ERROR, "7607 2")),
         code::AS4_AGGREGATOR if zero(&v[..4]) => Err((OPTIONAL_ERROR, "7607 2")),
@@ -204,7 +202,7 @@ fn check_origin(v: &[u8], _: &Terms) -> Result<(), u8> {
     }
 }
 fn check_as_path(v: &[u8], t: &Terms) -> Result<(), u8> {
-    if as_path::well_formed(v, if t.four_octet_as { 4 } else { 2 }) {
+    if as_path::well_formed(v, t.width()) {
         Ok(())
     } else {
         Err(MALFORMED_PATH)

@@ -144,7 +144,9 @@ pub fn decode<'a>(
             }
             continue;
         };
-        if row.internal_only && terms.ebgp() || kind == code::AIGP && !terms.aigp {
+        // RFC 5065 5.2: LOCAL_PREF comes from other Member-ASes too
+        let inside = terms.internal() || terms.member() && kind == code::LOCAL_PREF;
+        if row.internal_only && !inside || kind == code::AIGP && !terms.aigp {
             continue;
         }
         if terms.four_octet_as && matches!(kind, code::AS4_PATH | code::AS4_AGGREGATOR) {
@@ -330,7 +332,7 @@ fn path_summary(path: &[u8], terms: &Terms, s: &mut Summary, refused: &mut Optio
     s.neighbor_as = as_path::neighbor(path);
     let first = terms.ebgp().then_some(terms.peer_asn);
     let demands = &terms.demands;
-    *refused = demands.path(path, s.path_len, terms.local_asn, first);
+    *refused = demands.path(path, s.path_len, terms.ourselves(), first);
 }
 
 /// One attribute with its header; the long length form only where it is needed.

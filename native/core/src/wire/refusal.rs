@@ -57,7 +57,13 @@ impl Default for Demands {
 
 impl Demands {
     /// Why a path of this length is not taken; `first`: the AS that must stand first.
-    pub fn path(&self, path: &[u8], length: u16, own: u32, first: Option<u32>) -> Option<Refusal> {
+    pub fn path(
+        &self,
+        path: &[u8],
+        length: u16,
+        own: (u32, u32),
+        first: Option<u32>,
+    ) -> Option<Refusal> {
         if as_path::occurrences(path, own) > self.own_as {
             Some(Refusal::OwnAs)
         } else if self.first_as && first.is_some_and(|asn| as_path::neighbor(path) != asn) {

@@ -158,6 +158,7 @@ pub fn export(e: &mut Engine, peer: u32) -> u32 {
         afi: 1,
         safi: 1,
         ebgp: true,
+        member: false,
         client: false,
         cluster_id: 0,
         local_asn: 65000,
