@@ -174,10 +174,13 @@ class Bird(Peer):
         told = self.ask(f"show protocols all {self.neighbor(neighbor).name}").partition("Neighbor capabilities")[2]
         return next((line.split()[-1] for line in told.splitlines() if "Hostname" in line), "")
 
+    def shut(self, neighbor: str, message: str) -> None:
+        run(["birdc", "-s", str(self.socket), f'disable {self.neighbor(neighbor).name} "{message}"'])
+
     def last_error(self, neighbor: str) -> str:
         """Until the next session is up."""
         told = self.ask(f"show protocols all {self.neighbor(neighbor).name}")
-        return "\n".join(line.strip() for line in told.splitlines() if "Last error" in line)
+        return "\n".join(line.strip() for line in told.splitlines() if "Last error" in line or "Message" in line)
 
     def routes(self, neighbor: str, of: int = 4) -> set[Route]:
         name = self._protocol(neighbor)

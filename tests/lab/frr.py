@@ -29,6 +29,7 @@ def configuration(config: PeerConfig) -> str:
         " no bgp default ipv4-unicast",
         " no bgp network import-check",
         " bgp bestpath as-path multipath-relax",
+        " bgp log-neighbor-changes",
     ]
     lines += [f" bgp cluster-id {config.cluster_id}"] if config.cluster_id else []
     lines += _restarts(config)
@@ -46,6 +47,7 @@ def configuration(config: PeerConfig) -> str:
         lines += [f" neighbor {name} update-source {port or n.local}"] if not n.unnumbered else []
         lines += [f" neighbor {name} interface {port}"] if port else []
         lines += [f" neighbor {name} passive"] if n.passive else []
+        lines += [f" neighbor {name} timers delayopen {n.delay_open}"] if n.delay_open else []
         lines += [f" neighbor {name} password {n.password}"] if n.password else []
         lines += [f" neighbor {name} ttl-security hops 1"] if n.ttl_security else []
         lines += [f" neighbor {name} capability extended-nexthop"] if n.extended_next_hop else []
@@ -179,9 +181,19 @@ class Frr(Peer):
         row = self._json(f"show bgp neighbors {neighbor} json")[neighbor]
         return str(row["neighborCapabilities"]["hostName"]["rcvHostName"])
 
+    def shut(self, neighbor: str, message: str) -> None:
+        words = [
+            "configure terminal",
+            f"router bgp {self.config.asn}",
+            f"neighbor {neighbor} shutdown message {message}",
+        ]
+        run(["vtysh", "--vty_socket", str(self.directory), *(part for word in words for part in ("-c", word))])
+
     def last_error(self, neighbor: str) -> str:
         row = self._json(f"show bgp neighbors {neighbor} json")[neighbor]
-        return str(row.get("lastNotificationReason", ""))
+        lines = self.processes[1].output().splitlines()
+        logged = [line for line in lines if "NOTIFICATION" in line and f" {neighbor} " in line]
+        return "\n".join([str(row.get("lastNotificationReason", "")), *logged])
 
     def routes(self, neighbor: str, of: int = 4) -> set[Route]:
         found: set[Route] = set()

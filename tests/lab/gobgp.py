@@ -138,6 +138,9 @@ class GoBgp(Peer):
         names = [c["value"] for c in told if c["type_url"].endswith("FqdnCapability")]
         return base64.b64decode(names[0])[2:].decode() if names else ""
 
+    def shut(self, neighbor: str, message: str) -> None:
+        self._ask("neighbor", neighbor, "shutdown", "--reason", message)
+
     def last_error(self, neighbor: str) -> str:
         """From its log, as the tool does not tell."""
         lines = self.processes[0].output().splitlines()

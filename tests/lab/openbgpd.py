@@ -90,6 +90,9 @@ class OpenBgpd(Peer):
         """ROUTE-REFRESH (RFC 2918) of what the neighbour tells."""
         self.box.run("bgpctl", "-s", str(self.socket), "neighbor", neighbor, "refresh")
 
+    def shut(self, neighbor: str, message: str) -> None:
+        self.box.run("bgpctl", "-s", str(self.socket), "neighbor", neighbor, "down", message)
+
     def last_error(self, neighbor: str) -> str:
         row = self._json("show", "neighbor", neighbor)["neighbors"][0]
         return json.dumps({key: value for key, value in row.items() if "error" in key or "last" in key})

@@ -54,6 +54,8 @@ class Neighbor:
     """IPv6 next hops for IPv4 routes (RFC 8950); BIRD and FRR."""
     add_path: str = ""
     """Several paths of a prefix (RFC 7911), as the peer has it: "send", "receive" or "both"."""
+    delay_open: int = 0
+    """Seconds for which it waits for our OPEN (RFC 4271 8.1.1); FRR."""
     host_name: bool = False
     """The peer tells its name (FRR and GoBGP always do)."""
     maximum: int | None = None
@@ -148,6 +150,10 @@ class Peer(abc.ABC):
     def told_name(self, neighbor: str) -> str:
         """What it shows as the neighbour's name (FQDN capability), and perhaps more."""
         raise LabError(f"{self.kind} does not show names of neighbours, so not that of {neighbor}")
+
+    def shut(self, neighbor: str, message: str) -> None:
+        """Administrative shutdown with a message (RFC 9003)."""
+        raise LabError(f"{self.kind} has no command that ends a session with {neighbor} and tells {message!r}")
 
     def last_error(self, neighbor: str) -> str:
         """In the daemon's words, what was told or said when a session with ``neighbor`` ended."""
