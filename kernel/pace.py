@@ -10,16 +10,21 @@ BURST: Final = 20
 PER_SECOND: Final = 1.0
 """Beyond those, in the long run; a BGP speaker waits 120 s by RFC 4271 10, real ones one or two seconds."""
 
-
 MOST: Final = 4096
 """Addresses remembered before a new one of a configured prefix has to wait: such may be more than memory has room
 for."""
+
+BURST_OF_PREFIX: Final = 200
+PER_SECOND_OF_PREFIX: Final = 50.0
+"""Of all neighbors that come by one prefix together, as each of their connections is work for the controller."""
 
 
 @dataclass(slots=True)
 class Pace:
     """Asked for addresses of neighbors only, so a stranger takes no memory."""
 
+    burst: int = BURST
+    per_second: float = PER_SECOND
     _buckets: dict[bytes, tuple[float, float]] = field(default_factory=dict)
     """Tokens left, and when that was."""
 
@@ -29,8 +34,8 @@ class Pace:
             self._forget(now)
             if len(self._buckets) >= MOST:
                 return False
-        tokens, then = self._buckets.get(address, (float(BURST), now))
-        tokens = min(float(BURST), tokens + (now - then) * PER_SECOND)
+        tokens, then = self._buckets.get(address, (float(self.burst), now))
+        tokens = min(float(self.burst), tokens + (now - then) * self.per_second)
         allowed = tokens >= 1.0
         self._buckets[address] = (tokens - 1.0 if allowed else tokens, now)
         return allowed
@@ -43,5 +48,5 @@ class Pace:
         self._buckets = {
             address: (tokens, then)
             for address, (tokens, then) in self._buckets.items()
-            if tokens + (now - then) * PER_SECOND < BURST
+            if tokens + (now - then) * self.per_second < self.burst
         }

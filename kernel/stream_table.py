@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from kernel.edge_sockets import Peer, connect, endpoint, listen, prepare_accepted, reset_on_close, set_peers, text_of
-from kernel.pace import Pace
+from kernel.pace import BURST_OF_PREFIX, PER_SECOND_OF_PREFIX, Pace
 from kernel.streams import Stream
 from kernel.tcp_ao import AoKey
 
@@ -72,6 +72,7 @@ class StreamTable:
         self.too_often = 0
         """Connections of a peer that had just made too many."""
         self._pace = Pace()
+        self._pace_of_prefixes = Pace(BURST_OF_PREFIX, PER_SECOND_OF_PREFIX)
         self._events = events
         self._rng = rng
         self._loop = asyncio.get_running_loop()
@@ -170,9 +171,7 @@ class StreamTable:
 
     def _accepted(self, listener: _Listener, sock: socket.socket, remote: bytes) -> None:
         peer = listener.peer(remote)
-        # A link-local address is another's on another port.
-        caller, now = remote + listener.device.encode(), self._loop.time()
-        too_often = peer is not None and not self._pace.allows(caller, now, known=peer.length is None)
+        too_often = peer is not None and not self._in_time(listener, peer, remote)
         self.refused += peer is None
         self.too_often += too_often
         if peer is None or too_often:
@@ -183,6 +182,14 @@ class StreamTable:
         number = self._next_accepted
         self._next_accepted += 2
         self._open(Stream(number, listener.number, sock, listener.device, self, self._rng))
+
+    def _in_time(self, listener: _Listener, peer: Peer, remote: bytes) -> bool:
+        # A link-local address is another's on another port.
+        now, device = self._loop.time(), listener.device.encode()
+        if peer.length is None:
+            return self._pace.allows(remote + device, now)
+        prefix = peer.address + bytes([peer.length]) + device
+        return self._pace.allows(remote + device, now, known=False) and self._pace_of_prefixes.allows(prefix, now)
 
     def _open(self, stream: Stream) -> None:
         self.streams[stream.number] = stream

@@ -63,9 +63,9 @@ def bgp(address: str | None) -> None:
 
     Of one neighbor, or of all. With --json, one object a line.
     """
-    from routingd.cli import tables, values
+    from routingd.cli import tables
 
-    told = pages("monitor", "bgp", address=values.address(address) if address is not None else None, live=True)
+    told = pages("monitor", "bgp", address=address, live=True)
     stream = tables.Stream(("Time", "Neighbor", "Event", "What"), (12, 15, 12, 0))
     try:
         for page in told:

@@ -4,6 +4,7 @@ a lease."""
 from __future__ import annotations
 
 import errno
+import itertools
 import socket
 import time
 from collections.abc import Iterator
@@ -200,6 +201,34 @@ def test_a_listener_on_a_port_stands_beside_that_of_an_address_and_has_its_link_
         opened = under_test.controller.wait(wire.StreamOpened, lambda m: m.remote == packed(source))  # noqa: B023
         assert (opened.listener, opened.device, opened.local) == (listener, device, packed(to))
         sock.close()
+
+
+def test_a_prefix_in_which_everybody_connects_at_once_is_held_back_and_a_configured_neighbor_in_it_is_not(
+    under_test: BoxUnderTest,
+) -> None:
+    listener = wire.StreamListen(
+        1, packed("192.0.2.1"), 179, "", [[packed(PEER_A), "", 0, 0]], [[packed("192.0.2.0"), 24, "", 0, 0]]
+    )
+    under_test.controller.send(STREAMS, listener)
+    wait_for("the listener", lambda: "192.0.2.1:179" in under_test.box.run("ss", "-Hltn"), every=0.02)
+    under_test.peer_a.ip("route", "add", "local", "192.0.2.128/25", "dev", "lo")  # all of these are its own
+
+    def everybody() -> None:
+        for last in range(128, 255):
+            sock = socket.socket()
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+            sock.bind((f"192.0.2.{last}", 0))
+            sock.connect(("192.0.2.1", 179))
+            sock.close()
+
+    questions = itertools.count(1)
+
+    def held_back() -> bool:
+        in_namespace(under_test.peer_a, everybody)
+        return bool(under_test.controller.ask(next(questions), "counts")["too_often"])
+
+    wait_for("too many at once", held_back)
+    dial(under_test)
 
 
 def test_gtsm_drops_what_came_from_further_away(under_test: BoxUnderTest) -> None:

@@ -21,6 +21,12 @@ def test_a_quiet_hour_gives_one_burst_and_no_more() -> None:
     assert [pace.allows(A, 3600.0) for _ in range(BURST + 1)] == [True] * BURST + [False]
 
 
+def test_a_prefix_has_a_pace_of_its_own() -> None:
+    pace = Pace(burst=3, per_second=2.0)
+    assert [pace.allows(A, 5.0) for _ in range(4)] == [True, True, True, False]
+    assert [pace.allows(A, 6.0) for _ in range(3)] == [True, True, False]
+
+
 def test_a_prefix_full_of_addresses_takes_bounded_memory_and_holds_no_configured_neighbor_back() -> None:
     pace = Pace()
     crowd = [number.to_bytes(16) for number in range(MOST)]
