@@ -173,7 +173,8 @@ def _path(path: Data, sources: dict[int, Data]) -> Iterator[str]:
     note = f" ({', '.join(about)})" if about else ""
     weight = f", weight {path['weight']}" if path["weight"] else ""
     numbers = f"distance {path['distance']}, metric {path['metric']}{weight}, {duration(path['age'])} old"
-    yield f"{mark(path)} from {name}{note}, {numbers}"
+    stale = ", stale" if path["stale"] else ""
+    yield f"{mark(path)} from {name}{note}, {numbers}{stale}"
     attributes = path["attributes"]
     if attributes is not None:
         parts = [f"AS path {as_path(attributes)}", f"next hop {attributes['next_hop']}"]

@@ -62,7 +62,7 @@ def route_cells(row: dict[str, Any]) -> tuple[object, ...]:
     # What is not in the FIB has no group's members to show, only what the peer said.
     said = attributes["next_hop"] if attributes is not None else "-"
     return (
-        _CODES.get(row["protocol"], row["protocol"]) + mark(row),
+        _CODES.get(row["protocol"], row["protocol"]) + mark(row) + ("s" if row["stale"] else ""),
         row["prefix"],
         hops(row["next_hops"]) or said,
         f"{row['distance']}/{row['metric']}",
@@ -96,10 +96,10 @@ DECIDED: Final = {"none": "none usable", "only": "no other usable"}
 ROUTES: Final = Layout(
     "routes",
     ("", "Prefix", "Next hops", "Dist/Metric", "Age", "From", "Decided by", "AS path"),
-    (2, 18, 31, 11, 6, 15, 14, 0),
+    (3, 18, 31, 11, 6, 15, 14, 0),
     route_cells,
     empty="No routes.",
-    legend="C connected, S static, B BGP; * best, = multipath, b backup, ! not usable",
+    legend="C connected, S static, B BGP; * best, = multipath, b backup, ! not usable, s stale",
 )
 FIB: Final = Layout(
     "routes",
