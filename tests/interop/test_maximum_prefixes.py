@@ -61,10 +61,11 @@ def row(router: Router) -> dict[str, Any]:
 
 
 def ended(router: Router, way: str) -> dict[str, Any]:
-    """The last session, once it was this limit that ended it."""
+    """The last session, once it was this limit that ended it: by its own Cease, or inside a hard reset (RFC 8538)."""
 
     def told(last: Any) -> bool:
-        return last is not None and last[way] is not None and (last[way]["code"], last[way]["subcode"]) == (6, 1)
+        said = last[way] if last is not None else None
+        return said is not None and "maximum number of prefixes reached" in f"{said['name']} {said['text']}"
 
     return dict(wait_for("the session to end", lambda: row(router)["last_session"], told, timeout=20))
 

@@ -33,6 +33,9 @@ MODES: Final = (
     "opens", "connections", "crumbs",
 )  # fmt: skip
 
+FLOODS: Final = ("updates", "refreshes", "keepalives", "crumbs")
+"""They come back when their session ends."""
+
 
 class Attack:
     def __init__(self, options: argparse.Namespace) -> None:
@@ -210,14 +213,16 @@ def main() -> int:
     parser.add_argument("--asn", type=int, default=65066)
     parser.add_argument("--report", required=True)
     options = parser.parse_args()
-    os.nice(15)
+    os.nice(10)
     attack = Attack(options)
     threading.Thread(target=attack.report, daemon=True).start()
-    try:
-        getattr(attack, options.mode)()
-    except OSError:
-        attack.done["ended"] += 1
-    threading.Event().wait()
+    while True:
+        try:
+            getattr(attack, options.mode)()
+        except OSError:
+            attack.done["ended"] += 1
+        if options.mode not in FLOODS:
+            threading.Event().wait()
     return 0
 
 
