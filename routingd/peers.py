@@ -151,14 +151,10 @@ class Peers:
     def routers_heard(self, ncp: str, rows: list[list[Any]]) -> None:
         """(port, link-local address): where unnumbered neighbors are; the last word counts."""
         for port, address in rows:
-            self._learned(ncp, port, address)
+            peer = self._by_address.get((ncp, port, b""))
+            if peer is not None:
+                peer.learned(address)
         self._start(ncp)
-
-    def _learned(self, ncp: str, port: str, address: bytes) -> Peer | None:
-        peer = self._by_address.get((ncp, port, b""))
-        if peer is not None:
-            peer.learned(address)
-        return peer
 
     def agent_down(self, ncp: str, reason: str) -> None:
         """Its sockets are out of reach, so its sessions end."""
@@ -235,7 +231,9 @@ class Peers:
             return peer
         if not on:
             return self._newcomer(ncp, remote)
-        if (peer := self._learned(ncp, on, remote)) is not None:
+        peer = self._by_address.get((ncp, on, b""))
+        if peer is not None and peer.up is None:  # else it is somebody beside the neighbor
+            peer.learned(remote)
             self._start(ncp)
         return peer
 

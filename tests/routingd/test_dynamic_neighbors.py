@@ -132,6 +132,25 @@ def test_an_unnumbered_neighbor_is_where_its_last_router_advertisement_came_from
     run(tmp_path, planned("interfaces: { eth0: {} }\nbgp: { interfaces: { eth0: { asn: external } } }"), test)
 
 
+def test_who_else_connects_on_the_port_of_an_unnumbered_neighbor_does_not_become_it(tmp_path: Path) -> None:
+    async def test(one: Controller, agent: FakeAgent) -> None:
+        (peer,) = one.peers.all
+        first, second = (bytes.fromhex(f"fe80{0:024x}{last:04x}") for last in (2, 3))
+        ours = bytes.fromhex(f"fe80{0:024x}0001")
+        remote = RemotePeer(agent, 65077)
+        remote.stream, remote.conn = 1, 0
+        agent.send(Role.STREAMS, StreamOpened(1, 1, ours, 179, first, 50000, "eth0"))
+        remote._perform(remote.session.connected(0, first, ours, True, 0.0))
+        await until(lambda: peer.up is not None, "the session is Established")
+        assert (peer.names[1], peer.session.config.remote_asn) == ("fe80::2%eth0", None)
+        agent.send(Role.STREAMS, StreamOpened(3, 1, ours, 179, second, 50000, "eth0"))
+        await until(lambda: any(m.stream == 3 for m in agent.of(Role.STREAMS, StreamClose)), "the other is refused")
+        assert (peer.names[1], peer.up is not None) == ("fe80::2%eth0", True)
+
+    options = "asn: external, passive: true, families: { ipv4-unicast: { import: accept } }"
+    run(tmp_path, planned(f"interfaces: {{ eth0: {{}} }}\nbgp: {{ interfaces: {{ eth0: {{ {options} }} }} }}"), test)
+
+
 SIGNED = """
 interfaces: { eth0: { addresses: [192.0.2.1/24] } }
 bgp:
