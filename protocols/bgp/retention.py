@@ -53,11 +53,11 @@ class Retention:
     # --- the session --------------------------------------------------------------------------------------------------
 
     def ended(self, down: Down, families: Iterable[Family], graceful: Graceful | None, now: float) -> list[Effect]:
-        """``down`` and what comes with it; ``families`` and ``graceful`` were agreed on the session."""
+        """``down`` and what comes with it; ``families`` are those whose routes were taken."""
         out: list[Effect] = []
         before, self._kept = self._kept, {}
         if graceful is not None and graceful.survives(down.sent, down.received):
-            for family in families:
+            for family in sorted(families):
                 out += self._keep(family, before.get(family), graceful, now)
         last_resorts = [LongLived(*f) for f, kept in self._kept.items() if kept.phase is Phase.LONG_LIVED]
         return [*out, replace(down, keep=frozenset(self._kept)), *last_resorts]

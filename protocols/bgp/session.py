@@ -362,7 +362,8 @@ class Session:
         self._bare_open = refused and not self._bare_open
         if up is not None and connection.agreed is not None:
             down = Down(connection.number, reason, sent, received)
-            out += self.retention.ended(down, connection.agreed.families, graceful, now)
+            taken = {f.family for f in self.config.families if f.import_policy is not None}
+            out += self.retention.ended(down, taken.intersection(connection.agreed.families), graceful, now)
             self._attempts.lasted(now - up)
         if self.running and damp:
             self._attempts.failed()

@@ -127,6 +127,11 @@ def test_only_families_that_the_peer_keeps_forwarding_stay() -> None:
     assert kept(Scene(restart(lasts=0)).ends()) == frozenset()
 
 
+def test_where_no_routes_are_taken_none_stay() -> None:
+    families = (replace(A.families[0], import_policy=None), A.families[1])
+    assert kept(Scene(restart(), config=replace(A, families=families)).ends()) == {IPV6}
+
+
 def test_a_helper_and_a_restarter_keep_routes_and_one_that_is_off_does_not() -> None:
     for mode, stay in ((Mode.ON, BOTH), (Mode.HELPER, BOTH), (Mode.OFF, frozenset())):
         assert kept(Scene(restart(), config=replace(A, graceful_restart=mode)).ends()) == stay
