@@ -6,9 +6,12 @@ from typing import Any
 
 import pytest
 
+import native
 from tests.interop.matrix import against
+from tests.lab import tables
 from tests.lab.bird import Bird
 from tests.lab.exabgp import ExaBgp
+from tests.lab.feeder import Feeder
 from tests.lab.frr import Frr
 from tests.lab.gobgp import GoBgp
 from tests.lab.lab import Lab
@@ -95,3 +98,40 @@ def test_a_peer_that_takes_no_more_says_so_and_we_show_it(lab: Lab, daemon: type
     assert last["sent"] is None
     assert "maximum number of prefixes reached" in last["reason"]
     said(peer, TOLD[peer.kind][1])
+
+
+def test_of_a_leaked_table_no_other_peer_hears_more_than_one_route_too_many(lab: Lab) -> None:
+    box, leaking, listening = lab.box("r1"), lab.box("leaker"), lab.box("sink")
+    lab.link(box, "eth0", leaking, "eth0", b_addresses=[f"{THEM}/24"])
+    lab.link(box, "eth1", listening, "eth0", b_addresses=["10.2.0.1/24"])
+    limit = {"maximum-prefixes": {"limit": 100, "action": "idle"}}
+    both = {"import": "accept", "export": "accept"}
+    config: dict[str, Any] = {
+        "router": {"name": "r1", "router-id": "10.255.0.1", "asn": 65001},
+        "interfaces": {"eth0": {"addresses": [f"{US}/24"]}, "eth1": {"addresses": ["10.2.0.2/24"]}},
+        "bgp": {
+            "neighbors": {
+                THEM: {"asn": 65010, "families": {"ipv4-unicast": {**both, **limit}}},
+                "10.2.0.1": {"asn": 65020, "families": {"ipv4-unicast": both}},
+            }
+        },
+    }
+    router = Router(lab, config, {"ncp1": box})
+    router.start()
+    sink = Feeder(
+        listening, "sink", peer="10.2.0.2", local="10.2.0.1", asn=65020, router_id="10.2.0.1", families=(1,)
+    )  # fmt: skip
+    sink.wait_established()
+    table = tables.generate(20_000, family=4, first_asn=65010, next_hop=THEM)
+    Feeder(
+        leaking, "leaker", peer=US, local=THEM, asn=65010, router_id=THEM, families=(1,), blob=table.encode(),
+        record=False,
+    )  # fmt: skip
+    last = ended(router, "sent")
+    assert last["reason"] == "101 paths of ipv4-unicast, over the limit of 100; idle until it is started again"
+    wait_for("an empty table at the sink", sink.table, lambda held: not held)
+    assert router.session(THEM) == "idle"
+    terms = native.SessionTerms(peer_asn=65001, local_asn=65020, four_octet_as=True, families=[(1, 1)])
+    framed = native.Framer(4096).feed(sink.recorded())
+    told = [native.decode(item, terms).announced for item in framed.items if isinstance(item, native.Updates)]
+    assert sum(told) <= 101
