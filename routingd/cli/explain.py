@@ -186,6 +186,9 @@ def _path(path: Data, sources: dict[int, Data]) -> Iterator[str]:
         yield f"    {', '.join(parts)}"
         if attributes["communities"]:
             yield f"    communities {' '.join(attributes['communities'][:16])}"
+        if attributes["originator_id"] is not None:
+            clusters = " ".join(attributes["cluster_list"]) or "none told"
+            yield f"    reflected: brought into the AS by {attributes['originator_id']}, clusters passed: {clusters}"
     if not path["usable"]:
         yield f"    not usable: {path['reason']}"
     elif path["role"] == "multipath":

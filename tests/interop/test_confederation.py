@@ -9,6 +9,7 @@ What everybody holds is compared as sets of (prefix, attributes).
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -62,9 +63,9 @@ class Members:
             lab.link(near, "eth1", beyond, "eth0", a_addresses=[f"{ours(BEYOND)}/24"], b_addresses=[f"{BEYOND}/24"])
             self._peer(daemon, beyond, BEYOND, [self._to(ours(BEYOND), CONFEDERATION, BEYOND)])
         self.router = Router(lab, configuration(), {"ncp1": self.box})
-        self.router.start()
-        for peer in self.peers.values():
-            peer.start()
+        with ThreadPoolExecutor() as pool:
+            for started in [pool.submit(each.start) for each in (self.router, *self.peers.values())]:
+                started.result()
         self.router.wait_established(*(address for address in self.peers if address != BEYOND))
 
     def _to(self, there: str, asn: int, here: str) -> Neighbor:

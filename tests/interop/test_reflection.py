@@ -10,6 +10,7 @@ What everybody holds is compared as sets of (prefix, attributes) with ORIGINATOR
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -67,9 +68,9 @@ class Reflection:
             far.route("10.0.0.0/8", "via", ours(FAR))
             self._peer(daemon, far, FAR, [self._to(ours(FAR), FAR)])
         self.router = Router(lab, configuration(), {"ncp1": self.box})
-        self.router.start()
-        for peer in self.peers.values():
-            peer.start()
+        with ThreadPoolExecutor() as pool:
+            for started in [pool.submit(each.start) for each in (self.router, *self.peers.values())]:
+                started.result()
         self.router.wait_established(*(address for address in self.peers if address != FAR))
 
     def _to(self, there: str, here: str, *, client: bool = False) -> Neighbor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -133,6 +134,33 @@ def test_a_prefix_whose_best_path_may_no_longer_be_told_is_withdrawn(pair: Pair)
     compare(pair, consumer)
     assert set(consumer.native_told.routes) == {WHERE_TEXT}
     pair.announce(plain, PLAIN, [WHERE], attributes_row("10.0.0.9", "65001", local_pref=200))
+    pair.settle()
+    compare(pair, consumer)
+    assert consumer.native_told.routes == {}
+
+
+def test_a_client_that_comes_back_with_another_identifier_is_told_of_under_that(pair: Pair) -> None:
+    """RFC 4456 8: ORIGINATOR_ID is the identifier of whoever told us, as it is now."""
+    client, reader = pair.add_peer(CLIENT), pair.add_peer(PLAIN)
+    consumer = pair.open_export(reader, PLAIN, IPV4)
+    pair.announce(client, CLIENT, [WHERE], attributes_row("10.0.0.9", "65001"))
+    pair.settle()
+    compare(pair, consumer)
+    pair.call("renew_peer", client, **replace(CLIENT, router_id="1.0.0.99").source())
+    pair.settle()
+    compare(pair, consumer)
+    (row,) = pair.call_of(consumer, "adj_rib_out", 9)
+    assert row["attributes"]["originator_id"] == "1.0.0.99"
+
+
+def test_a_peer_that_comes_back_as_no_client_is_heard_of_by_clients_alone(pair: Pair) -> None:
+    client, reader = pair.add_peer(CLIENT), pair.add_peer(PLAIN)
+    consumer = pair.open_export(reader, PLAIN, IPV4)
+    pair.announce(client, CLIENT, [WHERE], attributes_row("10.0.0.9", "65001"))
+    pair.settle()
+    compare(pair, consumer)
+    assert set(consumer.native_told.routes) == {WHERE_TEXT}
+    pair.call("renew_peer", client, **replace(CLIENT, client=False).source())
     pair.settle()
     compare(pair, consumer)
     assert consumer.native_told.routes == {}

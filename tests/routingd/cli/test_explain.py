@@ -174,3 +174,13 @@ def test_what_resolves_a_next_hop_is_told_as_a_tree_down_to_the_ports() -> None:
 def resting(hop: dict[str, Any]) -> dict[str, Any]:
     """A story of which only the end of the next hop matters."""
     return told(resolution=[{**RESOLUTION[0], "next_hops": [{**hop, "protocol": None, "reason": "", "next_hops": []}]}])
+
+
+def test_a_reflected_path_names_who_brought_it_and_the_clusters_it_passed() -> None:
+    (first, second) = LOOKUP["paths"]
+    assert first["attributes"] is not None
+    by = {**first["attributes"], "originator_id": "10.255.0.7", "cluster_list": ["10.255.0.1", "10.255.0.2"]}
+    route = {**LOOKUP, "paths": [{**first, "attributes": by}, second]}
+    lines = story(told(route=route))
+    assert "    reflected: brought into the AS by 10.255.0.7, clusters passed: 10.255.0.1 10.255.0.2" in lines
+    assert sum("reflected" in line for line in lines) == 1
