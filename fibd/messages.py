@@ -55,6 +55,8 @@ class Hello(Message):
     election_id: int = 0
     """The highest election id this agent ever accepted."""
     hostname: str = ""
+    keeps: bool = False
+    """The box forwards by what it was told before."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,12 +17,9 @@ class AdjRibIn:
         self.of: Up | None = None
         """The session whose routes these are, Established or lost."""
 
-    def join(
-        self, up: Up, terms: dict[str, Any], limits: Iterable[tuple[int, int]], exported: Iterable[Family],
-        done: Callable[[object], None],
-    ) -> None:  # fmt: skip
+    def join(self, up: Up, terms: dict[str, Any], limits: Iterable[tuple[int, int]]) -> None:
         """The session is Established; ``terms`` are those of ``Engine.add_peer``, ``limits`` paths that it may have, by
-        AFI. Opens its Adj-RIBs-Out behind."""
+        AFI."""
         before, self.of = self.of, up
 
         def job(engine: Engine) -> None:
@@ -33,10 +30,8 @@ class AdjRibIn:
                 engine.renew_peer(up.membership.source, **terms)
             for afi, paths in limits:
                 engine.set_limit(up.membership.source, afi=afi, paths=paths)
-            for family in exported:
-                up.open_export(engine, family)
 
-        self._engine.post(job, done)
+        self._engine.post(job)
 
     def leave(self, up: Up, keep: frozenset[Family]) -> None:
         """The session is down. Routes of the families to keep are stale, others go."""

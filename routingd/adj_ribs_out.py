@@ -3,7 +3,7 @@ them; refreshes (RFC 2918, RFC 7313)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from native import Engine
@@ -31,12 +31,20 @@ class AdjRibsOut:
         self._room = room
         self._open = True
 
-    def begin(self, families: Iterable[Family]) -> None:
-        """These are open in the engine."""
-        if self._open:
+    def begin(self, families: Sequence[Family]) -> None:
+        """The peer is told these from here on; the engine knows the session."""
+
+        def open_all(engine: Engine) -> None:
             for family in families:
-                self._up.readers[family] = self._engine.consumer(partial(self._read, family))
-            self.read()
+                self._up.open_export(engine, family)
+
+        def opened(_: None) -> None:
+            if self._open:
+                for family in families:
+                    self._up.readers[family] = self._engine.consumer(partial(self._read, family))
+                self.read()
+
+        self._engine.post(open_all, opened)
 
     def close(self) -> None:
         self._open = False

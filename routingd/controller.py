@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import structlog
 
@@ -39,10 +39,13 @@ from routingd.feeds import BoxFeed
 from routingd.listening import Range
 from routingd.peers import Neighbor, Peers
 from routingd.queries import Queries
+from routingd.restart import DEFERRAL, Restart
 from routingd.statics import RibPlan, prepare
 
 GRACE: Final = 600.0
 """How long boxes forward without us."""
+NOTED: Final = 1.0
+"""Seconds after which a change of who our neighbors are is noted, with what else changes meanwhile."""
 SOCKET_NAME: Final = "ncc.sock"
 PrefixBytes = tuple[bytes, int]
 
@@ -61,6 +64,8 @@ class RouterPlan:
     rib: RibPlan = field(default_factory=RibPlan)
     listen: TlsListen | None = None
     ranges: tuple[Range, ...] = ()
+    deferral: float = DEFERRAL
+    """Seconds for which neighbors are waited for after a restart (RFC 4724 4.1)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +77,23 @@ class Secrets:
     digest_key: bytes
 
 
+class Known(Protocol):
+    """Names of neighbors that have a session with graceful restart, across restarts of ours (``identity``)."""
+
+    def read(self) -> frozenset[str]: ...
+    def write(self, names: frozenset[str]) -> None: ...
+
+
 class Controller:
     def __init__(
-        self, plan: RouterPlan, engine: Engine, secrets: Secrets, fatal: Callable[[BaseException], None]
+        self,
+        plan: RouterPlan,
+        engine: Engine,
+        secrets: Secrets,
+        fatal: Callable[[BaseException], None],
+        known: Known | None = None,
     ) -> None:
+        """``known``: the neighbors of an earlier routingd, and where those of this one are noted."""
         loop = asyncio.get_running_loop()
         self.plan = plan
         self.clock: Callable[[], float] = loop.time
@@ -91,7 +109,15 @@ class Controller:
         self._away: dict[str, asyncio.TimerHandle] = {}
         """Boxes without an agent, and when they are given up."""
         self.feeds = {name: BoxFeed(name, secrets.election_id, self.engine, self.clock) for name in plan.boxes.names}
-        self.peers = Peers(plan.neighbors, plan.ranges, plan.boxes, self.engine, self.clock, self.facts.link_local)
+        self._known = known
+        expected = known.read() if known is not None else frozenset()
+        self.restart = Restart(expected, plan.deferral, lambda: self.peers.all, self._restarted)
+        self.peers = Peers(
+            plan.neighbors, plan.ranges, plan.boxes, self.engine, self.clock, self.facts.link_local, self.restart,
+            self._note,
+        )  # fmt: skip
+        self._noting: asyncio.TimerHandle | None = None
+        self._restarted_task: asyncio.Task[None] | None = None
         self.connected_sources: dict[str, int] = {}
         self.static_source = 0
 
@@ -110,14 +136,17 @@ class Controller:
         self.static_source = engine.add_static_source()
         prepare(engine, self.static_source, self.plan.rib)
 
-    async def stop(self, reason: str) -> None:
-        """On purpose: peers are told, boxes keep forwarding. The FIB streams end first, so that what the sessions' end
-        withdraws from the RIB reaches no kernel; control ends last, as an agent that loses it stops reading the streams
-        connection, where the last words to peers may still wait."""
+    async def stop(self, reason: str, *, returning: bool = False) -> None:
+        """On purpose: peers are told, unless we are ``returning`` and they keep our routes meanwhile; boxes keep
+        forwarding. The FIB streams end first, so that what the sessions' end withdraws from the RIB reaches no kernel;
+        control ends last, as an agent that loses it stops reading the streams connection, where the last words to peers
+        may still wait."""
         bye = Bye(reason, GRACE)
         self.agents.close()
+        self._note_now()
+        self._known = None
         await self.agents.leave(Role.FIB, bye)
-        self.peers.stop()
+        self.peers.stop(returning=returning)
         await asyncio.sleep(0)  # outboxes flush in the turn after the one that filled them
         await self.agents.leave(Role.STREAMS, bye)
         await self.agents.leave(Role.CONTROL, bye)
@@ -134,17 +163,45 @@ class Controller:
                 told.append(name)
         return told
 
+    # --- our own restart ----------------------------------------------------------------------------------------------
+
+    def _restarted(self) -> None:
+        self._restarted_task = asyncio.get_running_loop().create_task(self._tell())
+
+    async def _tell(self) -> None:
+        """The RIB is whole: everybody hears of it, once it is settled too."""
+        while await self.engine.call(lambda engine: engine.step()):
+            pass
+        for feed in self.feeds.values():
+            feed.release()
+        self.peers.restarted()
+
+    def _note(self) -> None:
+        """Something about a neighbor may have changed."""
+        self.restart.look()
+        if self._known is not None and self._noting is None:
+            self._noting = asyncio.get_running_loop().call_later(NOTED, self._note_now)
+
+    def _note_now(self) -> None:
+        if self._noting is not None:
+            self._noting.cancel()
+            self._noting = None
+        if self._known is not None:
+            missing = self.restart.waits_for if self.restart.deferring else frozenset[str]()
+            self._known.write(missing | self.peers.with_graceful_restart())
+
     # --- agents (AgentHandler) ----------------------------------------------------------------------------------------
 
     def agent_up(self, connection: AgentConnection, hello: Hello, now: float) -> None:
         match connection.role:
             case Role.CONTROL:
                 self._back(connection.ncp)
+                self.restart.box(connection.ncp, hello.keeps)
                 self.facts.agent_up(connection.ncp)
             case Role.STREAMS:
                 self.peers.agent_up(connection.ncp, connection.send_frames, "tcp-ao" in hello.capabilities)
             case Role.FIB:
-                self.feeds[connection.ncp].up(connection)
+                self.feeds[connection.ncp].up(connection, held=self.restart.kept(connection.ncp))
 
     def agent_message(self, connection: AgentConnection, message: Message, now: float) -> None:
         match connection.role:

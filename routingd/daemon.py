@@ -24,7 +24,7 @@ from routingd.control.protocol import socket_path
 from routingd.control.server import ControlServer
 from routingd.controller import SOCKET_NAME, Controller
 from routingd.embedded import EmbeddedAgent
-from routingd.identity import AlreadyRunningError, RunLock, choose
+from routingd.identity import AlreadyRunningError, KnownNeighbors, RunLock, choose
 from routingd.plan import plan
 from routingd.reference_engine import ReferenceWithBytes
 
@@ -54,8 +54,8 @@ def parse(argv: list[str]) -> Options:
     parser = argparse.ArgumentParser(
         prog="routingd",
         description="The controller of one router: protocols, RIB and FIB distribution. Its boxes run ncpd.",
-        epilog="SIGTERM ends routingd and its embedded agent; routes stay in the kernels. "
-        "routingctl shutdown --flush removes them.",
+        epilog="SIGTERM ends routingd and its embedded agent; routes stay in the kernels, and with neighbors that have "
+        "graceful restart. routingctl shutdown takes them back from neighbors, with --flush also from the kernels.",
     )
     parser.add_argument("--config", type=Path, default=CONFIG, metavar="FILE", help="configuration (%(default)s)")
     parser.add_argument("--run-dir", type=Path, default=RUN_DIR, metavar="DIR", help="sockets and locks (%(default)s)")
@@ -95,6 +95,7 @@ def run(argv: list[str]) -> int:
 
 async def serve(options: Options, loaded: Loaded, level: str) -> int:
     stopping = asyncio.Event()
+    leaving = asyncio.Event()
     failure: list[BaseException] = []
 
     def fatal(error: BaseException) -> None:
@@ -106,7 +107,7 @@ async def serve(options: Options, loaded: Loaded, level: str) -> int:
     # The reference has the native engine's interface; tests/rib/test_reference.py holds it to the stub
     build = cast("type[Engine]", ReferenceWithBytes) if loaded.config.router.engine == "reference" else Engine
     engine = build(router_id=router.router_id, asn=router.asn, digest_key=chosen.digest_key, seed=secrets.randbits(64))
-    controller = Controller(router, engine, chosen, fatal)
+    controller = Controller(router, engine, chosen, fatal, KnownNeighbors(options.state_dir))
     await controller.start(options.run_dir)
     embedded = [
         EmbeddedAgent(box.name, options.run_dir / SOCKET_NAME, options.run_dir, options.state_dir, level)
@@ -117,7 +118,12 @@ async def serve(options: Options, loaded: Loaded, level: str) -> int:
         agent.start()
     control = loaded.config.management.control
     server = ControlServer(socket_path(options.run_dir, control.socket), group=control.group)
-    Commands(controller, options.config, stopping.set).register(server)
+
+    def leave() -> None:
+        leaving.set()
+        stopping.set()
+
+    Commands(controller, options.config, leave).register(server)
     await server.start()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -130,7 +136,8 @@ async def serve(options: Options, loaded: Loaded, level: str) -> int:
         os._exit(BROKEN)
     log.info("routingd.stopping")
     await server.close()
-    await controller.stop("routingd stops")
+    # An operator's shutdown is meant; whoever sends a signal (an upgrade, a service manager) may start us again.
+    await controller.stop("routingd stops", returning=not leaving.is_set())
     for agent in embedded:
         await agent.stop()
     log.info("routingd.stopped")

@@ -30,6 +30,7 @@ class BoxFeed:
         self.feed = Feed(ncp, election_id)
         self.agrees: bool | None = None
         """The agent's verdict on the last snapshot."""
+        self.held = False
         self._engine = engine
         self._clock = clock
         self._connection: AgentConnection | None = None
@@ -39,12 +40,21 @@ class BoxFeed:
 
     # --- the connection -----------------------------------------------------------------------------------------------
 
-    def up(self, connection: AgentConnection) -> None:
+    def up(self, connection: AgentConnection, *, held: bool = False) -> None:
+        """``held``: the box keeps what it has until ``release``."""
         self._connection = connection
         self.feed.connected()
-        self._snapshot()
+        self.held = held
+        if not held:
+            self._snapshot()
+
+    def release(self) -> None:
+        held, self.held = self.held, False
+        if held and self._connection is not None:
+            self._snapshot()
 
     def down(self) -> None:
+        self.held = False
         self._connection = None
         self.feed.lost()
         self._close_cursor()
@@ -130,6 +140,8 @@ class BoxFeed:
     @property
     def state(self) -> str:
         """The words of ``show ncp``."""
+        if self.held:
+            return "restarting"
         if self.feed.state is FeedState.ABSENT:
             return "absent" if self._connection is None else "connecting"
         if self.feed.lag(self._clock()) > STALLED:

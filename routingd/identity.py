@@ -12,6 +12,7 @@ from typing import Final
 from routingd.controller import Secrets
 
 _ELECTION: Final = "election"
+_NEIGHBORS: Final = "neighbors"
 
 
 class AlreadyRunningError(Exception):
@@ -51,10 +52,36 @@ def choose(state_dir: Path) -> Secrets:
     except (FileNotFoundError, ValueError):
         last = 0
     election_id = max(last + 1, int(time.time()))
+    _replace(path, f"{election_id}\n", durably=True)
+    return Secrets(election_id, secrets.token_bytes(16), secrets.token_bytes(16))
+
+
+class KnownNeighbors:
+    """Who has a session with graceful restart, for the next routingd: it will wait for them (``restart``). Not worth a
+    disk's time: where the host itself goes down, no kernel keeps forwarding either."""
+
+    def __init__(self, state_dir: Path) -> None:
+        self._path = state_dir / _NEIGHBORS
+        self._written: frozenset[str] | None = None
+
+    def read(self) -> frozenset[str]:
+        try:
+            return frozenset(self._path.read_text().split("\n")) - {""}
+        except FileNotFoundError:
+            return frozenset()
+
+    def write(self, names: frozenset[str]) -> None:
+        if names != self._written:
+            _replace(self._path, "".join(f"{name}\n" for name in sorted(names)))
+            self._written = names
+
+
+def _replace(path: Path, text: str, *, durably: bool = False) -> None:
+    """Never half. ``durably``: also where the host loses power."""
     temporary = path.with_suffix(".new")
     with temporary.open("w") as file:
-        file.write(f"{election_id}\n")
-        file.flush()
-        os.fsync(file.fileno())
+        file.write(text)
+        if durably:
+            file.flush()
+            os.fsync(file.fileno())
     temporary.replace(path)
-    return Secrets(election_id, secrets.token_bytes(16), secrets.token_bytes(16))

@@ -18,6 +18,7 @@ from native import Changes, Engine, Updates
 from protocols import effects
 from protocols.bgp.errors import Cease, CeaseSubcode
 from protocols.bgp.family import AFI_IPV6, Family, family_name
+from protocols.bgp.graceful import Mode
 from protocols.bgp.session import Session
 from routingd.adj_rib_in import AdjRibIn
 from routingd.adj_ribs_out import AdjRibsOut
@@ -64,6 +65,7 @@ class Peer:
         self._owner = streams
         self._streams = PeerStreams(streams)
         self._told: AdjRibsOut | None = None
+        self._exported: list[Family] = []
         self._timer: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
 
@@ -90,6 +92,17 @@ class Peer:
         return self.up or self.given.of
 
     @property
+    def keeps(self) -> bool:
+        """Graceful restart was agreed on the session that is up."""
+        return self.up is not None and self.up.agreed.graceful is not None
+
+    @property
+    def end_of_rib(self) -> frozenset[Family]:
+        """Families of which the session that is up has told everything."""
+        found = (c.end_of_rib for c in self.session.connections if self.up is not None and c.number == self.up.conn)
+        return frozenset(next(found, ()))
+
+    @property
     def stream(self) -> Stream | None:
         """Of the Established session."""
         return self._streams.get(self.up.conn) if self.up is not None else None
@@ -100,8 +113,16 @@ class Peer:
 
     # --- what happens to it -------------------------------------------------------------------------------------------
 
-    def start(self) -> None:
-        self._perform(self.session.start(self._clock()))
+    def start(self, restarting: bool = False) -> None:
+        """``restarting``: its box has kept forwarding by what an earlier routingd knew."""
+        families = frozenset(f.family for f in self.session.config.families)
+        self._perform(self.session.start(self._clock(), families if restarting else None))
+
+    def restarted(self) -> None:
+        """The RIB is whole again after a restart of ours."""
+        self.session.recovered()
+        if self._told is not None:
+            self._told.begin(self._exported)
 
     def stop(self, cease: Cease) -> None:
         self._perform(self.session.stop(cease, self._clock()))
@@ -111,6 +132,14 @@ class Peer:
         asked = self.session.refresh()
         self._perform(asked)
         return bool(asked)
+
+    def leave(self, cease: Cease) -> None:
+        """This routingd ends and another one follows. Without a NOTIFICATION a neighbor with graceful restart keeps our
+        routes (RFC 4724 4.2); any other drops them however the session ends, and may as well know why."""
+        if self.up is None or self.session.config.graceful_restart is not Mode.ON or not self.keeps:
+            self.stop(cease)
+        else:
+            self._streams.close(self.up.conn, cease.message, reset=False)
 
     def accept(self, ncp: str, number: int, credit: int) -> int:
         """A connection the peer opened; the number it has within the session."""
@@ -191,6 +220,7 @@ class Peer:
                 case _:
                     assert_never(effect)
         self._arm()
+        self._owner.stirred()
 
     def _arm(self) -> None:
         """One timer per neighbor. It is moved only when the deadline comes nearer: a later one is found when it
@@ -288,7 +318,10 @@ class Peer:
             "distance": config.distance, "weight": config.weight, "ncp": self.place.ncp, "port": self.place.port,
         }  # fmt: skip
         limits = [(f.afi, f.maximum.limit) for f in config.families if f.maximum is not None and f.maximum.ends]
-        self.given.join(up, source, limits, exported, lambda _: told.begin(exported))
+        self.given.join(up, source, limits)
+        self._exported = exported
+        if not self._owner.deferring:
+            told.begin(exported)
         self._streams.keep(event.conn, capsule(self.session, agreed))
 
     def _export(self, conn: int, data: bytes) -> None:

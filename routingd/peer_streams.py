@@ -25,6 +25,13 @@ LEASE: Final = 30.0
 class Streams(Protocol):
     """Where a peer's connections run (``peers``)."""
 
+    @property
+    def deferring(self) -> bool:
+        """Nobody is told routes yet (``restart``)."""
+
+    def stirred(self) -> None:
+        """Something about a neighbor may have changed."""
+
     def outbox(self, ncp: str) -> Outbox | None:
         """None while that box's agent is away."""
 

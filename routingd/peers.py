@@ -35,6 +35,7 @@ from routingd.listening import Range, Ranges, listeners
 from routingd.outbox import Outbox
 from routingd.peer import Peer
 from routingd.peer_streams import LEASE
+from routingd.restart import Restart
 from routingd.session_events import SessionEvents
 
 RENEW: Final = LEASE / 3
@@ -63,8 +64,13 @@ class Peers:
         engine: EngineThread[Engine],
         clock: Callable[[], float],
         link_local: Callable[[str, str], bytes],
+        restart: Restart,
+        stirred: Callable[[], None],
     ) -> None:
-        """``link_local``: of a box's port, what the box told last."""
+        """``link_local``: of a box's port, what the box told last. ``stirred``: something about a neighbor may have
+        changed."""
+        self._restart = restart
+        self.stirred = stirred
         self._boxes = boxes
         self._engine = engine
         self._clock = clock
@@ -144,7 +150,7 @@ class Peers:
                 continue
             if self._can(ncp, peer.session.config):
                 self._started.add(peer.name)
-                peer.start()
+                peer.start(self._restart.kept(ncp))
             else:
                 peer.session.last_connect_error = f"{ncp}: {NO_TCP_AO}"
 
@@ -165,17 +171,30 @@ class Peers:
             if name == ncp:
                 peer.closed(conn, f"{ncp}: {reason}")
 
-    def stop(self) -> None:
-        """At SIGTERM. Without graceful restart on the session the peer drops our routes however the connection ends; a
-        Cease makes it do so at once and tells its operator why, as BIRD does (Administrative Shutdown; FRR says Peer
-        De-configured). Our own boxes keep forwarding: nothing is withdrawn from the FIB."""
+    def stop(self, *, returning: bool) -> None:
+        """A Cease makes a peer drop our routes at once and tells its operator why, as BIRD does (Administrative
+        Shutdown; FRR says Peer De-configured); ``returning`` spares those that can wait for us. Our own boxes keep
+        forwarding: nothing is withdrawn from the FIB."""
         if self._renewal is not None:
             self._renewal.cancel()
         for ncp, outbox in self._outboxes.items():
             for listener in self._listeners[ncp]:
                 outbox.message(StreamUnlisten(listener.listener))
+        cease = Cease(CeaseSubcode.ADMINISTRATIVE_SHUTDOWN, "routingd stops")
         for peer in self.all:
-            peer.stop(Cease(CeaseSubcode.ADMINISTRATIVE_SHUTDOWN, "routingd stops"))
+            (peer.leave if returning else peer.stop)(cease)
+
+    @property
+    def deferring(self) -> bool:
+        return self._restart.deferring
+
+    def restarted(self) -> None:
+        for peer in self.all:
+            peer.restarted()
+
+    def with_graceful_restart(self) -> frozenset[str]:
+        """Names of those whose sessions come back with it."""
+        return frozenset(peer.name for peer in self.all if peer.keeps)
 
     def _renew(self) -> None:
         if self._renewal is not None:
@@ -243,7 +262,7 @@ class Peers:
         if by is None or not (self.ranges.take(by) or (self._displaced(by) and self.ranges.take(by))):
             return None
         peer = self._peer(Neighbor(by.session(address), by.group, ncp), by)
-        peer.start()
+        peer.start(self._restart.kept(ncp))
         self._by_address[ncp, "", address] = peer
         return peer
 

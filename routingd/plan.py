@@ -47,6 +47,7 @@ def plan(loaded: Loaded, rng: random.Random) -> RouterPlan:
             options=_options(config),
         ),
         listen=_listen(loaded),
+        deferral=config.bgp.graceful_restart.deferral,
     )
 
 

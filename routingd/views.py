@@ -131,6 +131,7 @@ def _why(state: str, connections: list[Any]) -> str:
     if not connections:
         return "no agent of this name is connected"
     return {
+        "restarting": "it forwards by what it was told before the restart; neighbors have not told everything yet",
         "stalled": "the agent has installed nothing for some seconds although transactions wait",
         "snapshot": "the first snapshot is not complete",
     }.get(state, "its fib connection is not up")

@@ -231,6 +231,7 @@ class AgentProcess:
                 connection.role, self._settings.name, self._boot_id,
                 capabilities=["columns", *(["tcp-ao"] if tcp_ao.supported() else [])], stream_id=self._stream_id,
                 last_sequence=self.agent.applied, election_id=self.agent.election_id, hostname=socket.gethostname(),
+                keeps=self._keeps(),
             )
         )  # fmt: skip
         messages: list[Message] = []
@@ -255,6 +256,11 @@ class AgentProcess:
             connection.send(refusal)
             return refusal.text, []
         return first, messages[1:]
+
+    def _keeps(self) -> bool:
+        """What was found in the kernel counts, whether a controller has vouched for it since or not."""
+        counts = self.model.counts()
+        return counts["routes"] + counts["stale"] > 0
 
     def _up(self, connection: Connection, welcome: Welcome) -> None:
         self._connections[connection.role] = connection

@@ -28,6 +28,7 @@ _STYLES: Final = {
     "snapshot": "yellow",
     "stalled": "yellow",
     "connecting": "yellow",
+    "restarting": "yellow",
 }
 
 

@@ -219,7 +219,7 @@ class Restarts(Model):
 
     deferral: Deferral = 360
     """Seconds for which End-of-RIB, or the end of a refresh, is waited for at most: then the old routes of a neighbor
-    that has restarted go."""
+    that has restarted go, and after a restart of ours boxes and neighbors are told what there is."""
 
 
 class BestPath(Model):

@@ -6,8 +6,8 @@ table is printed. A daemon that lacks a feature has its reason here instead of a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Final, TypeVar
 
 import pytest
 
@@ -42,6 +42,7 @@ FEATURES: Final[tuple[str, ...]] = (
     "reflection: loops refused (RFC 4456 8)",
     "enhanced route refresh: received (RFC 7313)",
     "graceful restart: helper (RFC 4724)",
+    "graceful restart: restarter (RFC 4724)",
     "graceful restart: notifications (RFC 8538)",
     "long-lived graceful restart: helper (RFC 9494)",
     "confederation: from outside (RFC 5065)",
@@ -82,6 +83,7 @@ LACKS: Final[Mapping[tuple[str, str], str]] = {
     ): "it answers no request: AID IPv4 unicast not negotiated",
     ("confederation: as its members (RFC 5065)", "openbgpd"): _NO_CONFEDERATIONS,
     ("confederation: as its members (RFC 5065)", "exabgp"): _NO_CONFEDERATIONS,
+    ("graceful restart: restarter (RFC 4724)", "exabgp"): "it tells routes and takes none on: it keeps none either",
     ("maximum prefixes: theirs (RFC 4486)", "exabgp"): "it has no limit",
     **{("DelayOpen", daemon): "it has none" for daemon in ("bird", "gobgp", "openbgpd", "exabgp")},
     ("hold time 0", "gobgp"): "0 in its configuration stands for the default, 90",
@@ -94,6 +96,7 @@ LACKS: Final[Mapping[tuple[str, str], str]] = {
 """(feature, daemon): why there is nothing to exchange."""
 
 Cell = tuple[str, str]
+T = TypeVar("T")
 
 
 def against(*features: str, **daemons: Any) -> list[Any]:
@@ -102,6 +105,17 @@ def against(*features: str, **daemons: Any) -> list[Any]:
         pytest.param(value, id=daemon, marks=[pytest.mark.matrix(feature, daemon) for feature in features])
         for daemon, value in daemons.items()
     ]
+
+
+def marked(feature: str, *daemons: str) -> Callable[[T], T]:
+    """For a test in whose lab there are several."""
+
+    def mark(test: T) -> T:
+        for daemon in daemons:
+            test = pytest.mark.matrix(feature, daemon)(test)
+        return test
+
+    return mark
 
 
 def unknown(marked: Iterable[Cell]) -> set[Cell]:

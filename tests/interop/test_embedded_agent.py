@@ -64,6 +64,7 @@ def test_a_killed_routingd_leaves_the_agent_and_the_next_one_adopts_it(one: One)
     one.router.wait_established(THEIRS)
     one.installed(BEHIND)
     assert one.router.agent_pid("ncp1") == pid, "adopted, not replaced"
+    one.router.wait_ncps()
     assert one.router.ncps()["ncp1"]["snapshot_agrees"] is True
 
 
@@ -77,12 +78,20 @@ def test_a_killed_agent_is_started_again_and_the_kernel_keeps_its_routes_meanwhi
     one.installed(BEHIND)
 
 
-def test_stopping_routingd_stops_its_agent_tells_the_peer_and_leaves_routes_in_the_kernel(one: One) -> None:
+def test_stopping_routingd_stops_its_agent_and_leaves_routes_in_the_kernel(one: One) -> None:
     pid = one.router.agent_pid("ncp1")
     process = one.router.process
     assert process is not None
     assert process.stop(20) == 0
     wait_for("the agent's end", lambda: peak_memory(pid), lambda size: size == 0)
+    assert {BEHIND, "203.0.113.0/24"} <= one.prefixes()
+
+
+def test_shutdown_tells_the_peer_that_it_is_meant_and_leaves_routes_in_the_kernel(one: One) -> None:
+    process = one.router.process
+    assert process is not None
+    one.router.ctl("shutdown")
+    assert process.wait(20) == 0
     assert {BEHIND, "203.0.113.0/24"} <= one.prefixes()
     wait_for("the Cease", lambda: one.bird.ask("show protocols all"), lambda text: "Administrative shutdown" in text)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 from tests.lab.attributes import Attributes, Route, address, communities, family, large_communities, prefix
 from tests.lab.commands import LabError, run
@@ -137,15 +138,23 @@ class Bird(Peer):
         self._kernel = kernel
         self.socket = self.directory / "bird.ctl"
 
-    def start(self) -> None:
+    def _write(self) -> Path:
         file = self.directory / "bird.conf"
         file.write_text(configuration(self.config, kernel=self._kernel))
+        return file
+
+    def reconfigure(self) -> None:
+        """What the configuration is now, while it runs."""
+        self._write()
+        self.ask("configure")
+
+    def start(self) -> None:
         argv = [
             "bird",
             "-f",
             *(["-R"] if self.recovers else []),
             "-c",
-            str(file),
+            str(self._write()),
             "-s",
             str(self.socket),
             "-P",

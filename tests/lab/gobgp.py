@@ -149,7 +149,14 @@ class GoBgp(Peer):
     def routes(self, neighbor: str, of: int = 4) -> set[Route]:
         if self.session(neighbor) != "established":
             return set()  # the tool refuses the question then
-        text = self._ask("-j", "neighbor", neighbor, "adj-in", "-a", f"ipv{of}")
+        return self._paths(neighbor, "neighbor", neighbor, "adj-in", "-a", f"ipv{of}")
+
+    def kept(self, neighbor: str, of: int = 4) -> set[Route]:
+        """Of an external neighbor: the tool shows the table without where a path is from."""
+        return {(p, a) for p, a in self._paths(neighbor, "global", "rib", "-a", f"ipv{of}") if a.as_path}
+
+    def _paths(self, neighbor: str, *words: str) -> set[Route]:
+        text = self._ask("-j", *words)
         if not text.startswith(("[", "{")):
             return set()  # "Network not in table"
         found = set()

@@ -155,6 +155,10 @@ class Peer(abc.ABC):
         """Administrative shutdown with a message (RFC 9003)."""
         raise LabError(f"{self.kind} has no command that ends a session with {neighbor} and tells {message!r}")
 
+    def kept(self, neighbor: str, of: int = 4) -> set[Route]:
+        """Routes of a neighbor whose session is down."""
+        return self.routes(neighbor, of)
+
     def last_error(self, neighbor: str) -> str:
         """In the daemon's words, what was told or said when a session with ``neighbor`` ended."""
         raise LabError(f"{self.kind} does not tell why a session with {neighbor} ended")

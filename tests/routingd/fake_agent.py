@@ -58,6 +58,8 @@ class FakeAgent:
     def __init__(self, ncp: str, boot: int = 1) -> None:
         self.ncp = ncp
         self.boot_id = bytes([boot]) * 16
+        self.keeps = False
+        """It forwards by what an earlier controller told it."""
         self.received: list[tuple[Role, Message]] = []
         self.writers: dict[Role, asyncio.StreamWriter] = {}
         self.closed: set[Role] = set()
@@ -70,7 +72,7 @@ class FakeAgent:
         for role in roles or tuple(Role):
             before = len(self.of(role, Welcome, Error))
             reader, writer = await asyncio.open_unix_connection(path)
-            writer.write(encode(hello or Hello(role, self.ncp, self.boot_id)))
+            writer.write(encode(hello or Hello(role, self.ncp, self.boot_id, keeps=self.keeps)))
             self.writers[role] = writer
             self.closed.discard(role)
             self._tasks.append(asyncio.create_task(self._read(role, reader)))

@@ -36,7 +36,7 @@ from protocols.bgp.config import FamilyConfig, PeerConfig
 from protocols.bgp.fsm import State
 from protocols.bgp.session import Session
 from routingd.boxes import Box, Boxes, Port
-from routingd.controller import SOCKET_NAME, Controller, RouterPlan, Secrets
+from routingd.controller import SOCKET_NAME, Controller, Known, RouterPlan, Secrets
 from routingd.peer_streams import LEASE
 from routingd.peers import Neighbor
 from tests.routingd.fake_agent import FakeAgent, RemotePeer, until, update
@@ -53,10 +53,12 @@ def plan(*, boxes: list[Box] | None = None, peers: bool = True, import_policy: s
 
 
 @asynccontextmanager
-async def controller(directory: Path, router: RouterPlan | None = None) -> AsyncIterator[Controller]:
+async def controller(
+    directory: Path, router: RouterPlan | None = None, known: Known | None = None
+) -> AsyncIterator[Controller]:
     engine = Engine(router_id=bytes([10, 0, 0, 1]), asn=65001, digest_key=b"k" * 16)
     problems: list[BaseException] = []
-    one = Controller(router or plan(), engine, Secrets(5, b"s" * 16, b"k" * 16), problems.append)
+    one = Controller(router or plan(), engine, Secrets(5, b"s" * 16, b"k" * 16), problems.append, known)
     await one.start(directory)
     try:
         yield one

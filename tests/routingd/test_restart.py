@@ -1,0 +1,143 @@
+"""routingd is back after a restart: what its boxes and neighbors kept stays until the RIB is whole (RFC 4724 4.1)."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from fibd.wire import Role, SnapshotBegin, StreamClose, StreamData
+from protocols.bgp.capabilities import GracefulRestart
+from protocols.bgp.graceful import Mode
+from routingd.controller import Controller
+from routingd.identity import KnownNeighbors
+from tests.routingd.fake_agent import END_OF_RIB, FakeAgent, RemotePeer, until, update
+from tests.routingd.test_controller import controller, established, plan, run
+
+THERE, BEHIND = "192.0.2.2", "198.51.100.0/24"
+
+
+@asynccontextmanager
+async def restarted(
+    directory: Path, agent: FakeAgent, expected: str = THERE, deferral: float = 360.0
+) -> AsyncIterator[Controller]:
+    """A controller that follows another one; ``expected`` was a neighbor of that."""
+    known = KnownNeighbors(directory)
+    known.write(frozenset({expected}))
+    agent.keeps = True
+    async with controller(directory, replace(plan(), deferral=deferral), known) as one:
+        yield one
+
+
+def offered(remote: RemotePeer) -> GracefulRestart:
+    """What the OPEN of the controller said to the peer."""
+    (connection,) = remote.session.connections
+    assert connection.received is not None
+    (found,) = [c for c in connection.received.capabilities if isinstance(c, GracefulRestart)]
+    return found
+
+
+def test_boxes_and_neighbors_are_told_nothing_until_the_neighbors_have_told_everything(tmp_path: Path) -> None:
+    async def test() -> None:
+        agent = FakeAgent("ncp1")
+        async with restarted(tmp_path, agent) as one:
+            remote = await established(tmp_path, agent, RemotePeer(agent, restarts=Mode.ON))
+            said = offered(remote)
+            assert (said.restarting, said.families) == (True, ((1, 1, True),))
+            remote.send(update([BEHIND]))
+            await until(lambda: remote.credit_given_back() == remote.sent_bytes, "it was taken")
+            assert one.feeds["ncp1"].state == "restarting"
+            assert not agent.of(Role.FIB, SnapshotBegin)
+            assert remote.updates == 0
+            remote.send(END_OF_RIB)
+            await until(lambda: BEHIND in agent.prefixes(), "the box gets its FIB")
+            await until(lambda: one.feeds["ncp1"].state == "forwarding", "the snapshot agrees")
+            await until(lambda: remote.updates, "End-of-RIB")
+            assert not one.peers.all[0].session.forwarding.restarting
+
+    run(test)
+
+
+def test_a_neighbor_that_does_not_come_back_is_waited_for_until_the_deferral_timer_expires(tmp_path: Path) -> None:
+    async def test() -> None:
+        agent = FakeAgent("ncp1")
+        async with restarted(tmp_path, agent, "192.0.2.99", deferral=0.5) as one:
+            remote = await established(tmp_path, agent, RemotePeer(agent, restarts=Mode.ON))
+            remote.send(update([BEHIND]) + END_OF_RIB)
+            await until(lambda: remote.credit_given_back() == remote.sent_bytes, "it was taken")
+            assert one.restart.deferring
+            await until(lambda: BEHIND in agent.prefixes(), "the timer expires")
+            await until(lambda: remote.updates, "End-of-RIB")
+
+    run(test)
+
+
+def test_neighbors_that_restarted_too_or_know_no_graceful_restart_any_more_are_not_waited_for(tmp_path: Path) -> None:
+    async def test() -> None:
+        for number, mode in enumerate((Mode.ON, Mode.OFF)):
+            directory = tmp_path / str(number)
+            directory.mkdir()
+            agent = FakeAgent("ncp1")
+            async with restarted(directory, agent) as one:
+                remote = RemotePeer(agent, restarts=mode)
+                if mode is Mode.ON:
+                    remote.session.forwarding = replace(remote.session.forwarding, restarting=True)
+                await established(directory, agent, remote)
+                await until(lambda one=one: not one.restart.deferring, "nobody is waited for")  # type: ignore[misc]
+                await until(lambda agent=agent: agent.of(Role.FIB, SnapshotBegin), "a snapshot")  # type: ignore[misc]
+
+    run(test)
+
+
+def test_without_neighbors_to_wait_for_or_a_box_that_kept_forwarding_nothing_waits(tmp_path: Path) -> None:
+    async def test() -> None:
+        for number, keeps in enumerate((True, False)):
+            directory = tmp_path / str(number)
+            directory.mkdir()
+            known = KnownNeighbors(directory)
+            known.write(frozenset() if keeps else frozenset({THERE}))
+            async with controller(directory, known=known):
+                agent = FakeAgent("ncp1")
+                agent.keeps = keeps
+                remote = await established(directory, agent, RemotePeer(agent, restarts=Mode.ON))
+                await until(lambda remote=remote: remote.updates, "End-of-RIB")  # type: ignore[misc]
+                assert not offered(remote).restarting
+                assert agent.of(Role.FIB, SnapshotBegin)
+
+    run(test)
+
+
+def test_the_neighbors_with_graceful_restart_are_noted_for_the_next_one(tmp_path: Path) -> None:
+    async def test() -> None:
+        known = KnownNeighbors(tmp_path)
+        async with controller(tmp_path, known=known):
+            agent = FakeAgent("ncp1")
+            remote = await established(tmp_path, agent, RemotePeer(agent, restarts=Mode.HELPER))
+            await until(lambda: known.read() == {THERE}, "noted")
+            agent.remote = None
+            remote.restart()
+            await until(lambda: known.read() == frozenset(), "and not any more")
+
+    run(test)
+
+
+def test_who_ends_to_come_back_leaves_neighbors_with_graceful_restart_without_a_word(tmp_path: Path) -> None:
+    async def test() -> None:
+        for number, (mode, returning, told) in enumerate(
+            ((Mode.ON, True, False), (Mode.ON, False, True), (Mode.OFF, True, True))
+        ):
+            directory = tmp_path / str(number)
+            directory.mkdir()
+            known = KnownNeighbors(directory)
+            agent = FakeAgent("ncp1")
+            async with controller(directory, known=known) as one:
+                remote = await established(directory, agent, RemotePeer(agent, restarts=mode))
+                await until(lambda remote=remote: remote.updates or remote.log, "it is up")  # type: ignore[misc]
+                await one.stop("test", returning=returning)
+                last = b"".join(data for m in agent.of(Role.STREAMS, StreamData) for _, data in m.rows)
+                assert agent.of(Role.STREAMS, StreamClose)
+                assert (last[-100:].find(b"\x03\x06") >= 0) == told, (mode, returning)
+                assert known.read() == ({THERE} if mode is Mode.ON else frozenset())
+
+    run(test)
