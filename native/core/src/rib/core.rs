@@ -379,12 +379,12 @@ impl Core {
 fn record<A: Addr>(t: &mut Table<A>, idx: u32) {
     let e = &mut t.entries[idx as usize];
     if e.flags & table::IN_RIB_LOG == 0 || !t.rib_log.unread(e.rib_pos) {
-        let before = (e.flags & table::IN_RIB_LOG != 0).then_some(e.rib_pos);
+        if t.several > 0 && e.flags & table::IN_RIB_LOG != 0 {
+            t.record_moves(idx);
+        }
+        let e = &mut t.entries[idx as usize];
         e.flags |= table::IN_RIB_LOG;
         e.rib_pos = t.rib_log.push(idx);
-        if t.several > 0 {
-            t.record_moved(idx, before);
-        }
     }
 }
 

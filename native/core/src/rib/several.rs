@@ -23,29 +23,30 @@ impl Changed {
         at.is_none_or(|&at| !before(at, since))
     }
 
+    fn note(&mut self, path: u32, at: Pos) {
+        let path = path as usize;
+        if self.0.len() <= path {
+            // Of those between nothing is known: it may be as new
+            self.0.resize(path + 1, at);
+        }
+        self.0[path] = at;
+    }
+
     pub fn bytes(&self) -> usize {
         self.0.capacity() * size_of::<Pos>()
     }
 }
 
 impl<A: Addr> Table<A> {
-    /// Of an entry that has a record in the log by now: this path changed.
-    fn path_changed(&mut self, idx: u32, path: u32) {
-        let pos = self.entries[idx as usize].rib_pos;
-        let changed = &mut self.changed.0;
-        if changed.len() < self.paths.len() {
-            changed.resize(self.paths.len(), pos);
-        }
-        changed[path as usize] = pos;
-    }
-
-    /// The record of an entry is another one: who had not read the one before hears by this one of what that was about.
-    pub(super) fn record_moved(&mut self, idx: u32, before_it: Option<Pos>) {
-        let Some(old) = before_it else { return };
-        let mut at = self.entries[idx as usize].head;
+    /// The record of an entry gives way to one at the tail of the log: who has not read it hears by that one of what it was about.
+    #[cold]
+    pub(super) fn record_moves(&mut self, idx: u32) {
+        let e = &self.entries[idx as usize];
+        let (old, tail) = (e.rib_pos, self.rib_log.tail());
+        let mut at = e.head;
         while at != NONE {
             if self.changed.after(at, old) {
-                self.path_changed(idx, at);
+                self.changed.note(at, tail);
             }
             at = self.paths[at as usize].next;
         }
@@ -64,6 +65,7 @@ impl<A: Addr> Table<A> {
 impl Core {
     /// After an entry was chosen again: peers that take several paths hear of it, whatever its best path. `path` is the one that
     /// changed, where it is one alone; `turned`: another path, or none, is the best now.
+    #[cold]
     pub(super) fn tell_several<A: Addr>(
         &mut self,
         t: &mut Table<A>,
@@ -76,16 +78,14 @@ impl Core {
         }
         // Where another protocol has the best path, none of BGP's is told: with it they come and go
         let all = path == OneOrAll::All || (turned && self.mixed(t, idx));
-        let mut at = match path {
-            OneOrAll::One(path) if !all => {
-                t.path_changed(idx, path);
-                return;
-            }
+        let e = &t.entries[idx as usize];
+        let (pos, mut at) = match path {
+            OneOrAll::One(path) if !all => return t.changed.note(path, e.rib_pos),
             OneOrAll::None if !all => return,
-            _ => t.entries[idx as usize].head,
+            _ => (e.rib_pos, e.head),
         };
         while at != NONE {
-            t.path_changed(idx, at);
+            t.changed.note(at, pos);
             at = t.paths[at as usize].next;
         }
     }
