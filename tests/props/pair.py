@@ -142,8 +142,10 @@ class Pair:
             )
             return number
 
-        several = terms.add_path > 0
-        told = tuple(FoldedExport(four_octet_as=config.four_octet_as, path_ids=several) for _ in range(2))
+        def folded() -> FoldedExport:
+            return FoldedExport(four_octet_as=config.four_octet_as, path_ids=terms.add_path > 0)
+
+        told = (folded(), folded())
         return ExportConsumer(open_at(self.native), open_at(self.reference), *told, terms, config.four_octet_as)
 
     def open_watch(

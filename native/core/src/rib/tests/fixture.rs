@@ -148,6 +148,11 @@ impl Engine {
 
 /// A peer of a group of its kind.
 pub fn export(e: &mut Engine, peer: u32) -> u32 {
+    export_several(e, peer, 0)
+}
+
+/// The same of peers that take so many paths of a prefix (RFC 7911).
+pub fn export_several(e: &mut Engine, peer: u32, add_path: u8) -> u32 {
     let ourselves = Ourselves {
         address: ip("10.0.0.254"),
         link_local: 0,
@@ -172,7 +177,7 @@ pub fn export(e: &mut Engine, peer: u32) -> u32 {
         aigp: false,
         role: None,
         llgr: false,
-        add_path: 0,
+        add_path,
         default_local_pref: 100,
     };
     e.export_open(peer, terms, ourselves)

@@ -4,6 +4,7 @@ mod leaks;
 mod queries;
 mod selection;
 mod settling;
+mod several;
 mod stale;
 mod tombstones;
 mod watches;
