@@ -39,6 +39,7 @@ lint-only:
 	@echo "lint: import rules"; $(VENV)/python -m pytest -q --no-header --no-summary tests/test_import_rules.py
 	@echo "lint: cargo fmt";    cd native && $(CARGO) fmt --all --check
 	@echo "lint: clippy";       cd native && $(CARGO) clippy --quiet --locked --workspace --all-targets -- -D warnings
+	@echo "lint: fuzz targets"; cd native/fuzz && $(CARGO) fmt --check && $(CARGO) clippy --quiet --locked --no-default-features --target-dir ../target -- -D warnings
 
 test: ## lint, the tests of the core, and every test that is not marked long (needs root)
 	@tools/setup test

@@ -112,6 +112,11 @@ def test_an_internal_reader_is_told_paths_and_next_hops_as_they_came_whatever_it
     assert (found["as_path"], found["next_hop"]) == ("65001 65002", "10.0.0.9")
 
 
+def test_segments_of_a_confederation_that_an_internal_peer_told_stay_inside() -> None:
+    """RFC 5065 4; found by native/fuzz, as an external peer of ours has to call such a path malformed."""
+    assert told(attributes_row("10.0.0.9", "(65010) 65001"), FOUR, INSIDE)["as_path"] == "65000 65001"
+
+
 @settings(deadline=None, max_examples=150)
 @given(
     data=st.data(),

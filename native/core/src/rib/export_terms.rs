@@ -54,8 +54,9 @@ impl Ourselves {
 }
 
 /// What of `Ourselves` changes where the other octets of a message stand.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Shape {
+    #[default]
     V4 = 4,
     V6 = 16,
     Both = 32,
@@ -65,7 +66,7 @@ pub enum Shape {
 pub const ALL_PATHS: u8 = u8::MAX;
 
 /// What a group of peers has in common: with equal terms, equal bytes but for our own address.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct ExportTerms {
     pub afi: u16,
     pub safi: u8,

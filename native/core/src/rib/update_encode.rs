@@ -35,19 +35,17 @@ pub fn announce<A: Addr>(
     let mut rest = prefixes;
     while !rest.is_empty() {
         let (n, bytes) = rest.fit(terms.max_message - fixed);
-        let start = header(out, fixed + bytes);
-        out.extend_from_slice(&[0, 0]);
-        let attr_len = fixed - HEADER - 4 + if plain { 0 } else { bytes };
-        out.extend_from_slice(&(attr_len as u16).to_be_bytes());
         if plain {
+            header(out, fixed + bytes);
+            out.extend_from_slice(&[0, 0]);
+            out.extend_from_slice(&(attributes.len() as u16).to_be_bytes());
             let at = encoded.ours.map(|at| out.len() + at);
             ours.extend(at.map(|at| (at, encoded.next_hop)));
             out.extend_from_slice(attributes);
             rest = rest.write(n, out);
         } else {
             // RFC 7606 5.1: MP_REACH_NLRI comes first
-            out.extend_from_slice(&[FLAG_OPTIONAL | FLAG_EXTENDED, code::MP_REACH]);
-            out.extend_from_slice(&((reach.len() + bytes) as u16).to_be_bytes());
+            multiprotocol(out, code::MP_REACH, reach.len() + bytes, attributes.len());
             if !matches!(encoded.next_hop, NextHop::Other(_)) {
                 ours.push((out.len() + REACH_ADDRESS, encoded.next_hop));
             }
@@ -55,10 +53,24 @@ pub fn announce<A: Addr>(
             rest = rest.write(n, out);
             out.extend_from_slice(attributes);
         }
-        debug_assert_eq!(out.len() - start, fixed + bytes);
         messages += 1;
     }
     messages
+}
+
+/// Everything before the value of a first attribute of multiprotocol prefixes, with `more` octets of attributes behind it.
+fn multiprotocol(out: &mut Vec<u8>, code: u8, value: usize, more: usize) {
+    let long = value > 255;
+    let attributes = 3 + usize::from(long) + value + more;
+    header(out, HEADER + 4 + attributes);
+    out.extend_from_slice(&[0, 0]);
+    out.extend_from_slice(&(attributes as u16).to_be_bytes());
+    if long {
+        out.extend_from_slice(&[FLAG_OPTIONAL | FLAG_EXTENDED, code]);
+        out.extend_from_slice(&(value as u16).to_be_bytes());
+    } else {
+        out.extend_from_slice(&[FLAG_OPTIONAL, code, value as u8]);
+    }
 }
 
 /// Where the next hop stands in MP_REACH_NLRI: behind family and length (RFC 4760 3).
@@ -78,7 +90,7 @@ fn reach_header(terms: &ExportTerms, next_hop: NextHop) -> Vec<u8> {
     reach
 }
 
-/// Octets of a message besides its prefixes.
+/// Octets of a message besides its prefixes, at most.
 fn fixed_size(attributes: usize, reach: &[u8]) -> usize {
     let mp = if reach.is_empty() { 0 } else { 4 + reach.len() };
     HEADER + 4 + attributes + mp
@@ -98,16 +110,13 @@ pub fn withdraw<A: Addr>(terms: &ExportTerms, prefixes: Nlri<'_, A>, out: &mut V
     let mut rest = prefixes;
     while !rest.is_empty() {
         let (n, bytes) = rest.fit(terms.max_message - fixed);
-        header(out, fixed + bytes);
         if plain {
+            header(out, fixed + bytes);
             out.extend_from_slice(&(bytes as u16).to_be_bytes());
             rest = rest.write(n, out);
             out.extend_from_slice(&[0, 0]);
         } else {
-            out.extend_from_slice(&[0, 0]);
-            out.extend_from_slice(&((7 + bytes) as u16).to_be_bytes());
-            out.extend_from_slice(&[FLAG_OPTIONAL | FLAG_EXTENDED, code::MP_UNREACH]);
-            out.extend_from_slice(&((3 + bytes) as u16).to_be_bytes());
+            multiprotocol(out, code::MP_UNREACH, 3 + bytes, 0);
             out.extend_from_slice(&terms.afi.to_be_bytes());
             out.push(terms.safi);
             rest = rest.write(n, out);
@@ -130,10 +139,8 @@ pub fn end_of_rib(afi: u16, safi: u8, out: &mut Vec<u8>) {
     }
 }
 
-fn header(out: &mut Vec<u8>, len: usize) -> usize {
-    let start = out.len();
+fn header(out: &mut Vec<u8>, len: usize) {
     out.extend_from_slice(&[0xff; 16]);
     out.extend_from_slice(&(len as u16).to_be_bytes());
     out.push(2);
-    start
 }
