@@ -21,6 +21,11 @@ DAEMONS: Final = {
 FEATURES: Final[tuple[str, ...]] = (
     "routes both ways: eBGP",
     "routes both ways: iBGP",
+    "we alone connect",
+    "they alone connect",
+    "AS numbers of four octets (RFC 6793)",
+    "AS_TRANS, AS4_PATH with two octets (RFC 6793)",
+    "extended messages (RFC 8654)",
     "IPv4 over IPv6 next hops (RFC 8950)",
     "roles and OTC (RFC 9234)",
     "route refresh (RFC 2918)",
@@ -60,10 +65,15 @@ FEATURES: Final[tuple[str, ...]] = (
 """In the order of the table."""
 _GLOBAL_ALONE: Final = "shows the global address alone"
 _BY_ADDRESS: Final = "knows neighbors by address (or prefix) alone"
+_SHORT: Final = "it does not offer the capability"
 _INJECTS: Final = "tells routes and takes none on: it cannot reflect"
 _NO_RESTART: Final = "it offers graceful restart for no family"
 _NO_CONFEDERATIONS: Final = "no confederations"
 LACKS: Final[Mapping[tuple[str, str], str]] = {
+    ("AS_TRANS, AS4_PATH with two octets (RFC 6793)", "gobgp"): "it always offers four octets",
+    ("AS_TRANS, AS4_PATH with two octets (RFC 6793)", "frr"): "told to offer no capabilities it still goes by ours",
+    ("extended messages (RFC 8654)", "gobgp"): _SHORT,
+    ("extended messages (RFC 8654)", "openbgpd"): _SHORT,
     ("unnumbered neighbors (RFC 4861, RFC 8950)", "openbgpd"): _BY_ADDRESS,
     ("unnumbered neighbors (RFC 4861, RFC 8950)", "exabgp"): _BY_ADDRESS,
     ("graceful restart: helper (RFC 4724)", "openbgpd"): _NO_RESTART,

@@ -96,13 +96,17 @@ def _neighbor(config: PeerConfig, n: Neighbor) -> str:
         f"{advertising}protocol bgp {n.name} {{\n"
         f"{ends}  {reach};\n"
         f"  hold time {n.hold_time};\n  connect delay time 1;\n  connect retry time 2;\n  error wait time 1, 2;\n"
-        f"{said}{_secured(n)}\n{server}{_role(n)}{_restarts(n)}"
+        f"{said}\n{_transport(n)}{server}{_role(n)}{_restarts(n)}"
         f"{_client(config, n)}{_confederation(config, n)}{channels}}}"
     )
 
 
-def _secured(n: Neighbor) -> str:
-    return (f'  password "{n.password}";' if n.password else "") + ("  ttl security on;" if n.ttl_security else "")
+def _transport(n: Neighbor) -> str:
+    lines = [f'  password "{n.password}";'] if n.password else []
+    lines += ["  ttl security on;"] if n.ttl_security else []
+    lines += ["  enable as4 off;"] if n.two_octet else []
+    lines += ["  enable extended messages on;"] if n.extended_messages else []
+    return "".join(f"{line}\n" for line in lines)
 
 
 def _restarts(n: Neighbor) -> str:

@@ -46,10 +46,8 @@ def configuration(config: PeerConfig, recorder: Path) -> str:
             f"  local-as {config.asn};",
             f"  peer-as {n.asn};",
             f"  hold-time {n.hold_time};",
-            *([f'  md5-password "{n.password}";'] if n.password else []),
-            *(["  outgoing-ttl 255;", "  incoming-ttl 255;"] if n.ttl_security else []),
-            *(["  outgoing-ttl 64;"] if n.multihop else []),
-            f"  capability {{ route-refresh enable; {_restarts(n)}{_add_path(n)}}}",
+            f"  capability {{ route-refresh enable; {_restarts(n)}{_add_path(n)}{_messages(n)}}}",
+            *_transport(n),
             "  family { " + " ".join(f"ipv{of} unicast;" for of in n.families) + " }",
             "  api { processes [ record ]; neighbor-changes; receive { parsed; update; } }",
             "  static {",
@@ -67,6 +65,18 @@ def _restarts(n: Neighbor) -> str:
 def _add_path(n: Neighbor) -> str:
     modes = {"both": "send/receive"}
     return f"add-path {modes.get(n.add_path, n.add_path)}; " if n.add_path else ""
+
+
+def _messages(n: Neighbor) -> str:
+    four = "asn4 disable; " if n.two_octet else ""
+    return four + ("extended-message enable; " if n.extended_messages else "extended-message disable; ")
+
+
+def _transport(n: Neighbor) -> list[str]:
+    lines = [f"  md5-password '{n.password}';"] if n.password else []
+    lines += ["  outgoing-ttl 255;", "  incoming-ttl 255;"] if n.ttl_security else []
+    lines += ["  outgoing-ttl 64;"] if n.multihop else []
+    return lines + (["  passive true;"] if n.passive else [])
 
 
 def _route(config: PeerConfig, n: Neighbor, a: Announcement) -> str:
@@ -102,7 +112,9 @@ class ExaBgp(Peer):
         recorder.write_text(f"#!/bin/sh\nexec 3>&1 cat >> {self.events}\n")
         recorder.chmod(0o755)
         file.write_text(configuration(self.config, recorder))
-        process = self.box.start("exabgp", [program(), "server", str(file)], env=ENVIRONMENT, cwd=self.directory)
+        waiting = " ".join(n.local for n in self.config.neighbors if n.passive)
+        env = ENVIRONMENT | ({"exabgp_tcp_bind": waiting, "exabgp_tcp_port": "179"} if waiting else {})
+        process = self.box.start("exabgp", [program(), "server", str(file)], env=env, cwd=self.directory)
         self.processes = [process]
         wait_for(
             f"exabgp in {self.box.name} to read its configuration",

@@ -55,6 +55,7 @@ def _neighbor(config: PeerConfig, n: Neighbor) -> str:
     lines += ["  multihop 64"] if n.multihop else []
     lines += [f"  tcp md5sig password {n.password}"] if n.password else []
     lines += ["  ttl-security yes"] if n.ttl_security else []
+    lines += ["  announce as-4byte no"] if n.two_octet else []
     lines += [f"  max-prefix {n.maximum}"] if n.maximum is not None else []
     lines += [f"  route-reflector {config.cluster_id or config.router_id}"] if n.client else []
     lines += ["  announce add-path recv yes"] if n.add_path in ("receive", "both") else []

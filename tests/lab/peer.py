@@ -68,6 +68,10 @@ class Neighbor:
     client: bool = False
     """The peer reflects for us (RFC 4456); not ExaBGP."""
     restarts: Restarts | None = None
+    two_octet: bool = False
+    """Without AS numbers of four octets (RFC 6793); BIRD, OpenBGPD and ExaBGP."""
+    extended_messages: bool = False
+    """RFC 8654; FRR offers it always, GoBGP and OpenBGPD do not have it."""
     other_local: str | None = None
     """The peer's address of the other family on this link: where it must be written into the configuration as a next
     hop."""
