@@ -9,6 +9,7 @@ asks again only when it has dealt with its chunk, so nothing here grows with the
 from __future__ import annotations
 
 import asyncio
+import math
 import threading
 import time
 from collections import deque
@@ -22,6 +23,8 @@ E = TypeVar("E", bound="Stepping")
 
 DEPTH: Final = 512
 """Jobs waiting before readers of sockets are made to wait too."""
+CATCHING_UP: Final = 1.0
+"""Seconds in which readers that had to wait read what came meanwhile."""
 ROUND_JOBS: Final = 16
 ROUND_SECONDS: Final = 0.005
 STEP_BUDGET: Final = 4096
@@ -80,6 +83,7 @@ class EngineThread(Generic[E]):
         self._poll = False
         self._stopping = False
         self._room: list[asyncio.Future[None]] = []
+        self._behind_until = -math.inf
         self._results: list[Callable[[], None]] = []
         self.longest = 0.0
         """Seconds of the longest single job."""
@@ -147,6 +151,12 @@ class EngineThread(Generic[E]):
             with self._wake:
                 self._room.append(waiter)
             await waiter
+            self._behind_until = self._loop.time() + CATCHING_UP
+
+    @property
+    def behind(self) -> bool:
+        """Who reads from a socket waits for room, or did a moment ago: what was sent to us may not be read yet."""
+        return bool(self._room) or self._loop.time() < self._behind_until
 
     def consumer(self, deliver: Callable[[Any], None]) -> Consumer[E]:
         new = Consumer(self, deliver)

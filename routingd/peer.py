@@ -167,6 +167,7 @@ class Peer:
 
     def received(self, conn: int, data: bytes, age: float) -> None:
         """Bytes of a stream that arrived at the box ``age`` seconds ago."""
+        self._streams.owe(conn, len(data))
         out = self.session.receive(conn, data, self._clock() - age)
         routes = [e for e in out if isinstance(e, effects.Routes)]
         self._perform(out, owed=len(data) if routes else 0)
@@ -238,7 +239,11 @@ class Peer:
 
     def _fire(self) -> None:
         self._timer = None
-        self._perform(self.session.timer(self._clock()))
+        now = self._clock()
+        # A peer whose words wait for the engine, perhaps unread, is not silent.
+        for conn in [c.number for c in self.session.connections] if self._engine.behind else self._streams.owing:
+            self.session.late(conn, now)
+        self._perform(self.session.timer(now))
 
     def _connect(self, conn: int) -> None:
         if not self._streams.connect(self, conn, self.place, self.session.config):

@@ -55,6 +55,8 @@ class Stream:
     window: int = 0
     queue: deque[bytes] = field(default_factory=deque)
     lease: Lease | None = None
+    owed: int = 0
+    """Received bytes that are not dealt with; for enough of them the box reads no more."""
 
     @property
     def waits(self) -> bool:
@@ -161,9 +163,21 @@ class PeerStreams:
             stream.credit -= size
             outbox.data(stream.number, stream.queue.popleft())
 
+    def owe(self, conn: int, count: int) -> None:
+        """So many bytes were received."""
+        if (stream := self._all.get(conn)) is not None:
+            stream.owed += count
+
+    @property
+    def owing(self) -> list[int]:
+        """Connections with something that is not dealt with."""
+        return [conn for conn, stream in self._all.items() if stream.owed > 0]
+
     def give_back(self, conn: int, count: int) -> None:
         """So many received bytes are dealt with."""
         stream = self._all.get(conn)
+        if stream is not None:
+            stream.owed -= count
         outbox = self._owner.outbox(stream.ncp) if stream is not None else None
         if stream is not None and outbox is not None and count:
             outbox.credit(stream.number, count)

@@ -242,6 +242,11 @@ class Connection:
         if waits:
             self.waiting(now)
 
+    def late(self, now: float) -> None:
+        """What the peer sent may wait unread, by our own fault: silence for so long says nothing."""
+        if self._hold_deadline is not None and now >= self._hold_deadline:
+            self._restart_hold(now)
+
     def deadlines(self) -> dict[str, float]:
         """Of the timers that run, by name. The keepalive timer of an Established session is the agent's."""
         timers = {

@@ -199,6 +199,11 @@ class Session:
         if (connection := self._connections.get(conn)) is not None:
             connection.waiting(now)
 
+    def late(self, conn: int, now: float) -> None:
+        """We are behind with what comes on this connection."""
+        if (connection := self._connections.get(conn)) is not None:
+            connection.late(now)
+
     def moved(self, conn: int, now: float, *, waits: bool) -> None:
         """TCP took something of what waited; ``waits``: there is more."""
         if (connection := self._connections.get(conn)) is not None:

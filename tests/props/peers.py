@@ -132,6 +132,7 @@ OTHER_TERMS = (
     ALL_PATHS,
     Terms(1, "10.0.1.254", add_path=255),
     Terms(1, "10.0.0.254", add_path=2),
+    Terms(1, "10.0.0.254", add_path=255, llgr=True),
     Terms(1, "10.0.0.254", aigp=True, add_path=1),
     Terms(1, "10.0.0.254", max_message=75, add_path=255),
     Terms(2, "2001:db8:1::fe", add_path=255),

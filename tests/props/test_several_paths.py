@@ -176,3 +176,22 @@ def test_told_again_a_peer_has_the_same_and_loses_what_goes_meanwhile(table: Tab
         told.read_all(engine, number, 1)
         assert {where.partition(" ")[0] for where in told.routes} == {"203.0.113.0/24"}
         assert told.end_of_rib == 3
+
+
+def test_of_several_paths_those_that_are_long_lived_stale_are_told_as_such(table: Table) -> None:
+    """RFC 9494 4.3: not the best one's standing, each its own."""
+    first, second, _ = GIVERS
+    reader = table.open(Terms(1, "10.0.0.254", add_path=255, llgr=True))
+    bars = table.open()
+    table.tell(first)
+    table.tell(second)
+    table.pair.call("mark_stale", table.givers[second], afi=1)
+    table.tell(second, OTHER)
+    table.pair.call("set_long_lived", table.givers[second], afi=1, on=True)
+    table.pair.settle()
+    assert set(table.knows(reader)) == {"65001", "65002"}
+    assert set(table.knows(bars)) == {"65001"}
+    marked = {row["as_path"] for row in reader.native_told.routes.values() if "65535:6" in row["communities"]}
+    assert marked == {"65000 65002"}
+    table.tell(second)
+    assert set(table.knows(bars)) == {"65001", "65002"}

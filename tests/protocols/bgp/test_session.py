@@ -488,3 +488,15 @@ def test_everything_about_a_session_can_be_shown_as_json_in_every_state() -> Non
     }  # fmt: skip
     assert ended["last_down"]["sent"] is None
     assert ended["next_attempt"] <= 1.0
+
+
+def test_a_hold_timer_that_fires_while_we_are_late_starts_over_and_else_goes_on() -> None:
+    session, conn = established()
+    due = session.deadlines()["hold"]
+    session.late(conn, due - 1)
+    assert session.deadlines()["hold"] == due
+    session.late(conn, due)
+    assert session.timer(due) == []
+    assert session.deadlines()["hold"] == due + 90
+    assert any(isinstance(e, Down) for e in session.timer(due + 90))
+    session.late(conn, due + 91)

@@ -37,17 +37,17 @@ pub fn tellable<A: Addr>(
     core: &Core,
     t: &Table<A>,
     e: &Entry<A>,
-    path: u32,
+    slot: u32,
     terms: &ExportTerms,
 ) -> Option<Told> {
-    let path = &t.paths[path as usize];
+    let path = &t.paths[slot as usize];
     let info = &core.infos[path.info];
     let set = &core.hops.sets[info.next_hops as usize];
     let source = &core.sources[path.source as usize];
     let ibgp = !(source.ebgp || source.member || terms.ebgp || terms.member);
     let internal = info.kind == Kind::Bgp && ibgp;
     let tagged = info.summary.well_known & LLGR_STALE != 0;
-    let stale = tagged || core.age(t, e.head, path) == Age::LongLived;
+    let stale = tagged || core.age(t, slot, path) == Age::LongLived;
     let origin = if info.kind == Kind::Bgp {
         // RFC 4271 9.2: iBGP routes do not go to iBGP peers, unless one of both is our client (RFC 4456 6)
         if internal && !source.client && !terms.client {
