@@ -133,8 +133,11 @@ def _reasons(octets: bytes) -> Iterator[str]:
         yield "IPv4 in MP_UNREACH_NLRI"
     if sum(parts) == 0 and codes:
         yield "no prefixes"
-    faults = decoded(octets, **WAYS[0])
-    yield from (f"attribute {f['code']}: {f['rfc']}" for f in faults.faults)
+    readings = [decoded(octets, **way) for way in WAYS]
+    best = min(readings, key=lambda changes: (changes.error is not None, len(changes.faults)))
+    yield from (f"attribute {f['code']}: {f['rfc']}" for f in best.faults)
+    if 17 in codes and not best.faults:
+        yield "AS4_PATH of a part of the path"
 
 
 def attributes_of(block: bytes) -> Iterator[tuple[int, int, bytes]]:

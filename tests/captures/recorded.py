@@ -11,7 +11,6 @@ from tests.lab.mrt import DATA
 ABSENT: Final = "test data folder ../shared/data absent"
 MARKER: Final = b"\xff" * 16
 HEADER: Final = 19
-UPDATE: Final = 2
 BGP: Final = 179
 
 

@@ -10,19 +10,23 @@ import pytest
 
 import native
 from rib.attributes import PathAttributes
-from tests.captures import recorded
+from tests.captures import recorded, session_messages
 from tests.captures.encoding import NOBODY, WAYS, decoded, encoded, verdict
 from tests.props.peers import prefix
 from tests.props.update_bytes import packed
 
+UPDATE = 2
 GOLDEN = Path(__file__).parent.parent / "golden" / "reencoded.txt"
 pytestmark = pytest.mark.skipif(not recorded.DATA.exists(), reason=recorded.ABSENT)
 
 
 @cache
-def updates() -> dict[str, bytes]:
-    every = [*recorded.captured(), *recorded.vectors()]
-    return {name: message for name, message in every if message[18] == recorded.UPDATE}
+def every() -> dict[str, bytes]:
+    return dict([*recorded.captured(), *recorded.vectors()])
+
+
+def verdict_of(message: bytes) -> str:
+    return verdict(message) if message[18] == UPDATE else session_messages.verdict(message)
 
 
 def golden() -> dict[str, str]:
@@ -30,8 +34,8 @@ def golden() -> dict[str, str]:
     return {name: why for name, _, why in rows}
 
 
-def test_every_recorded_update_comes_out_as_it_went_in_or_for_a_reason_that_is_listed() -> None:
-    found = {name: verdict(message) for name, message in updates().items()}
+def test_every_recorded_message_comes_out_as_it_went_in_or_for_a_reason_that_is_listed() -> None:
+    found = {name: verdict_of(message) for name, message in every().items()}
     assert found == golden()
     assert not [name for name, why in found.items() if "unexplained" in why]
 
@@ -73,8 +77,8 @@ def told(message: bytes) -> bytes | None:
 def test_the_native_encoder_writes_them_as_the_reference_does() -> None:
     known = golden()
     compared = 0
-    for name, message in updates().items():
-        if known[name].startswith("same") and (seen := told(message)) is not None:
+    for name, message in every().items():
+        if message[18] == UPDATE and known[name].startswith("same") and (seen := told(message)) is not None:
             assert seen == encoded(decoded(message, **WAYS[0]), **WAYS[0]), name
             compared += 1
     assert compared > 50

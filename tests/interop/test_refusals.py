@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -12,12 +13,14 @@ from tests.lab.exabgp import ExaBgp
 from tests.lab.frr import Frr
 from tests.lab.gobgp import GoBgp
 from tests.lab.lab import Lab
+from tests.lab.openbgpd import OpenBgpd
 from tests.lab.peer import Announcement, Neighbor, Peer, PeerConfig
 from tests.lab.router import Router
 from tests.lab.waiting import wait_for
 
 pytestmark = pytest.mark.netns
 ASN, PEER_ASN = 65001, 65040
+FIRST_AS = "first AS enforced (RFC 4271 6.3)"
 PLAIN, TRANSPARENT = "10.1.0.1", "10.2.0.1"
 FINE, ONCE, TWICE, LONG = "198.18.1.0/24", "198.18.2.0/24", "198.18.3.0/24", "198.18.4.0/24"
 ANNOUNCED = (
@@ -28,13 +31,13 @@ ANNOUNCED = (
 )
 
 
-def started(lab: Lab, daemon: type[Peer], address: str) -> Router:
+def started(lab: Lab, daemon: type[Peer], address: str, announced: Sequence[Announcement] = ANNOUNCED) -> Router:
     """The router and the daemon on one link; the session is up."""
     ours = f"{address[:-1]}2"
     box, there = lab.box("r1"), lab.box("peer")
     lab.link(box, "eth0", there, "eth0", b_addresses=[f"{address}/24"])
     session = Neighbor(ours, ASN, address, families=(4,), transparent=address == TRANSPARENT)
-    peer = daemon(there, PeerConfig(PEER_ASN, address, [session], ANNOUNCED))
+    peer = daemon(there, PeerConfig(PEER_ASN, address, [session], announced))
     neighbor = {"asn": PEER_ASN, "allow-own-as": 1, "maximum-as-path": 5}
     config: dict[str, Any] = {
         "router": {"name": "r1", "router-id": "10.255.0.1", "asn": ASN},
@@ -71,7 +74,13 @@ def test_our_own_as_may_be_there_as_often_as_the_file_says_and_paths_may_be_as_l
     must_become(router, PLAIN, taken, {"own-as": 1, "as-path-too-long": 1})
 
 
-@pytest.mark.parametrize("daemon", against("first AS enforced (RFC 4271 6.3)", bird=Bird, frr=Frr, exabgp=ExaBgp))
+@pytest.mark.parametrize("daemon", against(FIRST_AS, openbgpd=OpenBgpd))
+def test_a_path_without_any_as_is_not_believed_either(lab: Lab, daemon: type[Peer]) -> None:
+    router = started(lab, daemon, TRANSPARENT, (Announcement(FINE, path=(PEER_ASN,)), Announcement(ONCE)))
+    must_become(router, TRANSPARENT, {FINE: str(PEER_ASN)}, {"first-as": 1})
+
+
+@pytest.mark.parametrize("daemon", against(FIRST_AS, bird=Bird, frr=Frr, exabgp=ExaBgp))
 def test_a_neighbor_that_leaves_its_as_out_is_not_believed_without_a_word_in_the_file(
     lab: Lab, daemon: type[Peer]
 ) -> None:

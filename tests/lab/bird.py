@@ -212,7 +212,6 @@ class Bird(Peer):
         self.ask(f"reload in {self.neighbor(neighbor).name}")
 
     def link_local(self, where: str) -> str:
-        """The link-local next hop of its path for an IPv6 prefix (RFC 2545 3); "": none."""
         found = re.search(r"BGP\.next_hop: \S+ (fe80:\S+)", self.ask(f"show route {where} all"))
         return found.group(1) if found else ""
 

@@ -143,6 +143,13 @@ class ExaBgp(Peer):
         downs = [e["neighbor"] for e in self._events(neighbor) if e["type"] == "state"]
         return str([event.get("reason") for event in downs if event["state"] == "down"])
 
+    def link_local(self, where: str) -> str:
+        events = [e for n in self.config.neighbors for e in self._events(n.address) if e["type"] == "update"]
+        updates = [e["neighbor"]["message"].get("update", {}) for e in events]
+        told = [update.get("announce", {}).get("ipv6 unicast", {}) for update in updates]
+        hops = [hop for routes in told for hop, entries in routes.items() if where in (_nlri(e)[0] for e in entries)]
+        return next((hop for hop in hops if hop.startswith("fe80")), "")
+
     def routes(self, neighbor: str, of: int = 4) -> set[Route]:
         table: dict[tuple[str, str], Attributes] = {}
         name = f"ipv{of} unicast"

@@ -219,7 +219,6 @@ class Frr(Peer):
         self._ask(f"clear bgp {neighbor} soft in")
 
     def link_local(self, where: str) -> str:
-        """The link-local next hop of its path for an IPv6 prefix (RFC 2545 3); "": none."""
         paths = self._json(f"show bgp ipv6 unicast {where} json").get("paths", [])
         hops = [hop["ip"] for path in paths for hop in path["nexthops"] if hop.get("scope") == "link-local"]
         return hops[0] if hops else ""

@@ -22,6 +22,7 @@ def configuration(config: PeerConfig, socket: str) -> str:
         "nexthop qualify via default",
         "connect-retry 1",
     ]
+    lines += ["transparent-as yes"] if any(n.transparent for n in config.neighbors) else []
     lines += sorted({f"listen on {n.local}" for n in config.neighbors})
     lines += [_network(config, a) for a in config.announce]
     lines += [_neighbor(config, n) for n in config.neighbors]

@@ -64,7 +64,7 @@ class Neighbor:
     """The peer's own (RFC 9234), in our words; BIRD and FRR."""
     role_strict: bool = False
     transparent: bool = False
-    """Leave its own AS out of AS_PATH, as route servers do (RFC 7947); BIRD, FRR and ExaBGP."""
+    """Leave its own AS out of AS_PATH, as route servers do (RFC 7947); not GoBGP."""
     client: bool = False
     """The peer reflects for us (RFC 4456); not ExaBGP."""
     restarts: Restarts | None = None
@@ -166,6 +166,11 @@ class Peer(abc.ABC):
     def last_error(self, neighbor: str) -> str:
         """In the daemon's words, what was told or said when a session with ``neighbor`` ended."""
         raise LabError(f"{self.kind} does not tell why a session with {neighbor} ended")
+
+    def link_local(self, where: str) -> str | None:
+        """The link-local next hop of its path for an IPv6 prefix (RFC 2545 3), "" if it has none; None where the
+        daemon's tool does not tell."""
+        return None
 
     def neighbor(self, address: str) -> Neighbor:
         return next(n for n in self.config.neighbors if n.address == address)
