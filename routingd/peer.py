@@ -16,6 +16,7 @@ import structlog
 
 from native import Changes, Engine, Updates
 from protocols import effects
+from protocols.bgp.config import PeerConfig
 from protocols.bgp.errors import Cease, CeaseSubcode
 from protocols.bgp.family import AFI_IPV6, Family, family_name
 from protocols.bgp.graceful import Mode
@@ -35,6 +36,11 @@ ACCEPT: Final = "accept"
 """The one policy there is so far: everything passes. Without a policy nothing does (RFC 8212)."""
 
 log = structlog.get_logger("routingd.bgp")
+
+
+def unheard(config: PeerConfig) -> str:
+    """Why an unnumbered neighbor is not connected to."""
+    return f"no router advertisement heard on {config.device}"
 
 
 class Peer:
@@ -57,6 +63,8 @@ class Peer:
         self.group = group
         self.by = by
         """The prefix it came by where it is not configured itself."""
+        self.ordered = False
+        """Somebody has decided whether it runs: its box by being there, or the operator."""
         self.up: Up | None = None
         self.given = AdjRibIn(engine)
         self._engine = engine
@@ -67,6 +75,8 @@ class Peer:
         self._told: AdjRibsOut | None = None
         self._exported: list[Family] = []
         self._timer: asyncio.TimerHandle | None = None
+        self._again: asyncio.TimerHandle | None = None
+        """The start after UPDATEs that the engine could not take."""
         self._loop = asyncio.get_running_loop()
 
     @property
@@ -115,6 +125,7 @@ class Peer:
 
     def start(self, restarting: bool = False) -> None:
         """``restarting``: its box has kept forwarding by what an earlier routingd knew."""
+        self._ordered()
         families = frozenset(f.family for f in self.session.config.families)
         self._perform(self.session.start(self._clock(), families if restarting else None))
 
@@ -125,7 +136,14 @@ class Peer:
             self._told.begin(self._exported)
 
     def stop(self, cease: Cease) -> None:
+        self._ordered()
         self._perform(self.session.stop(cease, self._clock()))
+
+    def _ordered(self) -> None:
+        """The latest word counts."""
+        self.ordered = True
+        if self._again is not None:
+            self._again.cancel()
 
     def refresh(self) -> bool:
         """Ask it for everything again (RFC 2918); False where it cannot be asked."""
@@ -246,9 +264,12 @@ class Peer:
         self._perform(self.session.timer(now))
 
     def _connect(self, conn: int) -> None:
-        if not self._streams.connect(self, conn, self.place, self.session.config):
-            reason = f"the agent of {self.place.ncp} is not connected"
-            self._loop.call_soon(lambda: self._perform(self.session.connect_failed(conn, reason, self._clock())))
+        config, reason = self.session.config, f"the agent of {self.place.ncp} is not connected"
+        if not any(config.address):
+            reason = unheard(config)
+        elif self._streams.connect(self, conn, self.place, config):
+            return
+        self._loop.call_soon(lambda: self._perform(self.session.connect_failed(conn, reason, self._clock())))
 
     def _send(self, conn: int, data: bytes) -> None:
         if self._streams.send(conn, data):
@@ -277,7 +298,7 @@ class Peer:
         def failed(error: Exception) -> None:
             log.error("bgp.update-failed", peer=self.name, error=str(error), again_in=RESTART)
             self.stop(Cease(CeaseSubcode.OUT_OF_RESOURCES))
-            self._loop.call_later(RESTART, self.start)
+            self._again = self._loop.call_later(RESTART, self.start)
 
         self._engine.post(receive, done, failed)
 

@@ -33,7 +33,7 @@ from routingd.boxes import Boxes, Place
 from routingd.engine_thread import EngineThread
 from routingd.listening import Range, Ranges, listeners
 from routingd.outbox import Outbox
-from routingd.peer import Peer
+from routingd.peer import Peer, unheard
 from routingd.peer_streams import LEASE
 from routingd.restart import Restart
 from routingd.session_events import SessionEvents
@@ -82,7 +82,6 @@ class Peers:
         self._with_streams: set[str] = set()
         self._signing: dict[str, bool] = {}
         """Boxes, and whether they can do TCP-AO."""
-        self._started: set[str] = set()
         self._renewal: asyncio.TimerHandle | None = None
         self.turned_away = 0
         """Inbound connections that no neighbor stood for."""
@@ -93,7 +92,7 @@ class Peers:
         for neighbor in neighbors:
             config = neighbor.session.config
             if config.unnumbered:
-                neighbor.session.last_connect_error = f"no router advertisement heard on {config.device}"
+                neighbor.session.last_connect_error = unheard(config)
             address = b"" if config.unnumbered else config.address
             self._by_address[neighbor.ncp, neighbor.port, address] = self._peer(neighbor)
         self._listeners: dict[str, list[StreamListen]] = {}
@@ -146,10 +145,9 @@ class Peers:
         for peer in self.all:
             local = peer.place.local
             ready = any(peer.session.config.address) and (not local or local in addresses)
-            if peer.place.ncp != ncp or peer.name in self._started or not ready:
+            if peer.place.ncp != ncp or peer.ordered or not ready:
                 continue
             if self._can(ncp, peer.session.config):
-                self._started.add(peer.name)
                 peer.start(self._restart.kept(ncp))
             else:
                 peer.session.last_connect_error = f"{ncp}: {NO_TCP_AO}"
@@ -251,7 +249,10 @@ class Peers:
         if not on:
             return self._newcomer(ncp, remote)
         peer = self._by_address.get((ncp, on, b""))
-        if peer is not None and peer.up is None:  # else it is somebody beside the neighbor
+        if peer is not None and peer.up is not None:
+            # Somebody beside the neighbor must not pass for it, restarted (RFC 4724 5).
+            return peer if any(one.remote == remote for one in peer.session.connections) else None
+        if peer is not None:
             peer.learned(remote)
             self._start(ncp)
         return peer

@@ -189,6 +189,8 @@ class Session:
         out: list[Effect] = [LimitReached(connection.number, mark) for mark in marks]
         for mark in marks:
             if mark.ends:
+                # The peer may be coming back already (RFC 4724 5).
+                out += [e for c in self.connections if c is not connection for e in self._discard(c, mark.text)]
                 out += self._lost(connection, now, mark.text, sent=mark.notification)
                 self._attempts.bar(now, mark.set.restart_after if mark.set.action is OnLimit.RESTART else math.inf)
                 break

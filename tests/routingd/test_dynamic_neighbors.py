@@ -7,6 +7,8 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from fibd.wire import BoxConfig, Hello, Role, Routers, StreamClose, StreamConnect, StreamListen, StreamOpened
+from protocols.bgp.collision import COLLIDES
+from protocols.bgp.errors import Cease
 from protocols.bgp.graceful import Mode
 from routingd.bgp_views import BgpViews
 from routingd.controller import SOCKET_NAME, Controller, RouterPlan
@@ -132,6 +134,34 @@ def test_an_unnumbered_neighbor_is_where_its_last_router_advertisement_came_from
     run(tmp_path, planned("interfaces: { eth0: {} }\nbgp: { interfaces: { eth0: { asn: external } } }"), test)
 
 
+def test_an_unnumbered_neighbor_that_was_not_heard_is_not_connected_to_whoever_asks(tmp_path: Path) -> None:
+    async def test(one: Controller, agent: FakeAgent) -> None:
+        (peer,) = one.peers.all
+        peer.start()
+        await until(lambda: peer.session.counters.connect_failures, "the attempt fails")
+        assert agent.of(Role.STREAMS, StreamConnect) == []
+        assert peer.session.last_connect_error == "no router advertisement heard on eth0"
+
+    run(tmp_path, planned("interfaces: { eth0: {} }\nbgp: { interfaces: { eth0: { asn: external } } }"), test)
+
+
+def test_a_neighbor_that_the_operator_stops_before_its_box_is_there_stays_stopped(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with asyncio.timeout(60), controller(tmp_path, planned(SIGNED)) as one:
+            stopped = one.peers.named("192.0.2.3")
+            assert stopped is not None
+            stopped.stop(Cease())
+            agent = FakeAgent("ncp1")
+            for role in Role:
+                hello = Hello(role, "ncp1", agent.boot_id, capabilities=["tcp-ao"])
+                await agent.connect(tmp_path / SOCKET_NAME, role, hello=hello)
+            agent.facts()
+            await until(lambda: agent.of(Role.STREAMS, StreamConnect), "the other one's attempt")
+            assert (str(stopped.session.state), stopped.session.running) == ("Idle", False)
+
+    asyncio.run(test())
+
+
 def test_who_else_connects_on_the_port_of_an_unnumbered_neighbor_does_not_become_it(tmp_path: Path) -> None:
     async def test(one: Controller, agent: FakeAgent) -> None:
         (peer,) = one.peers.all
@@ -146,6 +176,30 @@ def test_who_else_connects_on_the_port_of_an_unnumbered_neighbor_does_not_become
         agent.send(Role.STREAMS, StreamOpened(3, 1, ours, 179, second, 50000, "eth0"))
         await until(lambda: any(m.stream == 3 for m in agent.of(Role.STREAMS, StreamClose)), "the other is refused")
         assert (peer.names[1], peer.up is not None) == ("fe80::2%eth0", True)
+
+    options = "asn: external, passive: true, families: { ipv4-unicast: { import: accept } }"
+    run(tmp_path, planned(f"interfaces: {{ eth0: {{}} }}\nbgp: {{ interfaces: {{ eth0: {{ {options} }} }} }}"), test)
+
+
+def test_who_else_connects_there_does_not_pass_for_the_neighbor_that_has_restarted(tmp_path: Path) -> None:
+    async def test(one: Controller, agent: FakeAgent) -> None:
+        (peer,) = one.peers.all
+        first, second = (bytes.fromhex(f"fe80{0:024x}{last:04x}") for last in (2, 3))
+        ours = bytes.fromhex(f"fe80{0:024x}0001")
+        remote = RemotePeer(agent, 65077, restarts=Mode.ON)
+        remote.stream, remote.conn = 1, 0
+        agent.send(Role.STREAMS, StreamOpened(1, 1, ours, 179, first, 50000, "eth0"))
+        remote._perform(remote.session.connected(0, first, ours, True, 0.0))
+        await until(lambda: peer.up is not None, "the session is Established")
+        (connection,) = peer.session.connections
+        assert connection.established_at is not None
+        connection.established_at -= COLLIDES
+        agent.send(Role.CONTROL, Routers(4, [["eth0", second]]))
+        agent.send(Role.STREAMS, StreamOpened(3, 1, ours, 179, second, 50000, "eth0"))
+        await until(lambda: refused(agent, 3), "the other is turned away")
+        assert peer.session.connections == (connection,)
+        agent.send(Role.STREAMS, StreamOpened(5, 1, ours, 179, first, 50001, "eth0"))
+        await until(lambda: len(peer.session.connections) == 2, "the neighbor itself may have restarted")
 
     options = "asn: external, passive: true, families: { ipv4-unicast: { import: accept } }"
     run(tmp_path, planned(f"interfaces: {{ eth0: {{}} }}\nbgp: {{ interfaces: {{ eth0: {{ {options} }} }} }}"), test)
@@ -216,6 +270,18 @@ def test_whoever_connects_from_the_prefix_is_a_neighbor_until_the_session_ends(t
         await until(lambda: "198.51.100.0/24" not in agent.prefixes(), "its route is gone")
         dials(agent, 7, host(8))
         await until(lambda: one.peers.ranges.members[host(0), 25] == 1, "there is room again")
+
+    run(tmp_path, planned(LISTEN), test)
+
+
+def test_one_of_a_prefix_that_the_operator_stopped_stays_so_whatever_its_box_tells(tmp_path: Path) -> None:
+    async def test(one: Controller, agent: FakeAgent) -> None:
+        remote = comes_up(agent, 1, host(7), 65077)
+        await until(lambda: remote.established, "the session is Established")
+        (peer,) = [peer for peer in one.peers.all if peer.by is not None]
+        peer.stop(Cease())
+        one.peers.facts_used("ncp1", [US])
+        assert not peer.session.running
 
     run(tmp_path, planned(LISTEN), test)
 

@@ -7,6 +7,7 @@ from random import Random
 
 import pytest
 
+from protocols.bgp.capabilities import GracefulRestart
 from protocols.bgp.config import FamilyConfig, PeerConfig
 from protocols.bgp.errors import Cease, Notification
 from protocols.bgp.family import IPV4_UNICAST, IPV6_UNICAST
@@ -36,6 +37,21 @@ def established(config: PeerConfig) -> Session:
 def gives(session: Session, paths: int, now: float = 1) -> list[Effect]:
     verdict: object = Verdict()
     return session.routes_processed(1, verdict, now, {IPV4_UNICAST: paths, IPV6_UNICAST: 10**6})  # type: ignore[arg-type]
+
+
+def test_a_connection_beside_a_session_that_is_held_down_ends_with_it() -> None:
+    session = Session(limited(action=OnLimit.IDLE), Random(1))
+    session.start(0)
+    session.connected(1, B.address, A.address, True, 0)
+    restarts = GracefulRestart(False, True, 120, ((*IPV4_UNICAST, True),))
+    session.receive(1, Open(65002, 90, B.router_id, (restarts,)).encode() + KEEPALIVE, 0)
+    session.connected(3, B.address, A.address, True, 60)
+    assert [c.number for c in session.connections] == [1, 3]
+    gives(session, 101, 61)
+    assert session.state is State.IDLE
+    session.receive(3, Open(65002, 90, B.router_id, (restarts,)).encode() + KEEPALIVE, 62)
+    assert session.state is State.IDLE
+    assert session.kept_down
 
 
 def test_the_limit_itself_may_be_reached_and_is_told_once_near_it() -> None:
