@@ -157,7 +157,8 @@ class BoxConfig(Message):
     fabric_port: str = ""
     fabric_address: str = ""
     fabric_peers: dict[str, list[bytes]] = field(default_factory=dict)
-    """Other NCP's name: [IPv4 address or b"", IPv6 address or b""] on the fabric."""
+    """Other NCP's name: [IPv4 address or b"", IPv6 address or b""] on the fabric. An IPv6 address that is not known yet
+    is the one told before."""
     kernel_table: int = 254
     kernel_protocol: int = 201
     kernel_metric: int = 50

@@ -10,6 +10,7 @@ import asyncio
 import ipaddress
 import random
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Final, Protocol
 
 import structlog
@@ -76,7 +77,7 @@ class Box:
         await self.observer.stop()
 
     def configure(self, config: BoxConfig) -> None:
-        self.config = config
+        config = self.config = _still_known(config, self.config)
         self._store.save_box(config)
         self._fabric()
         self._discover()
@@ -279,3 +280,16 @@ def _valid(port: str, addresses: list[str]) -> tuple[list[str], list[str]]:
         except ValueError as error:
             wrong.append(f"port {port}: {error}")
     return good, wrong
+
+
+def _still_known(config: BoxConfig, before: BoxConfig | None) -> BoxConfig:
+    """A controller that has just started has not heard the link-local addresses of all boxes: what it does not know yet
+    is as it was, so that IPv6 routes over the fabric stay."""
+    if before is None or before.fabric_port != config.fabric_port:
+        return config
+    known = {name: pair[1] for name, pair in before.fabric_peers.items() if len(pair) == 2}
+    peers = {
+        name: [pair[0], pair[1] or known.get(name, b"")] if len(pair) == 2 else pair
+        for name, pair in config.fabric_peers.items()
+    }
+    return replace(config, fabric_peers=peers)

@@ -18,7 +18,7 @@ from tests.lab.bird import Bird
 from tests.lab.forwarding import expected_ways, fabric_port, kernel_ways
 from tests.lab.lab import Lab, Namespace
 from tests.lab.peer import Announcement, Neighbor, PeerConfig
-from tests.lab.probes import ping, traceroute
+from tests.lab.probes import PingStream, ping, traceroute
 from tests.lab.router import Router
 from tests.lab.waiting import LabTimeoutError, wait_for
 
@@ -186,3 +186,21 @@ def test_an_agent_that_dials_in_late_gets_the_whole_table(cluster: Cluster) -> N
     cluster.router.wait_established(timeout=60)
     cluster.reaches("host-a", BEHIND)
     cluster.kernels_equal_the_rib()
+
+
+def test_routingd_killed_or_stopped_loses_no_packet_on_the_way_over_both_boxes(cluster: Cluster) -> None:
+    """RFC 4724 4.1. One box's agent ends with routingd, the other's never."""
+    hosts = {"host-a": (BEHIND, BEHIND_SIX, "10.2.0.10"), "bird": ("10.1.0.10", "2001:db8:a::10")}
+    ways = [(name, target) for name, targets in hosts.items() for target in targets]
+    for name, target in ways:
+        cluster.reaches(name, target)
+    probes = {way: PingStream(cluster.box[way[0]], way[1]) for way in ways}
+    for end in (cluster.router.kill_controller, lambda: cluster.router.process and cluster.router.process.stop(20)):
+        end()
+        cluster.router.start_controller()
+        cluster.router.wait_established()
+        cluster.router.wait_ncps()
+        cluster.kernels_equal_the_rib()
+    losses = {way: stream.finish() for way, stream in probes.items()}
+    assert {way: loss.lost for way, loss in losses.items() if loss.lost} == {}
+    assert min(loss.sent for loss in losses.values()) > 100
