@@ -10,6 +10,7 @@ from protocols.bgp.capabilities import (
     AddPath,
     BgpRole,
     Capability,
+    CapabilityCode,
     EnhancedRouteRefresh,
     ExtendedMessage,
     ExtendedNextHop,
@@ -195,7 +196,7 @@ def test_no_open_does_worse_than_a_session_error(octets: bytes) -> None:
 
 u8, u16, u32 = st.integers(0, 255), st.integers(0, 65535), st.integers(0, 2**32 - 1)
 several = st.lists(st.tuples(u16, u8, st.integers(1, 3)), max_size=10).map(tuple)
-KNOWN = {1, 2, 5, 6, 9, 64, 65, 69, 70, 73, 75}
+KNOWN = {int(code) for code in CapabilityCode}
 capabilities: st.SearchStrategy[Capability] = st.one_of(
     st.builds(Multiprotocol, u16, u8),
     st.builds(RouteRefresh),
@@ -209,6 +210,10 @@ capabilities: st.SearchStrategy[Capability] = st.one_of(
     st.builds(FourOctetAs, u32),
     st.builds(AddPath, several),
     st.builds(EnhancedRouteRefresh),
+    st.builds(
+        LongLivedGracefulRestart,
+        st.lists(st.tuples(u16, u8, st.booleans(), st.integers(0, 2**24 - 1)), max_size=8).map(tuple),
+    ),
     st.builds(Fqdn, st.binary(max_size=64), st.binary(max_size=64)),
     st.builds(SoftwareVersion, st.binary(max_size=64)),
     st.builds(Unknown, u8.filter(lambda code: code not in KNOWN), st.binary(max_size=255)),
