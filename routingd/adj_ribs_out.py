@@ -30,9 +30,13 @@ class AdjRibsOut:
         self._send = send
         self._room = room
         self._open = True
+        self._begun = False
 
     def begin(self, families: Sequence[Family]) -> None:
-        """The peer is told these from here on; the engine knows the session."""
+        """The peer is told these from here on, if it is not yet; the engine knows the session."""
+        if self._begun:
+            return
+        self._begun = True
 
         def open_all(engine: Engine) -> None:
             for family in families:

@@ -41,12 +41,16 @@ class Restart:
         self._started = self._loop.time()
         self._timers: list[asyncio.TimerHandle] = []
         self._may_come = True
+        self._heard: set[str] = set()
         self._keeping: set[str] = set()
         self._ended = False
 
     def box(self, ncp: str, keeps: bool) -> None:
-        """The first word of a box's agent."""
-        if not keeps or self._ended or ncp in self._keeping:
+        """An agent has come. What its box keeps is of an earlier routingd at the first word only, later it is ours."""
+        first = ncp not in self._heard
+        self._heard.add(ncp)
+        late = self._loop.time() >= self._started + self._deferral
+        if not keeps or not first or late or self._ended:
             return
         self._keeping.add(ncp)
         if len(self._keeping) > 1:

@@ -12,6 +12,7 @@ from protocols.bgp.capabilities import GracefulRestart
 from protocols.bgp.graceful import Mode
 from routingd.controller import Controller
 from routingd.identity import KnownNeighbors
+from routingd.restart import Restart
 from tests.routingd.fake_agent import END_OF_RIB, FakeAgent, RemotePeer, until, update
 from tests.routingd.test_controller import controller, established, plan, run
 
@@ -139,5 +140,39 @@ def test_who_ends_to_come_back_leaves_neighbors_with_graceful_restart_without_a_
                 assert agent.of(Role.STREAMS, StreamClose)
                 assert (last[-100:].find(b"\x03\x06") >= 0) == told, (mode, returning)
                 assert known.read() == ({THERE} if mode is Mode.ON else frozenset())
+
+    run(test)
+
+
+def test_a_box_that_keeps_what_this_routingd_told_it_makes_no_restart() -> None:
+    async def test() -> None:
+        restart = Restart(frozenset({THERE}), 360.0, list, lambda: None)
+        restart.box("ncp1", False)
+        restart.box("ncp1", True)
+        assert not restart.deferring
+
+    run(test)
+
+
+def test_a_box_that_comes_when_the_deferral_timer_has_expired_makes_no_restart() -> None:
+    async def test() -> None:
+        restart = Restart(frozenset({THERE}), 0.0, list, lambda: None)
+        restart.box("ncp1", True)
+        assert not restart.deferring
+
+    run(test)
+
+
+def test_a_neighbor_that_was_told_already_when_the_restart_is_over_is_not_told_by_a_second_reader(
+    tmp_path: Path,
+) -> None:
+    async def test() -> None:
+        agent = FakeAgent("ncp1")
+        async with controller(tmp_path) as one:
+            remote = await established(tmp_path, agent, RemotePeer(agent, restarts=Mode.ON))
+            await until(lambda: remote.updates, "End-of-RIB")
+            one.peers.restarted()
+            groups = await one.engine.call(lambda engine: engine.export_groups())
+            assert sum(len(group["members"]) for group in groups) == 1
 
     run(test)
