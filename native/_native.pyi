@@ -63,7 +63,8 @@ class Changes:
     end_of_rib: list[tuple[int, int]]
     refused: dict[str, int]
     """Well-formed announcements taken as withdrawals: "own-as" (RFC 4271 9.1.2), "own-originator" and "cluster-loop" (RFC 4456 8), "otc-leak" (RFC 9234 5),
-    "first-as" (RFC 4271 6.3), "as-path-too-long", "attributes-too-long"."""
+    "first-as" (RFC 4271 6.3), "as-path-too-long", "attributes-too-long"; of ``Engine.receive``
+    "too-many-paths": of one prefix more than 255 from this peer."""
     faults: list[dict[str, Any]]
     """Kinds of findings: code (0: the message), disposition (0 a prefix ignored, 1 discard .. 4 reset, RFC 7606 2), subcode, rfc, count, and of the first of the kind
     bytes (the attribute with its header, at most 256; of a missing one all attributes) and message (the UPDATE with its header, at most 4096)."""

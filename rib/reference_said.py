@@ -18,6 +18,8 @@ from rib.resolution import Port
 
 EBGP_DISTANCE: Final = 20
 IBGP_DISTANCE: Final = 200
+MOST_PATHS: Final = 255
+"""Of one prefix, from one source."""
 STATIC_KINDS: Final = {"via": Forward.VIA, "blackhole": Forward.BLACKHOLE, "unreachable": Forward.UNREACHABLE}
 PathKey = tuple[int, int]
 
@@ -285,9 +287,17 @@ class Said:
                 continue
             if self._over(source, prefix.afi):
                 continue  # RFC 4271 6.7
+            if row["path_id"] and self._crowded(peer, prefix, row["path_id"]):
+                continue
             attributes = PathAttributes.from_row(row["attributes"])
             hop = peer.next_hop(attributes)
             self._put(prefix, Path(peer, row["path_id"], peer.distance, Forward.VIA, (hop,), attributes=attributes))
+
+    def _crowded(self, peer: Source, prefix: Prefix, path_id: int) -> bool:
+        """It gives as many paths of the prefix as are taken, and this would be another one."""
+        held = self._paths.get((peer.instance, prefix), {})
+        given = [number for number, _ in held if number == peer.number]
+        return (peer.number, path_id) not in held and len(given) >= MOST_PATHS
 
     def put_connected(
         self, source: int, prefix: tuple[bytes, int], ncp: str, port: str, *, local: bool = False, metric: int = 0

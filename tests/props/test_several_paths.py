@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
+import native
 from tests.props.comparing import compare
 from tests.props.pair import ExportConsumer, Pair
 from tests.props.peers import ALL_PATHS, IPV4, LOCAL_ASN, PeerConfig, Terms, prefix
+from tests.props.update_bytes import announcement
 from tests.rib.building import attributes_row
 
 WHERE, OTHER = prefix("203.0.113.0/24"), prefix("198.51.100.0/24")
@@ -195,3 +197,20 @@ def test_of_several_paths_those_that_are_long_lived_stale_are_told_as_such(table
     assert marked == {"65000 65002"}
     table.tell(second)
     assert set(table.knows(bars)) == {"65001", "65002"}
+
+
+def test_a_peer_that_invents_identifiers_gets_no_more_than_a_share_of_a_prefix(table: Table) -> None:
+    many = PeerConfig("many", "10.0.0.5", 65005, "1.1.1.5", add_path=True)
+    source = table.pair.add_peer(many)
+    row = attributes_row("10.0.0.5", "65005")
+    table.pair.receive(source, many, announcement([WHERE] * 300, row, range(1, 301)))
+    table.pair.announce(source, many, [WHERE], row | {"med": 7}, 255)
+    assert table.pair.call("source_counts", source)["ipv4"] == 255
+    table.pair.withdraw(source, many, [WHERE], 1)
+    table.pair.announce(source, many, [WHERE], row, 300)
+    table.pair.settle()
+    compare(table.pair, table.open())
+    framed = native.Framer().feed(announcement([WHERE, OTHER, WHERE], row, [300, 301, 302]))
+    (updates,) = framed.items
+    assert isinstance(updates, native.Updates)
+    assert table.pair.native.receive(source, updates, many.terms()).refused == {"too-many-paths": 1}

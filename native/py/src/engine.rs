@@ -9,6 +9,7 @@ use routing_core::prefix::{AnyPrefix, Ip};
 use routing_core::rib::engine::Engine as Core;
 use routing_core::rib::options::Setting;
 use routing_core::rib::source::{Kind, Source};
+use routing_core::wire::refusal::Refusal;
 
 use crate::fib::FibDelta;
 use crate::wire::{decode_counted, Changes, SessionTerms, Updates};
@@ -143,7 +144,7 @@ impl Engine {
         self.source(py, source)?;
         Ok(Changes(py.detach(|| {
             let mut c = decode_counted(&updates.bytes, &terms.0);
-            self.lock().apply(source, &c);
+            c.refused[Refusal::TooManyPaths as usize] += self.lock().apply(source, &c);
             // only counts and faults go back
             c.arena = Vec::new();
             c.blocks = Vec::new();

@@ -36,6 +36,8 @@ pub struct Core {
     pub digest_key: [u8; 16],
     /// The clock of `since`, in seconds.
     pub now: u32,
+    /// Paths that were too many for their prefix since somebody asked.
+    pub(super) refused: u32,
     pub(super) scratch: Vec<Candidate<'static>>,
     pub(super) grouping: Grouping,
 }
@@ -151,34 +153,6 @@ impl Core {
         }
     }
 
-    pub(super) fn log_rib<A: Addr>(&mut self, t: &mut Table<A>, idx: u32) {
-        let e = &mut t.entries[idx as usize];
-        if e.flags & table::HAS_BEST != 0 {
-            let source = t.paths[e.head as usize].source;
-            if e.last_source != NONE && e.last_source != source {
-                e.flags |= table::SEVERAL_SOURCES;
-            }
-            e.last_source = source;
-        }
-        e.flags &= !(table::GROUP_ALONE | table::OTHERS_ALONE);
-        if t.rib_log.consumers > 0 {
-            record(t, idx);
-        }
-    }
-
-    /// The best path is as it was, and something else is news to some readers: `kind` says what.
-    pub(super) fn log_alone<A: Addr>(&mut self, t: &mut Table<A>, idx: u32, kind: u8) {
-        let e = &mut t.entries[idx as usize];
-        let kinds = table::GROUP_ALONE | table::OTHERS_ALONE;
-        if e.flags & table::IN_RIB_LOG == 0 {
-            e.flags = e.flags & !kinds | kind;
-        } else if e.flags & kinds != 0 {
-            // Else the record may be of the best path itself, and some peer may have to read it yet
-            e.flags |= kind;
-        }
-        record(t, idx);
-    }
-
     fn log_fib<A: Addr>(&mut self, t: &mut Table<A>, idx: u32, group: u32) {
         let e = &mut t.entries[idx as usize];
         let old = std::mem::replace(&mut e.group, group);
@@ -269,6 +243,7 @@ impl Core {
                 self.reselect_for(t, idx, at == head, OneOrAll::One(at));
                 Some(old.info)
             }
+            None if self.crowded(t, idx, source, path_id) => return None,
             None => {
                 self.infos.hold(info);
                 let next = if head == NONE {
@@ -372,19 +347,6 @@ impl Core {
             };
             released.extend(old);
         }
-    }
-}
-
-/// Puts an entry into the log of best paths, unless a record of it is still ahead of all readers.
-fn record<A: Addr>(t: &mut Table<A>, idx: u32) {
-    let e = &mut t.entries[idx as usize];
-    if e.flags & table::IN_RIB_LOG == 0 || !t.rib_log.unread(e.rib_pos) {
-        if t.several > 0 && e.flags & table::IN_RIB_LOG != 0 {
-            t.record_moves(idx);
-        }
-        let e = &mut t.entries[idx as usize];
-        e.flags |= table::IN_RIB_LOG;
-        e.rib_pos = t.rib_log.push(idx);
     }
 }
 

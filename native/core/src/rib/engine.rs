@@ -55,6 +55,7 @@ impl Engine {
                 sweep_wanted: false,
                 digest_key,
                 now: 0,
+                refused: 0,
                 scratch: Vec::new(),
                 grouping: Grouping::default(),
             },
@@ -136,11 +137,11 @@ impl Engine {
         self.note_sweep();
     }
 
-    /// Changes of a BGP peer, in their order.
-    pub fn apply(&mut self, source: u32, changes: &Changes) {
+    /// Changes of a BGP peer, in their order; how many paths were too many for their prefix.
+    pub fn apply(&mut self, source: u32, changes: &Changes) -> u32 {
         let s = &self.core.sources[source as usize];
         if !s.up {
-            return;
+            return 0;
         }
         let (accept, instance) = (s.import_accept, usize::from(s.instance));
         let mut infos = Vec::with_capacity(changes.blocks.len());
@@ -182,8 +183,10 @@ impl Engine {
         for id in infos.into_iter().chain(released) {
             self.release(id);
         }
+        let refused = std::mem::take(&mut self.core.refused);
         self.leak_changes(source, changes);
         self.settle();
+        refused
     }
 
     pub fn put_path(&mut self, source: u32, prefix: AnyPrefix, path: OtherPath) {

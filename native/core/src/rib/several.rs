@@ -12,6 +12,9 @@ use super::table::{Table, GROUP_ALONE, HAS_BEST, IN_RIB_LOG, OTHERS_ALONE};
 use super::NONE;
 use crate::prefix::Addr;
 
+/// Paths of one prefix that are taken from one source.
+pub const MOST_PATHS: usize = 255;
+
 /// Where the record is by which a path last changed, of the paths of one table. Kept while a peer takes several.
 #[derive(Default)]
 pub struct Changed(Vec<Pos>);
@@ -90,6 +93,24 @@ impl Core {
         }
     }
 
+    /// Whether a source gives as many paths of an entry as it may, and one more under this identifier is not taken: a peer that
+    /// invents identifiers must not make every change of a prefix a long one.
+    pub(super) fn crowded<A: Addr>(
+        &mut self,
+        t: &Table<A>,
+        idx: u32,
+        source: u32,
+        path_id: u32,
+    ) -> bool {
+        if path_id == 0 {
+            return false;
+        }
+        let given = t.path_list(idx).filter(|(_, p)| p.source == source);
+        let crowded = given.filter(|&(at, p)| self.lives(t, at, p)).count() >= MOST_PATHS;
+        self.refused += u32::from(crowded);
+        crowded
+    }
+
     fn mixed<A: Addr>(&self, t: &Table<A>, idx: u32) -> bool {
         let mut paths = t.path_list(idx);
         paths.any(|(_, p)| self.infos[p.info].kind != Kind::Bgp)
@@ -148,6 +169,7 @@ pub fn paths_told<A: Addr>(
 
 /// Puts into a stretch what a group is to be told of an entry. `since`: where its readers have come to in the log, `None` in an
 /// initial table. How many paths were looked at.
+#[inline(never)]
 pub fn tell<A: Addr>(
     core: &Core,
     t: &Table<A>,

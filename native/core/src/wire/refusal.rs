@@ -17,10 +17,12 @@ pub enum Refusal {
     FirstAs = 4,
     AsPathTooLong = 5,
     AttributesTooLong = 6,
+    /// More paths of one prefix than are taken (RFC 7911 has no bound); the RIB's to find.
+    TooManyPaths = 7,
 }
 
 impl Refusal {
-    pub const NAMES: [&'static str; 7] = [
+    pub const NAMES: [&'static str; 8] = [
         "own-as",
         "own-originator",
         "otc-leak",
@@ -28,6 +30,7 @@ impl Refusal {
         "first-as",
         "as-path-too-long",
         "attributes-too-long",
+        "too-many-paths",
     ];
 }
 
