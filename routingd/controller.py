@@ -111,6 +111,8 @@ class Controller:
         self.feeds = {name: BoxFeed(name, secrets.election_id, self.engine, self.clock) for name in plan.boxes.names}
         self._known = known
         expected = known.read() if known is not None else frozenset()
+        if not plan.ranges:  # else one of a range may be among them
+            expected &= {neighbor.session.config.name for neighbor in plan.neighbors}
         self.restart = Restart(expected, plan.deferral, lambda: self.peers.all, self._restarted)
         self.peers = Peers(
             plan.neighbors, plan.ranges, plan.boxes, self.engine, self.clock, self.facts.link_local, self.restart,
