@@ -11,10 +11,12 @@ from tests.interop.matrix import against
 from tests.lab import kernel
 from tests.lab.attributes import Attributes
 from tests.lab.bird import Bird
+from tests.lab.exabgp import ExaBgp
 from tests.lab.frr import Frr
+from tests.lab.gobgp import GoBgp
 from tests.lab.kernel import Hop
 from tests.lab.lab import Lab
-from tests.lab.peer import Announcement, Neighbor, PeerConfig
+from tests.lab.peer import Announcement, Neighbor, Peer, PeerConfig
 from tests.lab.router import Router
 from tests.lab.waiting import wait_for
 
@@ -100,8 +102,10 @@ def test_equal_paths_share_the_traffic_where_the_file_allows_it(two: TwoProvider
     two.goes(second)
 
 
-@pytest.mark.parametrize("daemon", against("IPv4 over IPv6 next hops (RFC 8950)", bird=Bird, frr=Frr))
-def test_ipv4_routes_cross_a_link_that_has_no_ipv4_address(lab: Lab, daemon: type[Bird | Frr]) -> None:
+@pytest.mark.parametrize(
+    "daemon", against("IPv4 over IPv6 next hops (RFC 8950)", bird=Bird, frr=Frr, gobgp=GoBgp, exabgp=ExaBgp)
+)
+def test_ipv4_routes_cross_a_link_that_has_no_ipv4_address(lab: Lab, daemon: type[Peer]) -> None:
     """RFC 8950, which an IPv6 session for IPv4 routes offers without a word in the file."""
     ours, theirs = "2001:db8:1::1", "2001:db8:1::2"
     box, peer = lab.box("box"), lab.box("peer")

@@ -48,7 +48,11 @@ def configuration(config: PeerConfig, recorder: Path) -> str:
             f"  hold-time {n.hold_time};",
             f"  capability {{ route-refresh enable; {_restarts(n)}{_add_path(n)}{_messages(n)}}}",
             *_transport(n),
-            "  family { " + " ".join(f"ipv{of} unicast;" for of in n.families) + " }",
+            # It offers next hops of a family (RFC 8950) only beside the family itself.
+            "  family { "
+            + " ".join(f"ipv{of} unicast;" for of in ((4, 6) if n.extended_next_hop else n.families))
+            + " }",
+            *(["  nexthop { ipv4 unicast ipv6; }"] if n.extended_next_hop else []),
             "  api { processes [ record ]; neighbor-changes; receive { parsed; update; } }",
             "  static {",
             *routes,
@@ -69,6 +73,7 @@ def _add_path(n: Neighbor) -> str:
 
 def _messages(n: Neighbor) -> str:
     four = "asn4 disable; " if n.two_octet else ""
+    four += "nexthop enable; " if n.extended_next_hop else ""
     return four + ("extended-message enable; " if n.extended_messages else "extended-message disable; ")
 
 
@@ -94,6 +99,8 @@ def _route(config: PeerConfig, n: Neighbor, a: Announcement) -> str:
 def _next_hop(n: Neighbor, a: Announcement) -> str:
     if family(a.prefix) == family(n.local):
         return "self"
+    if n.extended_next_hop:
+        return n.local
     if n.other_local is None:
         raise LabError(
             f"ExaBGP needs a next hop for {a.prefix} on the session with {n.address}: give the neighbour an other_local"
