@@ -66,7 +66,6 @@ FEATURES: Final[tuple[str, ...]] = (
 _GLOBAL_ALONE: Final = "shows the global address alone"
 _BY_ADDRESS: Final = "knows neighbors by address (or prefix) alone"
 _SHORT: Final = "it does not offer the capability"
-_OWN_PATHS: Final = "it originates no path with the AS numbers of others"
 _INJECTS: Final = "tells routes and takes none on: it cannot reflect"
 _NO_RESTART: Final = "it offers graceful restart for no family"
 _NO_CONFEDERATIONS: Final = "no confederations"
@@ -77,9 +76,6 @@ LACKS: Final[Mapping[tuple[str, str], str]] = {
     ("IPv4 over IPv6 next hops (RFC 8950)", "openbgpd"): _SHORT,
     ("roles and OTC (RFC 9234)", "gobgp"): _SHORT,
     ("roles and OTC (RFC 9234)", "exabgp"): _SHORT,
-    ("own AS allowed, AS_PATH bounded", "openbgpd"): _OWN_PATHS,
-    ("first AS enforced (RFC 4271 6.3)", "gobgp"): "it puts its own AS in front of everything it originates",
-    ("first AS enforced (RFC 4271 6.3)", "openbgpd"): _OWN_PATHS,
     ("extended messages (RFC 8654)", "openbgpd"): _SHORT,
     ("unnumbered neighbors (RFC 4861, RFC 8950)", "openbgpd"): _BY_ADDRESS,
     ("unnumbered neighbors (RFC 4861, RFC 8950)", "exabgp"): _BY_ADDRESS,
