@@ -58,8 +58,7 @@ impl Encoding {
             }
             while let Some((at, next_hop)) = ours.next_if(|place| place.0 < s.end) {
                 if wanted {
-                    let (at, told) = (to + at - s.start, ourselves.bytes(next_hop));
-                    out[at..at + told.len()].copy_from_slice(&told);
+                    ourselves.write(next_hop, &mut out[to + at - s.start..]);
                 }
             }
         }

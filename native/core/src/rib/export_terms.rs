@@ -42,14 +42,17 @@ impl Ourselves {
         ip != self.peer && self.shared.iter().any(|subnet| subnet.covers(ip))
     }
 
-    /// The same as a message has it: as long as its shape says.
-    pub fn bytes(&self, next_hop: NextHop) -> Vec<u8> {
+    /// Puts it into a message, as long as its shape says.
+    pub fn write(&self, next_hop: NextHop, out: &mut [u8]) {
         let told = self.told(next_hop);
-        let mut out = told.ip.to_bytes();
-        if self.shape() == Shape::Both {
-            out.extend_from_slice(&told.link_local.to_be_bytes());
+        match told.ip {
+            Ip::V4(a) => out[..4].copy_from_slice(&a.to_be_bytes()),
+            Ip::V6(a) => out[..16].copy_from_slice(&a.to_be_bytes()),
+            Ip::None => {}
         }
-        out
+        if self.shape() == Shape::Both {
+            out[16..32].copy_from_slice(&told.link_local.to_be_bytes());
+        }
     }
 }
 
