@@ -266,6 +266,8 @@ def capabilities(both: dict[str, Any]) -> list[BgpCapability]:
     def holds(name: str, value: str) -> bool | None:
         if agreed is None or name in _INFORMATION:
             return None
+        if name == "add-path":  # where one sends and the other receives (RFC 7911 4)
+            return bool(agreed["add_path_receive"] or agreed["add_path_send"])
         return value in agreed["families"] if name == "multiprotocol" else name in told
 
     return [
