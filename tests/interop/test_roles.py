@@ -1,4 +1,4 @@
-"""RFC 9234 with BIRD and FRR: what a provider told reaches customers only, marked by whoever saw it first."""
+"""RFC 9234 with BIRD, FRR and OpenBGPD: what a provider told reaches customers only, marked by whoever saw it first."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from tests.lab.bird import Bird
 from tests.lab.feeder import Feeder
 from tests.lab.frr import Frr
 from tests.lab.lab import Lab
+from tests.lab.openbgpd import OpenBgpd
 from tests.lab.peer import Announcement, Neighbor, PeerConfig
 from tests.lab.router import Router
 from tests.lab.waiting import wait_for
@@ -44,10 +45,10 @@ def configuration(**more: Any) -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize("daemon", against("roles and OTC (RFC 9234)", bird=Bird, frr=Frr))
-def test_what_came_from_above_or_aside_goes_to_customers_only(lab: Lab, daemon: type[Bird | Frr]) -> None:
+@pytest.mark.parametrize("daemon", against("roles and OTC (RFC 9234)", bird=Bird, frr=Frr, openbgpd=OpenBgpd))
+def test_what_came_from_above_or_aside_goes_to_customers_only(lab: Lab, daemon: type[Bird | Frr | OpenBgpd]) -> None:
     box = lab.box("r1")
-    peers: dict[str, Bird | Frr] = {}
+    peers: dict[str, Bird | Frr | OpenBgpd] = {}
     for at, (name, (address, asn, role, _, prefix)) in enumerate(FAR.items()):
         there = lab.box(name)
         ours = f"{address[:-1]}2"

@@ -57,6 +57,8 @@ def _neighbor(config: PeerConfig, n: Neighbor) -> str:
     lines += [f"  tcp md5sig password {n.password}"] if n.password else []
     lines += ["  ttl-security yes"] if n.ttl_security else []
     lines += ["  announce as-4byte no"] if n.two_octet else []
+    enforced = " enforce" if n.role_strict else ""
+    lines += [f"  announce policy {n.role.replace('rs-server', 'rs')}{enforced}"] if n.role else []
     lines += [f"  max-prefix {n.maximum}"] if n.maximum is not None else []
     lines += [f"  route-reflector {config.cluster_id or config.router_id}"] if n.client else []
     lines += ["  announce add-path recv yes"] if n.add_path in ("receive", "both") else []
@@ -102,6 +104,14 @@ class OpenBgpd(Peer):
     def routes(self, neighbor: str, of: int = 4) -> set[Route]:
         entries = self._json("show", "rib", f"ipv{of}", "neighbor", neighbor, "in", "detail").get("rib", [])
         return {(prefix(e["prefix"]), self.received(neighbor, _attributes(e))) for e in entries}
+
+    def only_to_customer(self, where: str) -> int | None:
+        """OTC of its path for an IPv4 prefix (RFC 9234); -1 where it has no path."""
+        paths = [e for e in self._json("show", "rib", "ipv4", "detail").get("rib", []) if e["prefix"] == where]
+        if not paths:
+            return -1
+        said = (a["as"] for path in paths for a in path.get("attributes", []) if a["type"] == "OTC")
+        return next(said, None)
 
     def can_tell(self, attributes: Attributes) -> Attributes:
         """It shows MED 0 where there is none."""

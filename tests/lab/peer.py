@@ -61,7 +61,7 @@ class Neighbor:
     maximum: int | None = None
     """Prefixes that the peer takes from us, in each family; one more ends the session there. Not ExaBGP."""
     role: str = ""
-    """The peer's own (RFC 9234), in our words; BIRD and FRR."""
+    """The peer's own (RFC 9234), in our words; BIRD, FRR and OpenBGPD."""
     role_strict: bool = False
     transparent: bool = False
     """Leave its own AS out of AS_PATH, as route servers do (RFC 7947); not GoBGP."""
