@@ -7,10 +7,13 @@ ends the connection that carried it and no other, except that an agent whose con
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
 import socket
 import ssl
 import struct
+import termios
+from array import array
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,7 +54,9 @@ class AgentHandler(Protocol):
 class AgentConnection:
     """One of the three connections of one agent, after its greeting."""
 
-    def __init__(self, writer: asyncio.StreamWriter, hello: Hello, origin: str | None, now: float) -> None:
+    def __init__(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, hello: Hello, origin: str | None, now: float
+    ) -> None:
         self.ncp = hello.ncp
         self.role = Role(hello.role)
         self.boot_id = hello.boot_id
@@ -63,6 +68,17 @@ class AgentConnection:
         self.heartbeat: Heartbeat | None = None
         self.ended = asyncio.Event()
         self._writer = writer
+        self._reader = reader
+
+    @property
+    def unread(self) -> bool:
+        """The agent has sent more than was read here."""
+        sock = self._writer.get_extra_info("socket")
+        if self._writer.is_closing() or sock is None or sock.fileno() < 0:
+            return False
+        waiting = array("i", [0])
+        fcntl.ioctl(sock.fileno(), termios.FIONREAD, waiting)
+        return waiting[0] > 0 or bool(self._reader._buffer)  # type: ignore[attr-defined]
 
     def send(self, *messages: Message) -> None:
         """Never waits: credits bound what callers send."""
@@ -231,7 +247,7 @@ class AgentServer:
         origin: str | None, early: list[Message],
     ) -> None:  # fmt: skip
         clock = asyncio.get_running_loop().time
-        connection = AgentConnection(writer, hello, origin, clock())
+        connection = AgentConnection(reader, writer, hello, origin, clock())
         key = (connection.ncp, connection.role)
         older = self._connections.get(key)
         if older is not None:

@@ -201,7 +201,8 @@ class Controller:
                 self.restart.box(connection.ncp, hello.keeps)
                 self.facts.agent_up(connection.ncp)
             case Role.STREAMS:
-                self.peers.agent_up(connection.ncp, connection.send_frames, "tcp-ao" in hello.capabilities)
+                tcp_ao = "tcp-ao" in hello.capabilities
+                self.peers.agent_up(connection.ncp, connection.send_frames, tcp_ao, lambda: connection.unread)
             case Role.FIB:
                 self.feeds[connection.ncp].up(connection, held=self.restart.kept(connection.ncp))
 

@@ -35,6 +35,9 @@ class Streams(Protocol):
     def outbox(self, ncp: str) -> Outbox | None:
         """None while that box's agent is away."""
 
+    def behind(self, ncp: str) -> bool:
+        """What peers sent to that box waits to be read here."""
+
     def new_stream(self, ncp: str, peer: Peer, conn: int) -> int: ...
     def forget_stream(self, ncp: str, stream: int) -> None: ...
     def link_local(self, place: Place) -> bytes:
@@ -170,8 +173,8 @@ class PeerStreams:
 
     @property
     def owing(self) -> list[int]:
-        """Connections with something that is not dealt with."""
-        return [conn for conn, stream in self._all.items() if stream.owed > 0]
+        """Connections with something that is not dealt with, or may be with what was not read yet."""
+        return [conn for conn, stream in self._all.items() if stream.owed > 0 or self._owner.behind(stream.ncp)]
 
     def give_back(self, conn: int, count: int) -> None:
         """So many received bytes are dealt with."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import math
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -39,6 +40,8 @@ from routingd.restart import Restart
 from routingd.session_events import SessionEvents
 
 RENEW: Final = LEASE / 3
+LATE: Final = 0.5
+"""Seconds from a box to here that are too long to tell a peer's silence at once."""
 NO_TCP_AO: Final = "its kernel has no TCP-AO (Linux has from 6.7 on, with CONFIG_TCP_AO)"
 
 log = structlog.get_logger("routingd.bgp")
@@ -76,6 +79,9 @@ class Peers:
         self._clock = clock
         self._link_local = link_local
         self._outboxes: dict[str, Outbox] = {}
+        self._unread: dict[str, Callable[[], bool]] = {}
+        self._read_to: dict[str, float] = {}
+        """When what was read last from a box had arrived there: a box sends in order."""
         self._streams: dict[tuple[str, int], tuple[Peer, int]] = {}
         self._next_stream: dict[str, int] = {}
         self._addresses: dict[str, Collection[bytes]] = {}
@@ -115,8 +121,12 @@ class Peers:
 
     # --- boxes come and go --------------------------------------------------------------------------------------------
 
-    def agent_up(self, ncp: str, send: Callable[[Sequence[bytes]], None], tcp_ao: bool) -> None:
-        """A new streams connection: nothing of an earlier one exists any more. ``tcp_ao``: the box can do that."""
+    def agent_up(
+        self, ncp: str, send: Callable[[Sequence[bytes]], None], tcp_ao: bool, unread: Callable[[], bool]
+    ) -> None:
+        """A new streams connection: nothing of an earlier one exists any more. ``tcp_ao``: the box can do that.
+        ``unread``: something that the box has sent waits to be read."""
+        self._unread[ncp] = unread
         self._signing[ncp] = tcp_ao
         peers = [peer for peer in self.all if peer.by is None and self._can(ncp, peer.session.config)]
         ranges = [one for one in self.ranges.all if self._can(ncp, one.config)]
@@ -207,6 +217,7 @@ class Peers:
         """Of a stream that we closed a moment ago something may still arrive; it is of no interest."""
         match message:
             case StreamData():
+                self._read_to[ncp] = self._clock() - max(0.0, message.arrived)
                 for streams, data in message.rows:
                     for number in streams:
                         if owner := self._streams.get((ncp, number)):
@@ -298,6 +309,12 @@ class Peers:
         return next((peer for peer in self.all if name in peer.names), None)
 
     # --- what peers need ----------------------------------------------------------------------------------------------
+
+    def behind(self, ncp: str) -> bool:
+        """Bytes that peers sent to that box may be on their way for long: what was read last had been so, and there is
+        more to read."""
+        late = self._clock() - self._read_to.get(ncp, -math.inf) > LATE
+        return late and ncp in self._outboxes and self._unread[ncp]()
 
     def outbox(self, ncp: str) -> Outbox | None:
         return self._outboxes.get(ncp)

@@ -48,6 +48,11 @@ def jittered(interval: float, rng: Rng) -> float:
     return interval * (0.75 + 0.25 * rng.random())
 
 
+def _asks(item: tuple[int, bytes]) -> bool:
+    """A request for a refresh (RFC 2918 3), no marker of RFC 7313."""
+    return item[0] == MessageType.ROUTE_REFRESH and item[1][2:3] == b"\0"
+
+
 Inbound = tuple[MessageType, "bytes | native.Updates"]
 """A message and its body; UPDATEs come as a run."""
 
@@ -126,6 +131,8 @@ class Connection:
 
         The caller stops asking once the connection is closed."""
         self._counters.bytes_in += len(data)
+        # To ask twice in one read is to ask once: a flood of requests must not cost a flood of work.
+        asked: set[tuple[int, bytes]] = set()
         at = 0
         while at < len(data):
             # The framer counts KEEPALIVEs apart from its items. Before Established their place among the other messages
@@ -138,6 +145,11 @@ class Connection:
             if framed.keepalives:
                 yield (MessageType.KEEPALIVE, b"")
             for item in framed.items:
+                if isinstance(item, tuple) and _asks(item):
+                    if item in asked:
+                        self._counters.messages_in[MessageType.ROUTE_REFRESH] += 1
+                        continue
+                    asked.add(item)
                 yield self._classify(item)
             if framed.error is not None:
                 notification = Notification(*framed.error)

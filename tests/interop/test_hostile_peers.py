@@ -50,7 +50,7 @@ class Hostile:
 
 
 def configuration() -> dict[str, Any]:
-    hostile = {"asn": 65066, "passive": True, "hold-time": 3, "send-hold-time": SEND_HOLD, "families": BOTH}
+    hostile = {"asn": 65066, "passive": True, "hold-time": 9, "send-hold-time": SEND_HOLD, "families": BOTH}
     healthy = {"hold-time": 3, "families": BOTH}
     return {
         "router": {"name": "r1", "router-id": "10.255.0.1", "asn": 65001},
@@ -106,8 +106,9 @@ def test_healthy_sessions_hold_whatever_the_others_do(lab: Lab) -> None:
         """What would show a session that was lost, at both ends."""
         told = frr._json("show bgp neighbors 10.2.0.2 json")["10.2.0.2"]
         since = bird.ask(f"show protocols {bird.neighbor('10.1.0.2').name}").split()
-        counts = [row(address)["established_count"] for address in (BIRD, FRR, FEEDER)]
-        return [since[-3:], told["connectionsEstablished"], told["connectionsDropped"], counts]
+        ours = [(n["established_count"], n["last_down"]) for n in map(row, (BIRD, FRR, FEEDER))]
+        lost = told.get("lastResetDueTo"), frr.last_error("10.2.0.2")
+        return [since[-3:], told["connectionsEstablished"], told["connectionsDropped"], lost, ours]
 
     before = healthy()
     assert router.process is not None

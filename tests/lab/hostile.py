@@ -26,7 +26,7 @@ from tests.lab.speaker import KEEPALIVE_MESSAGE, ROUTE_REFRESH, open_message
 from tests.lab.updates import message
 
 STRANGERS: Final = 200
-HOLD: Final = 3
+HOLD: Final = 9
 PREFIXES: Final = 500
 MODES: Final = (
     "strangers", "silent", "trickle_open", "trickle", "idle", "deaf", "updates", "refreshes", "keepalives", "garbage",
@@ -142,7 +142,7 @@ class Attack:
         try:
             while True:
                 self.send(sock, KEEPALIVE_MESSAGE)
-                time.sleep(HOLD / 3)
+                time.sleep(1)
         except OSError:
             self.done["ended"] += 0 if reads else 1
 
@@ -221,6 +221,7 @@ def main() -> int:
             getattr(attack, options.mode)()
         except OSError:
             attack.done["ended"] += 1
+            time.sleep(0.2)
         if options.mode not in FLOODS:
             threading.Event().wait()
     return 0

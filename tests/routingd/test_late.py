@@ -64,3 +64,20 @@ def test_readers_that_wait_for_room_make_the_controller_late_until_they_have_cau
         assert problems == []
 
     run(test)
+
+
+def test_a_box_whose_words_are_old_and_not_all_read_makes_its_neighbors_wait(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with controller(tmp_path) as one:
+            agent = FakeAgent("ncp1")
+            remote = await established(tmp_path, agent)
+            assert not one.peers.behind("ncp1")  # all is read
+            one.peers._unread["ncp1"] = lambda: True
+            one.peers._read_to["ncp1"] = one.clock() - 1
+            assert one.peers.behind("ncp1")
+            (peer,) = one.peers.all
+            assert peer._streams.owing == [peer.up.conn if peer.up is not None else None]
+            remote.send(update(["203.0.113.0/24"]))
+            await until(lambda: not one.peers.behind("ncp1"), "what was sent a moment ago is read")
+
+    run(test)

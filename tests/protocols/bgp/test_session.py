@@ -500,3 +500,12 @@ def test_a_hold_timer_that_fires_while_we_are_late_starts_over_and_else_goes_on(
     assert session.deadlines()["hold"] == due + 90
     assert any(isinstance(e, Down) for e in session.timer(due + 90))
     session.late(conn, due + 91)
+
+
+def test_a_flood_of_requests_in_one_read_is_one_request_of_each_family() -> None:
+    session, conn = established()
+    asks = [encode_message(MessageType.ROUTE_REFRESH, bytes.fromhex(f"0001 {subtype} 01")) for subtype in ("00", "09")]
+    out = session.receive(conn, asks[0] * 1000 + asks[1] * 10, 2)
+    assert out == [RefreshRequested(conn, 1, 1)]
+    assert session.counters.messages_in[MessageType.ROUTE_REFRESH] == 1010
+    assert session.receive(conn, asks[0], 3) == [RefreshRequested(conn, 1, 1)]
