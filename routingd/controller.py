@@ -190,7 +190,10 @@ class Controller:
             self._noting = None
         if self._known is not None:
             missing = self.restart.waits_for if self.restart.deferring else frozenset[str]()
-            self._known.write(missing | self.peers.with_graceful_restart())
+            try:
+                self._known.write(missing | self.peers.with_graceful_restart())
+            except OSError as error:  # a full disk is no reason to end without a word to anybody
+                log.error("neighbors.not-noted", error=str(error))
 
     # --- agents (AgentHandler) ----------------------------------------------------------------------------------------
 

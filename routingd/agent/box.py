@@ -60,6 +60,8 @@ class Box:
         self._added = store.added()
         self._rng = rng
         self._discovery: Discovery | None = None
+        self._deaf: list[str] = []
+        """Why there is none although it is wanted."""
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -211,7 +213,11 @@ class Box:
             try:
                 self._discovery = Discovery(self._heard, self._rng)
             except OSError as error:
-                self._note([*self.problems, f"router advertisements: {error.strerror}"])
+                others = [problem for problem in self.problems if problem not in self._deaf]
+                self._deaf = [f"router advertisements: {error.strerror}"]
+                self._note([*others, *self._deaf])
+            else:
+                self._deaf = []
         if self._discovery is not None:
             self._discovery.watch(ports.values())
 
@@ -255,7 +261,7 @@ class Box:
         applied = await kernel_box.apply(wanted, indexes, present, self._added)
         self._added = applied.added
         self._store.save_added(applied.added)
-        self._note(problems + applied.problems)
+        self._note(problems + applied.problems + self._deaf)
 
     def _note(self, problems: list[str]) -> None:
         for problem in problems:

@@ -174,3 +174,15 @@ def test_a_neighbor_that_was_told_already_when_the_restart_is_over_is_not_told_b
             assert sum(len(group["members"]) for group in groups) == 1
 
     run(test)
+
+
+def test_a_state_directory_that_cannot_be_written_keeps_nobody_from_a_last_word(tmp_path: Path) -> None:
+    async def test() -> None:
+        agent = FakeAgent("ncp1")
+        known = KnownNeighbors(tmp_path / "gone")
+        async with controller(tmp_path, known=known) as one:
+            await established(tmp_path, agent, RemotePeer(agent, restarts=Mode.ON))
+            await one.stop("routingd stops")
+            assert agent.of(Role.STREAMS, StreamClose)
+
+    run(test)
