@@ -279,8 +279,10 @@ class Peers:
         return peer
 
     def _displaced(self, by: Range) -> bool:
-        """Connections without a session behind them do not keep others out of a range: the oldest one goes."""
-        idle = next((peer for peer in self._by_address.values() if peer.by is by and peer.giver is None), None)
+        """Connections without a session behind them do not keep others out of a range: the oldest one goes, but none
+        that the operator or a limit keeps down, as it would come back up."""
+        there = (peer for peer in self._by_address.values() if peer.by is by and not peer.session.kept_down)
+        idle = next((peer for peer in there if peer.giver is None), None)
         if idle is not None:
             idle.stop(Cease(CeaseSubcode.OUT_OF_RESOURCES))
             self.at_rest(idle)

@@ -55,7 +55,7 @@ class RibViews:
             raise NotFoundError(f"no BGP neighbor {peer} is configured")
         if found.up is None:
             raise NotFoundError(f"{found.name} is told nothing: its session is {found.session.state}")
-        consumers = [number for (afi, _), number in found.up.membership.consumers.items() if afi in families]
+        consumers = [number for (afi, _), number in found.up.membership.consumers.copy().items() if afi in families]
         rows: list[Any] = []
         for consumer in consumers:
             read = partial(adj_rib_out, consumer, most - len(rows))

@@ -225,9 +225,8 @@ class Session:
             # Only one connection may be Established (RFC 4271 6.8), so the others end.
             self._attempts.up()
             ended = self._attempts.cancel("the session is Established")
-            for other in self.connections:
-                if other is not connection:
-                    ended += self._discard(other, "the session is Established on another connection")
+            reason = "the session is Established on another connection"
+            ended += [e for c in self.connections if c is not connection for e in self._discard(c, reason)]
             out = ended + out + self._up(connection, now)
         return out
 

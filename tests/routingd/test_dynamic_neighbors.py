@@ -282,6 +282,9 @@ def test_one_of_a_prefix_that_the_operator_stopped_stays_so_whatever_its_box_tel
         peer.stop(Cease())
         one.peers.facts_used("ncp1", [US])
         assert not peer.session.running
+        dials(agent, 3, host(8))
+        await until(lambda: refused(agent, 3), "nobody takes its place")
+        assert peer in one.peers.all
 
     run(tmp_path, planned(LISTEN), test)
 
