@@ -28,6 +28,11 @@ fn update(segments: Segments, more: &[u8]) -> Vec<u8> {
         path.extend_from_slice(&[*kind, asns.len() as u8]);
         asns.iter().for_each(|a| path.extend(a.to_be_bytes()));
     }
+    update_of(&path, more)
+}
+
+/// The same with this AS_PATH.
+fn update_of(path: &[u8], more: &[u8]) -> Vec<u8> {
     let mut attributes = vec![0x40, 1, 1, 0, 0x50, 2];
     attributes.extend((path.len() as u16).to_be_bytes());
     attributes.extend(path);
@@ -135,6 +140,26 @@ fn attributes_may_take_as_much_as_was_said_whatever_they_say() {
         };
         assert_eq!(refused(&decode(&bytes, &terms(demands))), reason);
     }
+}
+
+#[test]
+fn a_path_of_two_octet_numbers_that_four_octets_make_longer_than_an_attribute_is_refused() {
+    let narrow = |segments: usize| {
+        let mut path = Vec::new();
+        for _ in 0..segments {
+            path.extend([SET, 255]);
+            path.extend([0xfd, 0xea].repeat(255));
+        }
+        let bytes = update_of(&path, &[]);
+        let two_octets = Terms {
+            four_octet_as: false,
+            ..terms(Demands::default())
+        };
+        refused(&decode(&bytes, &two_octets))
+    };
+    assert_eq!(narrow(64), None);
+    assert_eq!(narrow(65), Some(Refusal::AttributesTooLong));
+    assert_eq!(narrow(127), Some(Refusal::AttributesTooLong));
 }
 
 #[test]

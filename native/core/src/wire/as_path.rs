@@ -139,6 +139,8 @@ pub fn merge_as4(path: &[u8], as4: &[u8]) -> Vec<u8> {
     }
     let mut keep = usize::from(n - n4);
     let mut out = Vec::with_capacity(path.len() + as4.len());
+    // Where its last segment starts: there may be thousands
+    let mut last = 0;
     for (kind, asns) in segments(path) {
         let asns: Vec<u32> = asns.collect();
         let weight = match kind {
@@ -152,6 +154,7 @@ pub fn merge_as4(path: &[u8], as4: &[u8]) -> Vec<u8> {
             _ => &asns[..],
         };
         if !part.is_empty() {
+            last = out.len();
             out.extend_from_slice(&[kind, part.len() as u8]);
             for a in part {
                 out.extend_from_slice(&a.to_be_bytes());
@@ -168,30 +171,17 @@ pub fn merge_as4(path: &[u8], as4: &[u8]) -> Vec<u8> {
             continue;
         }
         let asns: Vec<u32> = asns.collect();
-        if kind == SEQUENCE {
-            if let Some(at) = last_sequence(&out, asns.len()) {
-                out[at + 1] += asns.len() as u8;
-                asns.iter()
-                    .for_each(|a| out.extend_from_slice(&a.to_be_bytes()));
-                continue;
-            }
+        let room = !out.is_empty() && usize::from(out[last + 1]) + asns.len() <= 255;
+        if kind == SEQUENCE && room && out[last] == SEQUENCE {
+            out[last + 1] += asns.len() as u8;
+        } else {
+            last = out.len();
+            out.extend_from_slice(&[kind, asns.len() as u8]);
         }
-        out.extend_from_slice(&[kind, asns.len() as u8]);
         asns.iter()
             .for_each(|a| out.extend_from_slice(&a.to_be_bytes()));
     }
     out
-}
-
-/// Where the last segment of `path` starts, if it is a sequence with room for `more`.
-fn last_sequence(path: &[u8], more: usize) -> Option<usize> {
-    let mut at = 0;
-    let mut last = None;
-    while at + 2 <= path.len() {
-        last = Some(at);
-        at += 2 + usize::from(path[at + 1]) * 4;
-    }
-    last.filter(|&a| path[a] == SEQUENCE && usize::from(path[a + 1]) + more <= 255)
 }
 
 /// Writes `path` with `asn` in front, in a segment of this kind (RFC 4271 5.1.2 b, RFC 5065 4.1).
@@ -279,6 +269,20 @@ mod tests {
         assert_eq!(text(&merged), "65001");
         let merged = merge_as4(&seq(&[AS_TRANS]), &seq(&[4_200_000_001]));
         assert_eq!(text(&merged), "4200000001");
+    }
+
+    #[test]
+    fn sequences_of_as4_path_join_the_one_before_them_while_there_is_room() {
+        let joined = merge_as4(&seq(&[1, 2, 3]), &[seq(&[8]), seq(&[9])].concat());
+        assert_eq!(joined, seq(&[1, 8, 9]));
+        let set = [SET, 1, 0, 0, 0, 7];
+        let apart = merge_as4(
+            &seq(&[1, 2, 3]),
+            &[seq(&[8]), set.to_vec(), seq(&[9])].concat(),
+        );
+        assert_eq!(apart, [seq(&[8]), set.to_vec(), seq(&[9])].concat());
+        let full = merge_as4(&[seq(&[7; 255]), seq(&[1])].concat(), &seq(&[9]));
+        assert_eq!(full, [seq(&[7; 255]), seq(&[9])].concat());
     }
 
     #[test]
