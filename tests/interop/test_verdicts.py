@@ -111,7 +111,9 @@ def seen_by(bird: Bird) -> Seen:
             if start := re.match(r"(\S+/\d+) ", line):
                 current = found[start.group(1)] = {}
             elif told := re.match(r"\tBGP\.([^:]+): ?(.*)", line):
-                current[told.group(1)] = told.group(2).strip()
+                name, value = told.group(1), told.group(2).strip()
+                # A link-local address beside the global one (RFC 2545 3) is not what is judged here.
+                current[name] = value.split()[0] if name == "next_hop" else value
     return found
 
 
