@@ -114,9 +114,10 @@ def attribute_rows(attributes: PathAttributes, *, four_octet_as: bool) -> dict[i
         1: (WELL_KNOWN, bytes((attributes.origin,))),
         2: (WELL_KNOWN, as_path_bytes(attributes.as_path, 4 if four_octet_as else 2)),
     }
-    if not four_octet_as and any(asn > 0xFFFF for segment in attributes.as_path for asn in segment.asns):
+    public = outside(attributes.as_path)
+    if not four_octet_as and any(asn > 0xFFFF for segment in public for asn in segment.asns):
         # RFC 6793 4.2.2: the true path travels beside the one with AS_TRANS, without confederation segments.
-        values[17] = (OPTIONAL_TRANSITIVE, as_path_bytes(outside(attributes.as_path), 4))
+        values[17] = (OPTIONAL_TRANSITIVE, as_path_bytes(public, 4))
     if attributes.med is not None:
         values[4] = (OPTIONAL, struct.pack("!I", attributes.med))
     if attributes.local_pref is not None:

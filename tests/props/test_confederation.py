@@ -5,6 +5,7 @@ We are Member-AS 65000 of confederation 64999.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -160,3 +161,19 @@ def test_meds_of_two_members_are_compared_as_those_of_our_own_as(pair: Pair) -> 
     found = pair.native.lookup(WHERE)
     assert found is not None
     assert found["step"] == "med"
+
+
+@pytest.mark.parametrize(
+    ("path", "wanted"), [("(65001 4200000001)", 0), ("(4200000001) 65101", 0), ("(65001) 4200000001", 1)]
+)
+def test_numbers_of_four_octets_inside_the_confederation_alone_need_no_as4_path(
+    pair: Pair, path: str, wanted: int
+) -> None:
+    old = replace(OTHER_MEMBER, four_octet_as=False)
+    giver, reader = pair.add_peer(MEMBER), pair.add_peer(old)
+    pair.announce(giver, MEMBER, [WHERE], attributes_row("10.0.0.3", path))
+    pair.settle()
+    for engine, number, _ in pair.ends(pair.open_export(reader, old, IPV4)):
+        data, updates = engine.export_read(number)
+        assert updates == 2  # and End-of-RIB
+        assert data.count(bytes((0xC0, 17))) == wanted

@@ -150,7 +150,9 @@ fn push_path(terms: &ExportTerms, path: &[u8], out: &mut Vec<u8>) -> Option<Vec<
     let mut narrow = Vec::with_capacity(path.len());
     let lost = as_path::narrow(path, &mut narrow);
     push(out, FLAG_TRANSITIVE, code::AS_PATH, &narrow);
-    lost.then(|| as_path::without_confederations(path)) // RFC 6793 4.2.2
+    // RFC 6793 4.2.2: what was lost inside a confederation's segments cannot be told
+    let as4 = lost.then(|| as_path::without_confederations(path));
+    as4.filter(|path| as_path::narrow(path, &mut Vec::new()))
 }
 
 fn push_as4(as4: &mut Option<Vec<u8>>, out: &mut Vec<u8>) {
