@@ -53,7 +53,7 @@ def configuration(config: PeerConfig, recorder: Path) -> str:
             + " ".join(f"ipv{of} unicast;" for of in ((4, 6) if n.extended_next_hop else n.families))
             + " }",
             *(["  nexthop { ipv4 unicast ipv6; }"] if n.extended_next_hop else []),
-            "  api { processes [ record ]; neighbor-changes; receive { parsed; update; } }",
+            "  api { processes [ record ]; neighbor-changes; receive { parsed; open; update; } }",
             "  static {",
             *routes,
             "  }",
@@ -145,6 +145,11 @@ class ExaBgp(Peer):
     def session(self, neighbor: str) -> str:
         states = [e["neighbor"]["state"] for e in self._events(neighbor) if e["type"] == "state"]
         return {"up": "established"}.get(states[-1], states[-1]) if states else "idle"
+
+    def told_name(self, neighbor: str) -> str:
+        opens = [e["neighbor"] for e in self._events(neighbor) if e["type"] == "open"]
+        told = [n["open"]["capabilities"] for n in opens if n["direction"] == "receive"][-1]
+        return next((str(c["host-name"]) for c in told.values() if "host-name" in c), "")
 
     def last_error(self, neighbor: str) -> str:
         downs = [e["neighbor"] for e in self._events(neighbor) if e["type"] == "state"]
