@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import json
 import shutil
+import socket
 import sys
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,7 @@ def configuration(config: PeerConfig, recorder: Path) -> str:
             f"  peer-as {n.asn};",
             f"  hold-time {n.hold_time};",
             f"  capability {{ route-refresh enable; {_restarts(n)}{_add_path(n)}{_messages(n)}}}",
+            *([f"  host-name {socket.gethostname()};"] if n.host_name else []),
             *_transport(n),
             # It offers next hops of a family (RFC 8950) only beside the family itself.
             "  family { "
