@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 import native
-from tests.props.comparing import compare
+from tests.props.comparing import compare, compare_tables
 from tests.props.pair import ExportConsumer, Pair
 from tests.props.peers import ALL_PATHS, IPV4, LOCAL_ASN, PeerConfig, Terms, prefix
-from tests.props.update_bytes import announcement
+from tests.props.update_bytes import announcement, withdrawal
 from tests.rib.building import attributes_row
 
 WHERE, OTHER = prefix("203.0.113.0/24"), prefix("198.51.100.0/24")
@@ -214,3 +214,17 @@ def test_a_peer_that_invents_identifiers_gets_no_more_than_a_share_of_a_prefix(t
     (updates,) = framed.items
     assert isinstance(updates, native.Updates)
     assert table.pair.native.receive(source, updates, many.terms()).refused == {"too-many-paths": 1}
+
+
+def test_what_is_taken_of_a_crowded_prefix_is_leaked_in_whatever_order_it_came(table: Table) -> None:
+    many = PeerConfig("many", "10.0.0.5", 65005, "1.1.1.5", add_path=True)
+    source = table.pair.add_peer(many)
+    table.pair.call("add_leak", source=0, target=table.pair.add_instance())
+    row = attributes_row("10.0.0.5", "65005")
+    table.pair.receive(source, many, announcement([WHERE] * 255, row, range(1, 256)))
+    table.pair.settle()
+    first, second = (withdrawal([WHERE], [number]) for number in (1, 2))
+    another, again = (announcement([WHERE], row, [number]) for number in (300, 1))
+    table.pair.receive(source, many, first + another + second + again)
+    table.pair.settle()
+    compare_tables(table.pair, [WHERE], [])

@@ -102,7 +102,8 @@ impl Core {
         source: u32,
         path_id: u32,
     ) -> bool {
-        if path_id == 0 {
+        // Copies in other instances are as many as it has in its own, once a run of changes was copied
+        if path_id == 0 || self.sources[source as usize].instance != t.instance() {
             return false;
         }
         let given = t.path_list(idx).filter(|(_, p)| p.source == source);
