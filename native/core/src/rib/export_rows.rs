@@ -5,7 +5,7 @@ use super::attributes_encode::encode_attributes;
 use super::core::Core;
 use super::export_terms::{ExportTerms, NextHop, Ourselves, Told};
 use super::nlri::List;
-use super::table::Table;
+use super::table::{Path, Table};
 use super::update_encode::{announce, withdraw, Encoded};
 use crate::prefix::{Addr, Prefix};
 
@@ -100,6 +100,8 @@ pub struct Rows<A> {
     buckets: Vec<Bucket<A>>,
     index: std::collections::HashMap<BucketKey, usize, foldhash::fast::RandomState>,
     last: Option<(BucketKey, usize)>,
+    /// The verdict on paths with this attribute set of this source: their bucket, if they are told.
+    verdict: Option<(u32, u32, Option<usize>)>,
     withdrawals: Vec<(For, List<A>)>,
 }
 
@@ -109,6 +111,7 @@ impl<A> Default for Rows<A> {
             buckets: Vec::new(),
             index: Default::default(),
             last: None,
+            verdict: None,
             withdrawals: Vec::new(),
         }
     }
@@ -120,7 +123,26 @@ impl<A: Addr> Rows<A> {
         self.bucket(t, path, told).push(prefix);
     }
 
-    /// The same to peers that take several paths of a prefix.
+    /// What was remembered of such a path, for another prefix: whether it is told.
+    #[inline]
+    pub fn repeat(&mut self, p: &Path, prefix: Prefix<A>) -> Option<bool> {
+        let (info, source, bucket) = self.verdict?;
+        if (info, source) != (p.info, p.source) {
+            return None;
+        }
+        if let Some(at) = bucket {
+            self.buckets[at].prefixes.push(prefix);
+        }
+        Some(bucket.is_some())
+    }
+
+    /// The verdict on this path, announced just now if it was `told`, is that on all with its attribute set and source.
+    pub fn remember(&mut self, p: &Path, told: bool) {
+        let bucket = self.last.filter(|_| told).map(|(_, at)| at);
+        self.verdict = Some((p.info, p.source, bucket));
+    }
+
+    /// `announce`, to peers that take several paths of a prefix.
     pub fn announce_path(
         &mut self,
         t: &Table<A>,

@@ -95,12 +95,18 @@ impl Core {
 
     #[inline]
     pub(super) fn age<A: Addr>(&self, t: &Table<A>, at: u32, p: &Path) -> Age {
-        let r = self.retention::<A>(p.source);
-        if r.current == 0 {
+        if self.all_fresh::<A>(p.source) {
             return Age::Fresh;
         }
+        let r = self.retention::<A>(p.source);
         let no_llgr = || self.infos[p.info].summary.well_known & NO_LLGR != 0;
         r.age(t.generations.get(at), r.refused > 0 && no_llgr())
+    }
+
+    /// Whether no path of this source and family is stale.
+    #[inline]
+    pub(super) fn all_fresh<A: Addr>(&self, source: u32) -> bool {
+        self.retention::<A>(source).current == 0
     }
 
     /// Whether a path counts: otherwise it only waits to be taken out.

@@ -1,6 +1,6 @@
 //! From one stretch of a table's slots and log to the messages for a group of peers.
 
-use super::adj_rib_out::exportable;
+use super::adj_rib_out::tellable;
 use super::core::Core;
 use super::export::Known;
 use super::export_rows::{Encoding, For, Rows};
@@ -8,7 +8,10 @@ use super::export_terms::ExportTerms;
 use super::feed::{before, Pos};
 use super::fib::Cursor;
 use super::several;
-use super::table::{Table, GROUP_ALONE, IN_RIB_LOG, OTHERS_ALONE, SEVERAL_SOURCES, VACANT};
+use super::source::Kind;
+use super::table::{
+    Entry, Table, GROUP_ALONE, HAS_BEST, IN_RIB_LOG, OTHERS_ALONE, SEVERAL_SOURCES, VACANT,
+};
 use super::NONE;
 use crate::prefix::Addr;
 
@@ -80,11 +83,8 @@ fn begin<A: Addr>(
     let e = &t.entries[idx as usize];
     let told = if terms.add_path > 0 {
         several::tell(core, t, idx, terms, &mut known.ids, None, rows)
-    } else if let Some((path, told)) = exportable(core, t, e, terms) {
-        rows.announce(t, e.prefix, path, told);
-        1
     } else {
-        0
+        usize::from(announce(core, t, e, terms, rows))
     };
     if told > 0 {
         known.told.set(idx, true);
@@ -118,20 +118,43 @@ fn follow<A: Addr>(
         return 0;
     }
     let several = e.flags & SEVERAL_SOURCES != 0;
-    match exportable(core, t, e, terms) {
-        Some((path, told)) => {
-            rows.announce(t, e.prefix, path, told);
-            if several && known.told.get(idx) {
-                rows.withdraw(e.prefix, For::Only(t.paths[path as usize].source));
-            }
-            known.told.set(idx, true);
+    if announce(core, t, e, terms, rows) {
+        if several && known.told.get(idx) {
+            let giver = t.paths[e.head as usize].source;
+            rows.withdraw(e.prefix, For::Only(giver));
         }
-        None if known.told.get(idx) => {
-            // Its only giver was never told of it
-            let except = if several { NONE } else { e.last_source };
-            rows.withdraw(e.prefix, For::AllBut(except));
-        }
-        None => {}
+        known.told.set(idx, true);
+    } else if known.told.get(idx) {
+        // Its only giver was never told of it
+        let except = if several { NONE } else { e.last_source };
+        rows.withdraw(e.prefix, For::AllBut(except));
     }
     1
+}
+
+/// Tells the best path of an entry, if the rules let it out.
+#[inline]
+fn announce<A: Addr>(
+    core: &Core,
+    t: &Table<A>,
+    e: &Entry<A>,
+    terms: &ExportTerms,
+    rows: &mut Rows<A>,
+) -> bool {
+    if e.flags & HAS_BEST == 0 {
+        return false;
+    }
+    let p = &t.paths[e.head as usize];
+    if let Some(told) = rows.repeat(p, e.prefix) {
+        return told;
+    }
+    let told = tellable(core, t, e, e.head, terms);
+    if let Some(told) = told {
+        rows.announce(t, e.prefix, e.head, told);
+    }
+    // The rules look at a path of BGP by its attribute set and its giver alone, as long as none of the giver's is stale
+    if core.infos[p.info].kind == Kind::Bgp && core.all_fresh::<A>(p.source) {
+        rows.remember(p, told.is_some());
+    }
+    told.is_some()
 }
