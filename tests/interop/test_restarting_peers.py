@@ -84,7 +84,7 @@ def test_a_killed_daemon_that_comes_back_loses_no_packet_and_what_it_tells_no_mo
 ) -> None:
     made = start(lab, daemon, Restarts(60))
     before, announced = kernel(made), made.peer.config.announce
-    probes = [PingStream(lab.namespaces["feeder"], TARGET[of]) for of in (4, 6)]
+    probes = [PingStream(lab.namespaces["feeder"], TARGET[of], interval=0.002) for of in (4, 6)]
     made.peer.kill()
     wait_down(made)
     for of in (4, 6):
@@ -147,7 +147,7 @@ def test_a_daemon_that_comes_back_without_its_forwarding_begins_anew(lab: Lab, d
 
 def test_bird_that_is_shut_down_for_a_graceful_restart_loses_no_packet(lab: Lab) -> None:
     made = start(lab, Bird, Restarts(60))
-    probes = [PingStream(lab.namespaces["feeder"], TARGET[of]) for of in (4, 6)]
+    probes = [PingStream(lab.namespaces["feeder"], TARGET[of], interval=0.002) for of in (4, 6)]
     assert isinstance(made.peer, Bird)
     made.peer.shut_down_gracefully()
     wait_down(made)
@@ -187,7 +187,7 @@ def test_a_daemon_whose_end_nobody_saw_is_taken_back_at_once(lab: Lab) -> None:
 @pytest.mark.parametrize("daemon", against(NOTIFICATIONS, frr=Frr, gobgp=GoBgp))
 def test_sessions_that_notifications_end_come_back_without_a_lost_packet(lab: Lab, daemon: type[Peer]) -> None:
     made = start(lab, daemon, Restarts(120))
-    probes = [PingStream(lab.namespaces["feeder"], TARGET[of]) for of in (4, 6)]
+    probes = [PingStream(lab.namespaces["feeder"], TARGET[of], interval=0.002) for of in (4, 6)]
     for of in (4, 6):
         made.peer.restart_session(US[of])
     for of in (4, 6):
