@@ -19,8 +19,8 @@ from routingd.config.effective import (
     socket_ncp,
     split_port,
 )
+from routingd.config.scalars import LinkLocal, parse_neighbor, parse_prefix
 from routingd.config.schema import Config
-from routingd.config.values import LinkLocal, parse_neighbor, parse_prefix
 
 Path = tuple[str, ...]
 

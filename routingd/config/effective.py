@@ -11,8 +11,8 @@ from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6
 from typing import Any, Final
 
 from routingd.config.bgp_schema import AddPath, AoKey, Group, MaximumPrefixes, Neighbor, NeighborOptions
+from routingd.config.scalars import LinkLocal
 from routingd.config.schema import Config
-from routingd.config.values import LinkLocal
 
 LOOPBACK = "lo"
 IPV4_UNICAST = "ipv4-unicast"
