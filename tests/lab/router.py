@@ -207,12 +207,17 @@ class Router:
                 row["address"]: row["state"].lower() for row in rows if not neighbors or row["address"] in neighbors
             }
 
-        wait_for(
-            "BGP sessions established",
-            states,
-            lambda seen: seen and set(seen.values()) == {"established"},
-            timeout=timeout,
-        )
+        try:
+            wait_for(
+                "BGP sessions established",
+                states,
+                lambda seen: seen and set(seen.values()) == {"established"},
+                timeout=timeout,
+            )
+        except LabTimeoutError as error:
+            rows = self.ctl("show", "bgp", "neighbor")["neighbors"]
+            why = {row["address"]: (row["state"], row["last_down"], row["timers"]) for row in rows}
+            raise LabTimeoutError(f"{error}\nwhy not: {why}\nboxes: {self.ncps()}") from None
 
     def route_count(self, of: int = 4) -> int:
         return int(self.summary()["routes"].get(FAMILIES[of], 0))
