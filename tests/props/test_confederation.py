@@ -6,18 +6,17 @@ We are Member-AS 65000 of confederation 64999.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
 from rib.attributes import NO_ADVERTISE, NO_EXPORT, NO_EXPORT_SUBCONFED
-from tests.props.comparing import compare, compare_tables
+from tests.props.comparing import compare_tables
 from tests.props.pair import Pair
 from tests.props.peers import CONFEDERATION, IPV4, PeerConfig, prefix
+from tests.props.telling import WHERE, told
 from tests.props.update_bytes import announcement
 from tests.rib.building import attributes_row
 
-WHERE = prefix("203.0.113.0/24")
 OUTSIDE = PeerConfig("outside", "10.0.0.1", 65101, "1.0.0.1")
 OTHER_OUTSIDE = PeerConfig("other outside", "10.0.0.2", 65102, "1.0.0.2")
 MEMBER = PeerConfig("member", "10.0.0.3", 65001, "1.0.0.3", inside=True)
@@ -33,20 +32,6 @@ def pair() -> Pair:
     source = made.call("add_connected_source")
     made.call("put_connected", source, prefix("10.0.0.0/24"), "ncp1", "eth0")
     return made
-
-
-def told(pair: Pair, giver: PeerConfig, row: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """What everybody else holds of the giver's one route, by the UPDATEs of both engines."""
-    numbers = {config.name: pair.add_peer(config) for config in EVERYBODY}
-    pair.announce(numbers[giver.name], giver, [WHERE], row)
-    pair.settle()
-    found = {}
-    for reader in EVERYBODY:
-        consumer = pair.open_export(numbers[reader.name], reader, IPV4)
-        compare(pair, consumer)
-        for row in pair.call_of(consumer, "adj_rib_out", 9):
-            found[reader.name] = row["attributes"]
-    return found
 
 
 @pytest.mark.parametrize(
@@ -65,7 +50,9 @@ def test_a_member_is_added_within_and_the_confederation_shows_as_one_as_outside(
     pair: Pair, giver: PeerConfig, path: str, member: str, internal: str | None, outside: str
 ) -> None:
     """RFC 5065 4.1. What we are to those outside is a matter of the session: here LOCAL_ASN to all."""
-    found = {name: row["as_path"] for name, row in told(pair, giver, attributes_row("10.0.0.9", path)).items()}
+    found = {
+        name: row["as_path"] for name, row in told(pair, giver, attributes_row("10.0.0.9", path), EVERYBODY).items()
+    }
     assert found.get("other member") == member
     assert found.get("other internal") == internal
     assert found.get("other outside") == outside
@@ -77,13 +64,13 @@ def test_within_the_confederation_next_hop_med_and_local_pref_stay_and_reflectio
         "10.0.0.9", "65101", med=7, local_pref=300, originator_id="1.0.0.9", cluster_list=["1.0.0.8"],
         extended_communities=["4004fde800000001"],
     )  # fmt: skip
-    found = told(pair, INTERNAL, row)["member"]
+    found = told(pair, INTERNAL, row, EVERYBODY)["member"]
     assert found == row | {"as_path": "(65000) 65101", "originator_id": None, "cluster_list": []}
 
 
 def test_from_another_member_local_pref_counts_and_reflection_is_ignored(pair: Pair) -> None:
     row = attributes_row("10.0.0.9", "(65001)", local_pref=300, originator_id="9.9.9.9", cluster_list=["9.9.9.9"])
-    assert told(pair, MEMBER, row)["internal"] == row | {"originator_id": None, "cluster_list": []}
+    assert told(pair, MEMBER, row, EVERYBODY)["internal"] == row | {"originator_id": None, "cluster_list": []}
 
 
 @pytest.mark.parametrize(
@@ -97,7 +84,7 @@ def test_from_another_member_local_pref_counts_and_reflection_is_ignored(pair: P
 def test_well_known_communities_end_where_they_say(pair: Pair, community: str, hear: set[str]) -> None:
     """RFC 1997: NO_EXPORT at the confederation's border, NO_EXPORT_SUBCONFED at that of the Member-AS."""
     row = attributes_row("10.0.0.9", "(65001)", communities=[community])
-    assert set(told(pair, MEMBER, row)) == hear
+    assert set(told(pair, MEMBER, row, EVERYBODY)) == hear
 
 
 @pytest.mark.parametrize(

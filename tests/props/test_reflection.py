@@ -11,11 +11,10 @@ from rib.attributes import NO_ADVERTISE
 from tests.props.comparing import compare
 from tests.props.pair import Pair
 from tests.props.peers import IPV4, ROUTER_ID, PeerConfig, Terms, prefix
+from tests.props.telling import WHERE, WHERE_TEXT, told
 from tests.props.update_bytes import announcement, packed
 from tests.rib.building import attributes_row
 
-WHERE_TEXT = "203.0.113.0/24"
-WHERE = prefix(WHERE_TEXT)
 EXTERNAL = PeerConfig("external", "10.0.0.1", 65001, "1.0.0.1")
 CLIENT = PeerConfig("client", "10.0.0.2", 65000, "1.0.0.2", client=True)
 OTHER_CLIENT = PeerConfig("other client", "10.0.0.3", 65000, "1.0.0.3", client=True)
@@ -30,24 +29,6 @@ def pair() -> Pair:
     source = made.call("add_connected_source")
     made.call("put_connected", source, prefix("10.0.0.0/24"), "ncp1", "eth0")
     return made
-
-
-def told(
-    pair: Pair, giver: PeerConfig, row: dict[str, Any], readers: tuple[PeerConfig, ...], terms: Terms = IPV4
-) -> dict[str, dict[str, Any]]:
-    """What each reader holds of the giver's one route, by the UPDATEs of both engines; those without it are left
-    out."""
-    numbers = {config.name: pair.add_peer(config) for config in (giver, *readers) if config.name != giver.name}
-    numbers[giver.name] = pair.add_peer(giver)
-    pair.announce(numbers[giver.name], giver, [WHERE], row)
-    pair.settle()
-    found = {}
-    for reader in readers:
-        consumer = pair.open_export(numbers[reader.name], reader, terms)
-        compare(pair, consumer)
-        for row in pair.call_of(consumer, "adj_rib_out", 9):
-            found[reader.name] = row["attributes"]
-    return found
 
 
 @pytest.mark.parametrize(
