@@ -9,6 +9,7 @@ from collections.abc import Generator
 
 import pytest
 
+pytest_plugins = ["tests.failures.recording"]
 ALLOWED_SKIPS = ("test data folder ../shared/data absent", "this kernel has TCP-AO")
 
 

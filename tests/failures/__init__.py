@@ -1,0 +1,1 @@
+"""What may break, broken on purpose: the failure matrix (matrix.py) and its rows."""
