@@ -177,6 +177,15 @@ class Routers(Message):
 
 
 @dataclass(frozen=True, slots=True)
+class Conditions(Message):
+    """Agent: what is wrong with its box. Complete each time. Rows (code, severity "info", "warning" or "alarm", text,
+    count, seconds since it began)."""
+
+    TYPE: ClassVar[int] = 22
+    rows: list[list[Any]]
+
+
+@dataclass(frozen=True, slots=True)
 class Query(Message):
     """Controller: a question for a person. ``what``: "route" (args family, address, length), "routes" (family, cursor,
     limit), "counts"."""
@@ -386,8 +395,8 @@ class SnapshotVerdict(Message):
 MESSAGES: Final[dict[int, type[Message]]] = {
     m.TYPE: m
     for m in (
-        Hello, Welcome, Error, Bye, Heartbeat, Ports, Addresses, Neighbours, FactsComplete, BoxConfig, Routers, Query,
-        Answer, StreamListen, StreamUnlisten, StreamConnect, StreamOpened, StreamData, StreamCredit, StreamClose, Lease,
-        Capsule, Streams, Transaction, Ack, SnapshotBegin, SnapshotEnd, SnapshotVerdict,
+        Hello, Welcome, Error, Bye, Heartbeat, Ports, Addresses, Neighbours, FactsComplete, BoxConfig, Routers,
+        Conditions, Query, Answer, StreamListen, StreamUnlisten, StreamConnect, StreamOpened, StreamData, StreamCredit,
+        StreamClose, Lease, Capsule, Streams, Transaction, Ack, SnapshotBegin, SnapshotEnd, SnapshotVerdict,
     )
 }  # fmt: skip

@@ -26,6 +26,7 @@ from fibd.messages import (
     BoxConfig,
     Bye,
     Capsule,
+    Conditions,
     Error,
     FactsComplete,
     Heartbeat,
@@ -54,10 +55,10 @@ from fibd.messages import (
 
 __all__ = [
     "BEGIN", "COMMIT", "CRITICAL", "MAX_CHUNK", "MAX_FRAME", "MESSAGES", "VERSION", "Ack", "Addresses",
-    "AdjacencyKind", "Answer", "BoxConfig", "Bye", "Capsule", "Decoder", "Error", "FactsComplete", "Heartbeat",
-    "Hello", "Lease", "Message", "Neighbours", "Ports", "Query", "Role", "Routers", "SnapshotBegin", "SnapshotEnd",
-    "SnapshotVerdict", "StreamClose", "StreamConnect", "StreamCredit", "StreamData", "StreamListen", "StreamOpened",
-    "StreamUnlisten", "Streams", "Transaction", "Welcome", "WireError", "encode",
+    "AdjacencyKind", "Answer", "BoxConfig", "Bye", "Capsule", "Conditions", "Decoder", "Error", "FactsComplete",
+    "Heartbeat", "Hello", "Lease", "Message", "Neighbours", "Ports", "Query", "Role", "Routers", "SnapshotBegin",
+    "SnapshotEnd", "SnapshotVerdict", "StreamClose", "StreamConnect", "StreamCredit", "StreamData", "StreamListen",
+    "StreamOpened", "StreamUnlisten", "Streams", "Transaction", "Welcome", "WireError", "encode",
 ]  # fmt: skip
 
 MAX_FRAME: Final = 16 * 1024 * 1024
@@ -223,6 +224,7 @@ _FIELDS: Final[dict[tuple[type[Message], str], Check]] = {
     (Neighbours, "present"): _list(_row(_text, _ADDRESS, _octets, _text)),
     (Neighbours, "removed"): _list(_row(_text, _ADDRESS)),
     (Routers, "present"): _list(_row(_text, _octets_of(16))),
+    (Conditions, "rows"): _list(_row(_text, _text, _text, _U32, _number)),
     (BoxConfig, "fabric_peers"): _map(_text, _list(_ADDRESS_OR_NONE)),
     (BoxConfig, "kernel_table"): _U32,
     (BoxConfig, "kernel_protocol"): _U8,

@@ -20,6 +20,7 @@ from fibd.wire import (
     Answer,
     BoxConfig,
     Bye,
+    Conditions,
     FactsComplete,
     Hello,
     Message,
@@ -33,6 +34,7 @@ from fibd.wire import (
 from native import Engine
 from routingd.agents import AgentConnection, AgentServer, TlsListen
 from routingd.boxes import Boxes
+from routingd.conditions import ConditionBook
 from routingd.engine_thread import EngineThread
 from routingd.facts import FactBook
 from routingd.feeds import BoxFeed
@@ -106,6 +108,8 @@ class Controller:
         self.agents = AgentServer(self.membership, certificates, self)
         self.queries = Queries(lambda ncp: self.agents.connection(ncp, Role.CONTROL))
         self.facts = FactBook(plan.boxes, self, plan.rib.named_ports())
+        self.conditions = {name: ConditionBook(self.clock, ncp=name) for name in plan.boxes.names}
+        """Of each box: what its agent tells, and what is seen of it here."""
         self._away: dict[str, asyncio.TimerHandle] = {}
         """Boxes without an agent, and when they are given up."""
         self.feeds = {name: BoxFeed(name, secrets.election_id, self.engine, self.clock) for name in plan.boxes.names}
@@ -246,6 +250,8 @@ class Controller:
                     self.peers.facts_used(ncp, self.facts.pictures[ncp].usable_addresses())
             case Routers():
                 self.peers.routers_heard(ncp, message.present)
+            case Conditions(rows):
+                self.conditions[ncp].told(rows)
             case Neighbours():
                 pass  # a resolved neighbour changes no route: the kernel forwards by its own table
             case Answer():

@@ -87,6 +87,10 @@ class Views:
             "outstanding_transactions": told["outstanding_transactions"],
             "caught_up": told["caught_up"],
             "agent": counts,
+            "conditions": [
+                {"code": code, "severity": severity, "text": text, "count": count, "since": since}
+                for code, severity, text, count, since in controller.conditions[box.name].rows()
+            ],
         }  # type: ignore[typeddict-unknown-key]
 
     def interfaces(self, ncp: str | None) -> Interfaces:

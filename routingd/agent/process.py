@@ -18,7 +18,20 @@ from typing import Final
 import structlog
 
 from fibd.agent import Agent, Close, Effect, Kick, Remember, Send
-from fibd.wire import Answer, BoxConfig, Bye, Error, Heartbeat, Hello, Message, Query, Role, Welcome, WireError
+from fibd.wire import (
+    Answer,
+    BoxConfig,
+    Bye,
+    Conditions,
+    Error,
+    Heartbeat,
+    Hello,
+    Message,
+    Query,
+    Role,
+    Welcome,
+    WireError,
+)
 from kernel import tcp_ao
 from kernel.routes import Report, RouteWriter, adopt, drain
 from native import AgentFib
@@ -27,6 +40,7 @@ from routingd.agent.connection import Connection, Controller
 from routingd.agent.questions import Questions
 from routingd.agent.relay import Relay
 from routingd.agent.state import Store
+from routingd.conditions import ConditionBook
 
 log = structlog.get_logger("ncpd")
 
@@ -36,6 +50,8 @@ _WELCOME_PATIENCE: Final = 5.0
 _MISSED: Final = 3
 _DEFAULT_BOX: Final = BoxConfig(0, {})
 _BYE_GRACE: Final = 600.0
+_CONDITIONS_PAUSE: Final = 0.1
+"""Seconds in which changes of conditions are told together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +70,8 @@ class AgentProcess:
         self._rng = random.Random()
         self._boot_id = os.urandom(16)
         self._store = Store(settings.state_directory)
+        self.conditions = ConditionBook(self._loop.time, self._conditions_changed)
+        self._telling: asyncio.TimerHandle | None = None
         config = self._store.box() or _DEFAULT_BOX
         self._kernel = _kernel_of(config)
         self.model = self._new_model()
@@ -187,6 +205,16 @@ class AgentProcess:
             for message in messages:
                 control.send(message)
 
+    def _conditions_changed(self) -> None:
+        if self._telling is None:
+            self._telling = self._loop.call_later(_CONDITIONS_PAUSE, self._tell_conditions)
+
+    def _tell_conditions(self) -> None:
+        if self._telling is not None:
+            self._telling.cancel()
+            self._telling = None
+        self._tell_facts([Conditions(self.conditions.rows())])
+
     async def _keep_connected(self, role: Role) -> None:
         backoff = _FIRST_BACKOFF
         last = ""
@@ -270,6 +298,7 @@ class AgentProcess:
                 self._stream_id = welcome.stream_id
                 for message in self.box.facts.everything():
                     connection.send(message)
+                self._tell_conditions()
                 self._beats = self._loop.create_task(self._beat(connection, max(0.05, welcome.heartbeat)))
                 self._control_up.set()
             case Role.STREAMS:

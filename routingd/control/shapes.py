@@ -91,6 +91,7 @@ __all__ = [
     "BgpSummaryRow",
     "Change",
     "Changes",
+    "Condition",
     "Explain",
     "ExplainNcp",
     "ExplainPeer",
@@ -166,6 +167,19 @@ class FibFailure(TypedDict):
     text: str
 
 
+class Condition(TypedDict):
+    """Something that is wrong with a box until it is cleared."""
+
+    code: str
+    severity: str
+    """info, warning, alarm."""
+    text: str
+    count: int
+    """How often it was seen since it began."""
+    since: float
+    """Seconds since it began."""
+
+
 class NcpRow(TypedDict):
     name: str
     embedded: bool
@@ -204,6 +218,8 @@ class NcpRow(TypedDict):
     """The agent's verdict on the last snapshot: count and digest equal."""
     failures: list[FibFailure]
     """The latest, at most 16."""
+    conditions: list[Condition]
+    """The worst first."""
 
 
 class Ncps(TypedDict):

@@ -28,6 +28,7 @@ SAMPLES: Final[tuple[wire.Message, ...]] = (
         fabric_peers={"ncp2": [V4, b""]}, kernel_table=100, kernel_protocol=202, kernel_metric=20, discover=["eth1"],
     ),
     wire.Routers(6, [["eth1", V6]]),
+    wire.Conditions([["audit", "warning", "3 routes were repaired", 2, 12.5]]),
     wire.Query(1, "route", [1, V4, 32]),
     wire.Answer(1, {"nhg": 4}, error="none"),
     wire.StreamListen(1, V4, 179, device="eth0", allow=[[V4, "secret", 255, 255]], ranges=[[V6, 64, "all", 1, 0]],

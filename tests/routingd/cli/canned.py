@@ -540,6 +540,7 @@ def ncp_row(name: str, embedded: bool) -> NcpRow:
         "heartbeat": 0.4,
         "snapshot_agrees": True,
         "failures": [],
+        "conditions": [],
     }
 
 
