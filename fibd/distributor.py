@@ -9,12 +9,13 @@ frames are not shared.
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from fibd.latency import Latencies
 from fibd.transactions import Part, cut
 from fibd.wire import (
     BEGIN,
@@ -91,6 +92,8 @@ class Chunk:
     digest: int
     retried: tuple[tuple[FailureKey, int | None], ...] = ()
     """Failed prefixes and the group each has now; None: no longer a route."""
+    readable_at: float | None = None
+    """When the oldest change in ``delta`` could first be read, at the latest; None where nobody asked."""
 
 
 def read_chunk(engine: FibReader, consumer: int, want: Want) -> Chunk | None:
@@ -128,6 +131,11 @@ class Feed:
         self.installed_in = 0.0
         """Seconds from sending to installing, of the last transaction acknowledged."""
         self.snapshots = self.disagreements = self.failed_total = 0
+        self.failed_by_errno: Counter[int] = Counter()
+        self.latencies = Latencies()
+        """From being readable in the RIB to installed in the kernel, of each stretch that was read."""
+        self._measured: deque[tuple[int, float]] = deque()
+        """Stretches that are not installed: their last sequence, when they became readable."""
         self._election_id = election_id
         self._sequence = 0
         self._last_ack = Ack(0, 0, 0)
@@ -156,6 +164,7 @@ class Feed:
     def connected(self) -> None:
         """A new fib connection: what the old one still owed will never be acknowledged."""
         self._outstanding.clear()
+        self._measured.clear()
         self._outstanding_bytes = 0
         self._sequence = 0
         self._last_ack = Ack(0, 0, 0)
@@ -165,6 +174,7 @@ class Feed:
         self.state = FeedState.ABSENT
         self._ready.clear()
         self._outstanding.clear()
+        self._measured.clear()
         self._outstanding_bytes = 0
         self._restart_at = None
 
@@ -184,6 +194,8 @@ class Feed:
         if chunk.delta is not None:
             for part in cut(chunk.delta, MAX_CHUNK):
                 self._queue_transaction(part, chunk.delta.urgent)
+            if chunk.readable_at is not None:
+                self._measured.append((self._sequence, chunk.readable_at))
         self._queue_retries(chunk.retried, now)
         if chunk.at_tail and not self._ended:
             self._ended = True
@@ -250,12 +262,15 @@ class Feed:
             done = self._outstanding.popleft()
             self._outstanding_bytes -= done.size
             self.installed_in = now - done.sent_at
+        while self._measured and self._measured[0][0] <= ack.installed:
+            self.latencies.note(now - self._measured.popleft()[1])
         self._record(ack, now)
         return self._drain(now)
 
     def _record(self, ack: Ack, now: float) -> None:
         for _sequence, _index, table, address, length, errno, text in ack.failures:
             self.failed_total += 1
+            self.failed_by_errno[errno] += 1
             key = (table, address, length)
             if not address:
                 continue  # a group or an adjacency: its routes come with failures of their own

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
@@ -35,7 +36,7 @@ class BoxFeed:
         self._clock = clock
         self._connection: AgentConnection | None = None
         self._reader: Consumer[Engine] | None = None
-        self._cursor: int | None = None
+        self._cursor: Cursor | None = None
         self._timer: asyncio.TimerHandle | None = None
 
     # --- the connection -----------------------------------------------------------------------------------------------
@@ -65,11 +66,11 @@ class BoxFeed:
         self.agrees = None
         connection = self._connection
 
-        def opened(cursor: int) -> None:
+        def opened(number: int) -> None:
             if self._connection is not connection or connection is None or self._cursor is not None:
-                self._engine.post(lambda engine: engine.fib_close(cursor))
+                self._engine.post(lambda engine: engine.fib_close(number))
                 return
-            self._cursor = cursor
+            self._cursor = Cursor(number, self._clock)
             self._reader = self._engine.consumer(self._read)
             connection.send_frames(self.feed.begin(self._clock()))
             self.pump()
@@ -84,8 +85,8 @@ class BoxFeed:
             self._reader.close()
             self._reader = None
         if self._cursor is not None:
-            cursor, self._cursor = self._cursor, None
-            self._engine.post(lambda engine: engine.fib_close(cursor))
+            number, self._cursor = self._cursor.number, None
+            self._engine.post(lambda engine: engine.fib_close(number))
 
     # --- both directions ----------------------------------------------------------------------------------------------
 
@@ -116,7 +117,7 @@ class BoxFeed:
         if reader is not None and cursor is not None:
             want = self.feed.wants(now)
             if want is not None and (want.retry or not reader.waiting):
-                reader.request(partial(read, cursor, want))
+                reader.request(partial(cursor.read, want))
         self._arm(now)
 
     def _read(self, chunk: Chunk) -> None:
@@ -152,5 +153,25 @@ class BoxFeed:
         return self.feed.describe(self._clock())
 
 
-def read(cursor: int, want: Want, engine: Engine) -> Chunk | None:
-    return read_chunk(engine, cursor, want)
+class Cursor:
+    """A consumer of the engine, with a watch: since when has there been something for it that it has not read?
+
+    ``read`` runs on the engine's thread. While a request is open it is polled after every change of the engine, so what
+    it finds has just come. What lay there when the request was opened may have come as soon as the read before it; and
+    as long as reads do not reach the end, what they bring may be as old as the backlog.
+    """
+
+    def __init__(self, number: int, clock: Callable[[], float]) -> None:
+        self.number = number
+        self._clock = clock
+        self._since: float | None = clock()
+
+    def read(self, want: Want, engine: Engine) -> Chunk | None:
+        chunk = read_chunk(engine, self.number, want)
+        now = self._clock()
+        if chunk is None:
+            self._since = None
+            return None
+        readable = now if self._since is None else self._since
+        self._since = now if chunk.at_tail else readable
+        return replace(chunk, readable_at=readable)

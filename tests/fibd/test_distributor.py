@@ -346,3 +346,37 @@ def test_the_lag_is_the_age_of_the_oldest_transaction_not_installed() -> None:
     engine.deltas.append(routes(1))
     pump(feed, engine, agent, 5.0)
     assert feed.lag(7.5) == 2.5
+
+
+def test_the_latency_of_a_stretch_ends_with_its_last_part_in_the_kernel() -> None:
+    feed, agent, _ = live()
+    before = feed.latencies.count
+    big = routes(40_000)
+    agent.take(feed.chunk(Chunk(big, True, 0, 0, readable_at=2.0), 3.0))
+    parts = len(agent.transactions)
+    assert parts > 1
+    last = agent.sequence
+    feed.ack(Ack(last, last, last - 1), 4.0)
+    assert feed.latencies.count == before
+    feed.ack(Ack(last, last, last), 4.5)
+    assert (feed.latencies.count, feed.latencies.longest) == (before + 1, 2.5)
+
+
+def test_a_stretch_that_was_not_measured_and_one_of_a_lost_connection_have_no_latency() -> None:
+    feed, agent, _ = live()
+    agent.take(feed.chunk(Chunk(routes(1), True, 0, 0), 1.0))
+    agent.take(feed.chunk(Chunk(routes(1), True, 0, 0, readable_at=1.0), 1.0))
+    feed.lost()
+    feed.connected()
+    agent.messages.clear()
+    agent.take(feed.begin(5.0))
+    feed.ack(agent.ack(), 5.0)
+    assert feed.latencies.count == 0
+
+
+def test_failures_are_counted_by_their_error_however_often_they_are_retried() -> None:
+    feed, agent, _ = live()
+    row = [agent.sequence, -1, 1, b"\x0a\x00\x00\x00", 24]
+    feed.ack(agent.ack(failures=[[*row, 28, "No space left"], [*row[:4], 25, 22, "Invalid"]]), 1.0)
+    feed.ack(agent.ack(failures=[[*row, 28, "No space left"]]), 2.0)
+    assert dict(feed.failed_by_errno) == {28: 2, 22: 1}
