@@ -177,6 +177,9 @@ class Engine:
     # --- FIB feed: one cursor per NCP ----------------------------------------------------------------------------------------
     def fib_open(self) -> int:
         """A new consumer, at the start of a snapshot."""
+    def fib_resume(self, sums: Sequence[tuple[int, bytes]]) -> tuple[int, list[tuple[int, bytes]]]:
+        """A new consumer whose agent has these routes: (table, 1,024 sums as u64 LE; ``rib.digest``). What is in a shard with an equal sum
+        is not read; groups and adjacencies all are. (consumer, [(table, the equal shards as 128 bytes, bit ``n & 7`` of byte ``n >> 3``)])."""
     def fib_close(self, consumer: int) -> None: ...
     def fib_read(self, consumer: int, max_routes: int = 8192) -> FibDelta | None:
         """The next part of the stream, groups before the routes that use them; None when there is nothing to send."""

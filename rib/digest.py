@@ -5,6 +5,9 @@ does not matter.
 The hash is SipHash-2-4 (Aumasson, Bernstein 2012), so that a peer who chooses prefixes cannot forge sums. It covers
 group *keys*, never
 ids, so that it outlives a restart of the controller. Group keys are made with the same hash.
+
+Each table's digest is also kept in 1,024 sums, one for each shard of its prefixes: two sides that differ in a few
+routes need to speak of a few shards only.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ from typing import Final
 from rib.prefix import Prefix
 
 MASK: Final = (1 << 64) - 1
+SHARDS: Final = 1024
 
 
 @lru_cache(16384)  # the reference engine asks for the same hashes after every change
@@ -61,3 +65,35 @@ def route_hash(key: bytes, table: int, prefix: Prefix, group_key: bytes) -> int:
 def digest(key: bytes, routes: Iterable[tuple[int, Prefix, bytes]]) -> int:
     """The digest of a whole FIB, given as (table, prefix, group key)."""
     return sum(route_hash(key, table, prefix, group_key) for table, prefix, group_key in routes) & MASK
+
+
+def shard(key: bytes, prefix: Prefix) -> int:
+    """The shard of a prefix within its table."""
+    k0, k1 = (int.from_bytes(half, "little") for half in (key[:8], key[8:]))
+    address = int.from_bytes(prefix.address, "big")
+    high, low = (address, 0) if len(prefix.address) == 4 else (address >> 64, address & MASK)
+    product = (high ^ k0) * (low ^ k1 ^ prefix.length)
+    return (product >> 64 ^ product & MASK) >> 54
+
+
+def shard_sums(key: bytes, routes: Iterable[tuple[int, Prefix, bytes]]) -> dict[int, bytes]:
+    """By table, the digests of its shards as little-endian u64; shard 0 first."""
+    tables: dict[int, list[int]] = {}
+    for table, prefix, group_key in routes:
+        sums = tables.setdefault(table, [0] * SHARDS)
+        at = shard(key, prefix)
+        sums[at] = (sums[at] + route_hash(key, table, prefix, group_key)) & MASK
+    return {table: struct.pack(f"<{SHARDS}Q", *sums) for table, sums in tables.items()}
+
+
+def equal_shards(ours: bytes, theirs: bytes) -> bytes:
+    """A bit for each shard whose sums are equal, the lowest of a byte first. Of sums of another length: none."""
+    bits = bytearray(SHARDS // 8)
+    if len(ours) == len(theirs):
+        for at in range(SHARDS):
+            bits[at >> 3] |= (ours[8 * at : 8 * at + 8] == theirs[8 * at : 8 * at + 8]) << (at & 7)
+    return bytes(bits)
+
+
+def has_shard(bits: bytes, at: int) -> bool:
+    return bool(bits[at >> 3] >> (at & 7) & 1)

@@ -78,6 +78,11 @@ class ReferenceEngine(Said):
         self._fib_consumers[number] = FibConsumer(self._group_ids, self._adjacency_ids)
         return number
 
+    def fib_resume(self, sums: Sequence[tuple[int, bytes]]) -> tuple[int, list[tuple[int, bytes]]]:
+        number = self.fib_open()
+        tables = [i << 8 | afi for i, instance in self._instances.items() if instance.fib for afi in (1, 2)]
+        return number, self._fib_consumers[number].resume(self._fib(), self._digest_key, tables, sums)
+
     def fib_close(self, consumer: int) -> None:
         del self._fib_consumers[consumer]
 

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import struct
 from collections import defaultdict
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Generic, TypeVar
 
 from rib.adjacency import Adjacency
-from rib.digest import digest
+from rib.digest import SHARDS, digest, equal_shards, has_shard, shard, shard_sums
 from rib.group import Group
 from rib.path import Place
+from rib.prefix import Prefix
 
 PUT: Final = 1
 DELETE: Final = 0
@@ -47,7 +48,13 @@ class Fib:
     groups: dict[bytes, Group] = field(default_factory=dict)
 
     def digest(self, key: bytes) -> int:
-        return digest(key, ((table_of(place), place[1], group) for place, group in self.routes.items()))
+        return digest(key, self._rows())
+
+    def shard_sums(self, key: bytes) -> dict[int, bytes]:
+        return shard_sums(key, self._rows())
+
+    def _rows(self) -> list[tuple[int, Prefix, bytes]]:
+        return [(table_of(place), place[1], group) for place, group in self.routes.items()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +82,22 @@ class FibConsumer:
 
     def at_tail(self, fib: Fib) -> bool:
         return self.routes == fib.routes
+
+    def resume(
+        self, fib: Fib, key: bytes, tables: Sequence[int], sums: Sequence[tuple[int, bytes]]
+    ) -> list[tuple[int, bytes]]:
+        """Routes in shards with these sums count as told; the equal shards of those of ``tables`` that were given."""
+        ours, theirs = fib.shard_sums(key), dict(sums)
+        equal = {
+            table: equal_shards(ours.get(table, bytes(8 * SHARDS)), theirs[table])
+            for table in tables
+            if table in theirs
+        }
+        for place, group in fib.routes.items():
+            bits = equal.get(table_of(place))
+            if bits is not None and has_shard(bits, shard(key, place[1])):
+                self.routes[place] = group
+        return list(equal.items())
 
     def read(self, fib: Fib, max_routes: int) -> FibDelta | None:
         """The next part of the difference; groups whole, routes up to ``max_routes``."""

@@ -6,7 +6,7 @@ from __future__ import annotations
 import struct
 from typing import Any
 
-from rib.digest import digest
+from rib.digest import digest, has_shard, shard, shard_sums
 from rib.prefix import Prefix
 from tests.props.update_bytes import Replay
 
@@ -22,6 +22,8 @@ class FoldedFib:
         self.adjacencies: dict[int, Adjacency] = {}
         self.groups: dict[int, tuple[bytes, Group]] = {}
         self.routes: dict[tuple[int, tuple[bytes, int]], int] = {}
+        self.held: dict[tuple[int, tuple[bytes, int]], bytes] = {}
+        """Kept from an earlier stream: by group key, which this stream tells the content of."""
         self.most_routes = 0
 
     def apply(self, delta: Any) -> None:
@@ -44,6 +46,7 @@ class FoldedFib:
             rows += count
             for i in range(count):
                 where = (table, (bytes(dst[i * width : (i + 1) * width]), plen[i]))
+                self.held.pop(where, None)
                 if op[i]:
                     (number,) = struct.unpack_from("<I", nhg, i * 4)
                     assert number in self.groups, "a route came before its group"
@@ -53,8 +56,9 @@ class FoldedFib:
         assert delta.count == rows
         self.most_routes = max(self.most_routes, rows)
         for number in delta.dead_groups:
+            key, _ = self.groups.pop(number)
             assert number not in self.routes.values(), "a group died under its routes"
-            del self.groups[number]
+            assert key not in self.held.values(), "a group died under routes of an earlier stream"
         for number in delta.dead_adjacencies:
             del self.adjacencies[number]
             used = {member[0] for _, (_, members) in self.groups.values() for member in members}
@@ -70,9 +74,21 @@ class FoldedFib:
 
     def content(self) -> tuple[dict[tuple[int, tuple[bytes, int]], bytes], dict[bytes, Group]]:
         """({(table, prefix): group key}, {group key: content}) of what routes use."""
-        routes = {where: self.groups[number][0] for where, number in self.routes.items()}
-        groups = {key: group for number, (key, group) in self.groups.items() if number in self.routes.values()}
-        return routes, groups
+        routes = {where: self.groups[number][0] for where, number in self.routes.items()} | self.held
+        used = set(routes.values())
+        return routes, {key: group for key, group in self.groups.values() if key in used}
+
+    def resumed(self, digest_key: bytes, equal: list[tuple[int, bytes]]) -> FoldedFib:
+        """What an agent starts the next stream with: the routes in shards that are equal."""
+        kept, new = dict(equal), FoldedFib()
+        for (table, where), key in self.content()[0].items():
+            if table in kept and has_shard(kept[table], shard(digest_key, Prefix(*where))):
+                new.held[table, where] = key
+        return new
+
+    def shard_sums(self, digest_key: bytes) -> list[tuple[int, bytes]]:
+        routes, _ = self.content()
+        return list(shard_sums(digest_key, ((table, Prefix(*p), key) for (table, p), key in routes.items())).items())
 
     def digest(self, key: bytes) -> int:
         routes, _ = self.content()

@@ -113,6 +113,14 @@ class Pair:
     def open_fib(self) -> Consumer:
         return Consumer(self.native.fib_open(), self.reference.fib_open(), FoldedFib(), FoldedFib())
 
+    def resume_fib(self, old: Consumer) -> Consumer:
+        """Another consumer for the box that ``old`` has served so far, as the native engine told it."""
+        self.close(old)
+        number, equal = self.native.fib_resume(old.native_told.shard_sums(DIGEST_KEY))
+        reference, wanted = self.reference.fib_resume(old.native_told.shard_sums(DIGEST_KEY))
+        assert sorted(equal) == sorted(wanted)
+        return Consumer(number, reference, *(old.native_told.resumed(DIGEST_KEY, equal) for _ in range(2)))
+
     def open_export(self, source: int, config: PeerConfig, terms: Terms) -> ExportConsumer:
         def open_at(engine: Any) -> int:
             number: int = engine.export_open(

@@ -41,6 +41,14 @@ class ConsumerRules(Machine):
     def open_lazy_fib(self) -> None:
         self._opened(self.lazy_fibs, self.pair.open_fib())
 
+    @precondition(lambda self: self.lazy_fibs)
+    @rule(which=which_one)
+    def resume_lazy_fib(self, which: int) -> None:
+        """Whatever part it had read by then."""
+        self.done(True)
+        at = which % len(self.lazy_fibs)
+        self.lazy_fibs[at] = self.pair.resume_fib(self.lazy_fibs[at])
+
     @precondition(lambda self: self.peers)
     @rule(which=which_one, terms=st.sampled_from(OTHER_TERMS))
     def open_lazy_export(self, which: int, terms: Terms) -> None:

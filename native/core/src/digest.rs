@@ -1,11 +1,17 @@
 //! The digest both sides keep of a FIB: a wrapping sum of one keyed hash per route, so that a change costs O(1) and order does not
 //! matter. Hash: SipHash-2-4 (Aumasson, Bernstein 2012) under the secret of the stream; a peer that chooses prefixes cannot forge sums.
-//! It covers group *keys*, never wire ids, so it survives a restart of the controller.
+//! It covers group *keys*, never wire ids, so it survives a restart of the controller. Each table's sum is kept in shards, so that two
+//! sides that differ in a few routes need to speak of a few shards only.
 
 const ROUNDS_C: usize = 2;
 const ROUNDS_D: usize = 4;
 /// table u32 LE, length u8, address of up to 16 bytes, group key.
 const LONGEST: usize = 4 + 1 + 16 + 16;
+
+/// Shards of a table.
+pub const SHARDS: usize = 1024;
+/// What the sums of one table take on the wire: little-endian u64, shard 0 first.
+pub const SUMS_BYTES: usize = SHARDS * 8;
 
 struct State([u64; 4]);
 
@@ -76,6 +82,92 @@ pub fn route_hash(key: &[u8; 16], table: u32, addr: &[u8], len: u8, group_key: &
     siphash(key, &message[..addr_end + 16])
 }
 
+/// The shard of a prefix within its table: top bits of a folded product under the same secret. `addr` is 4 or 16 bytes. Far cheaper
+/// than SipHash, and enough: who fills one shard on purpose only makes that one larger.
+#[inline]
+pub fn shard(key: &[u8; 16], addr: &[u8], len: u8) -> usize {
+    let (high, low) = match addr.len() {
+        4 => (
+            u64::from(u32::from_be_bytes([addr[0], addr[1], addr[2], addr[3]])),
+            0,
+        ),
+        _ => (word(&addr[..8]).swap_bytes(), word(&addr[8..]).swap_bytes()),
+    };
+    let product =
+        u128::from(high ^ word(&key[..8])) * u128::from(low ^ word(&key[8..]) ^ u64::from(len));
+    (((product >> 64) as u64 ^ product as u64) >> 54) as usize
+}
+
+/// The digest of one table, and of each of its shards.
+#[derive(Clone, Debug)]
+pub struct Sums {
+    root: u64,
+    shards: Box<[u64; SHARDS]>,
+}
+
+impl Default for Sums {
+    fn default() -> Self {
+        Self {
+            root: 0,
+            shards: Box::new([0; SHARDS]),
+        }
+    }
+}
+
+impl Sums {
+    pub fn root(&self) -> u64 {
+        self.root
+    }
+
+    #[inline]
+    pub fn add(&mut self, shard: usize, hash: u64) {
+        self.root = self.root.wrapping_add(hash);
+        self.shards[shard] = self.shards[shard].wrapping_add(hash);
+    }
+
+    #[inline]
+    pub fn subtract(&mut self, shard: usize, hash: u64) {
+        self.add(shard, hash.wrapping_neg());
+    }
+
+    pub fn to_bytes(&self) -> Vec<u8> {
+        self.shards.iter().flat_map(|s| s.to_le_bytes()).collect()
+    }
+
+    /// The shards in which the other side, whose sums these bytes are, has the same. Of bytes of another length: none.
+    pub fn equal(&self, other: &[u8]) -> ShardSet {
+        let mut set = ShardSet::default();
+        if other.len() == SUMS_BYTES {
+            let theirs = other.chunks_exact(8).map(word);
+            let both = self.shards.iter().zip(theirs).enumerate();
+            both.filter(|(_, (a, b))| *a == b)
+                .for_each(|(shard, _)| set.0[shard / 8] |= 1 << (shard % 8));
+        }
+        set
+    }
+}
+
+/// Some of the shards of a table: a bit each, the lowest of a byte first.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ShardSet(pub [u8; SHARDS / 8]);
+
+impl Default for ShardSet {
+    fn default() -> Self {
+        Self([0; SHARDS / 8])
+    }
+}
+
+impl ShardSet {
+    #[inline]
+    pub fn has(&self, shard: usize) -> bool {
+        self.0[shard / 8] >> (shard % 8) & 1 == 1
+    }
+
+    pub fn is_all(&self) -> bool {
+        self.0.iter().all(|&byte| byte == u8::MAX)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -102,5 +194,39 @@ mod tests {
         assert_ne!(base, route_hash(&key(), 1, &[10, 0, 0, 0], 9, &[7; 16]));
         assert_ne!(base, route_hash(&key(), 1, &[10, 0, 0, 0], 8, &[8; 16]));
         assert_ne!(base, route_hash(&[0; 16], 1, &[10, 0, 0, 0], 8, &[7; 16]));
+    }
+
+    #[test]
+    fn prefixes_spread_over_the_shards() {
+        let mut counts = vec![0; SHARDS];
+        for i in 0..102_400u32 {
+            counts[shard(&key(), &(i << 8).to_be_bytes(), 24)] += 1;
+            let addr = (0x2001_0db8_u128 << 96) | u128::from(i) << 64;
+            counts[shard(&key(), &addr.to_be_bytes(), 64)] += 1;
+        }
+        assert!(
+            counts.iter().all(|&n| (100..300).contains(&n)),
+            "{counts:?}"
+        );
+        let one = |len| shard(&key(), &[10, 0, 0, 0], len);
+        assert!((8..32).any(|len| one(len) != one(8)));
+    }
+
+    #[test]
+    fn sums_are_equal_in_the_shards_that_hold_the_same() {
+        let (mut ours, mut theirs) = (Sums::default(), Sums::default());
+        for (shard, hash) in [(0, 7), (9, u64::MAX), (9, 3), (1023, 5)] {
+            ours.add(shard, hash);
+            theirs.add(shard, hash);
+        }
+        assert!(ours.equal(&theirs.to_bytes()).is_all());
+        theirs.subtract(9, 3);
+        let equal = ours.equal(&theirs.to_bytes());
+        assert_eq!(
+            (equal.has(9), equal.has(8), equal.has(1023)),
+            (false, true, true)
+        );
+        assert_eq!(ours.root(), theirs.root().wrapping_add(3));
+        assert_eq!(ours.equal(&[0; 8]), ShardSet::default());
     }
 }

@@ -1,6 +1,7 @@
 //! Binding of the FIB feed.
 
 use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyBytes, PyList};
 use routing_core::rib::engine::Engine as Core;
 use routing_core::rib::fib;
@@ -60,6 +61,19 @@ impl FibDelta {
 impl Engine {
     fn fib_open(&self, py: Python<'_>) -> u32 {
         self.with(py, Core::fib_open)
+    }
+
+    fn fib_resume<'py>(
+        &self,
+        py: Python<'py>,
+        sums: Vec<(u32, PyBackedBytes)>,
+    ) -> (u32, Vec<(u32, Bound<'py, PyBytes>)>) {
+        let rows: Vec<(u32, &[u8])> = sums.iter().map(|(table, b)| (*table, &b[..])).collect();
+        let (consumer, equal) = self.with(py, |e| e.fib_resume(&rows));
+        let bits = equal
+            .into_iter()
+            .map(|(table, set)| (table, PyBytes::new(py, &set.0)));
+        (consumer, bits.collect())
     }
 
     fn fib_close(&self, py: Python<'_>, consumer: u32) {

@@ -12,7 +12,7 @@ use super::source::{Kind, Source};
 use super::stale::Age;
 use super::table::{self, Path, Table};
 use super::NONE;
-use crate::digest::route_hash;
+use crate::digest::{route_hash, shard};
 use crate::prefix::{Addr, Ip, Prefix};
 use crate::wire::attributes::LLGR_STALE;
 use crate::wire::update::{Change, WITHDRAW};
@@ -167,30 +167,32 @@ impl Core {
         if old != NONE {
             self.hops.remove_route(old, t.fib);
             if t.fib {
-                let sum = self.route_sum(t.id, prefix, old);
-                t.fib_digest = t.fib_digest.wrapping_sub(sum);
+                let (shard, sum) = self.route_sum(t.id, prefix, old);
+                t.fib_sums.subtract(shard, sum);
                 t.fib_count -= 1;
             }
         }
         if group != NONE {
             self.hops.add_route(group, t.fib);
             if t.fib {
-                let sum = self.route_sum(t.id, prefix, group);
-                t.fib_digest = t.fib_digest.wrapping_add(sum);
+                let (shard, sum) = self.route_sum(t.id, prefix, group);
+                t.fib_sums.add(shard, sum);
                 t.fib_count += 1;
             }
         }
     }
 
-    fn route_sum<A: Addr>(&self, table: u32, p: Prefix<A>, group: u32) -> u64 {
-        let mut bytes = [0u8; 16];
-        match p.addr.wrap() {
-            Ip::V4(a) => bytes[..4].copy_from_slice(&a.to_be_bytes()),
-            Ip::V6(a) => bytes.copy_from_slice(&a.to_be_bytes()),
-            Ip::None => {}
-        }
-        let key = &self.hops.groups[group].key;
-        route_hash(&self.digest_key, table, &bytes[..A::BYTES], p.len, key)
+    /// The shard that a route counts in, and what it adds there.
+    fn route_sum<A: Addr>(&self, table: u32, p: Prefix<A>, group: u32) -> (usize, u64) {
+        let bytes = octets(p.addr);
+        let (key, group_key) = (&self.digest_key, &self.hops.groups[group].key);
+        let address = &bytes[..A::BYTES];
+        let hash = route_hash(key, table, address, p.len, group_key);
+        (shard(key, address, p.len), hash)
+    }
+
+    pub fn shard_of<A: Addr>(&self, p: Prefix<A>) -> usize {
+        shard(&self.digest_key, &octets(p.addr)[..A::BYTES], p.len)
     }
 
     /// Marks the trackers whose resolution may follow this prefix.
@@ -365,4 +367,16 @@ fn move_to_front<A: Addr>(t: &mut Table<A>, idx: u32, path: u32) {
 fn recycled<'a>(mut c: Vec<Candidate<'_>>) -> Vec<Candidate<'a>> {
     c.clear();
     c.into_iter().map(|_| unreachable!()).collect()
+}
+
+/// In network order, at the front.
+#[inline]
+fn octets<A: Addr>(addr: A) -> [u8; 16] {
+    let mut bytes = [0; 16];
+    match addr.wrap() {
+        Ip::V4(a) => bytes[..4].copy_from_slice(&a.to_be_bytes()),
+        Ip::V6(a) => bytes.copy_from_slice(&a.to_be_bytes()),
+        Ip::None => {}
+    }
+    bytes
 }

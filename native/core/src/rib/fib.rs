@@ -18,9 +18,9 @@ pub struct Cursor {
 }
 
 pub struct FibConsumer {
-    cursors: Vec<[Cursor; 2]>,
+    pub(super) cursors: Vec<[Cursor; 2]>,
     /// Routes it has, by slot: the end of others is no news.
-    routes_sent: Vec<[Bits; 2]>,
+    pub(super) routes_sent: Vec<[Bits; 2]>,
     /// Groups and adjacencies it was told of and not told the end of.
     groups_sent: Bits,
     adjacencies_sent: Bits,
@@ -188,8 +188,8 @@ impl Engine {
         for i in &self.instances {
             count += i.v4.fib_count + i.v6.fib_count;
             digest = digest
-                .wrapping_add(i.v4.fib_digest)
-                .wrapping_add(i.v6.fib_digest);
+                .wrapping_add(i.v4.fib_sums.root())
+                .wrapping_add(i.v6.fib_sums.root());
         }
         let done = match self.fib.get(consumer as usize) {
             Some(Some(c)) => {
@@ -300,7 +300,7 @@ fn read_table<A: Addr>(
     if let Some(mut idx) = c.snapshot {
         while *left > 0 && idx < t.entries.len() {
             let e = &t.entries[idx];
-            if e.flags & VACANT == 0 && e.group != NONE {
+            if e.flags & VACANT == 0 && e.group != NONE && !sent.get(idx as u32) {
                 row(&mut columns, e.prefix, e.group);
                 sent.set(idx as u32, true);
                 *left -= 1;

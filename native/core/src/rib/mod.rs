@@ -27,6 +27,7 @@ pub mod originate;
 pub mod path_ids;
 pub mod query;
 pub mod resolve;
+mod resume;
 pub mod rib_log;
 pub mod rounds;
 pub mod rows;

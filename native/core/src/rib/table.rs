@@ -18,6 +18,7 @@ use super::stale::Generations;
 use super::tombstones::FEW;
 use super::tracked::Tracked;
 use super::NONE;
+use crate::digest::Sums;
 use crate::prefix::{Addr, Prefix};
 
 /// The head of the path list is usable and best.
@@ -115,9 +116,9 @@ pub struct Table<A> {
     pub patience: usize,
     /// Slots freed since export groups last looked: what they noted about them is void.
     pub freed: Vec<u32>,
-    /// Routes in the FIB, and the sum of their keyed hashes.
+    /// Routes in the FIB, and the sums of their keyed hashes.
     pub fib_count: u64,
-    pub fib_digest: u64,
+    pub fib_sums: Sums,
 }
 
 impl<A: Addr> Table<A> {
@@ -150,7 +151,7 @@ impl<A: Addr> Table<A> {
             patience: FEW,
             freed: Vec::new(),
             fib_count: 0,
-            fib_digest: 0,
+            fib_sums: Sums::default(),
         }
     }
 

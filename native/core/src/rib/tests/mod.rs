@@ -2,6 +2,7 @@ mod fixture;
 mod groups;
 mod leaks;
 mod queries;
+mod resume;
 mod selection;
 mod settling;
 mod several;

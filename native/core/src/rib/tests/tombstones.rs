@@ -182,6 +182,7 @@ enum Act {
     Announce(u8),
     Withdraw(u8),
     Open(u8),
+    Resume,
     Read(usize, usize),
     Close(usize),
     Bury(usize),
@@ -192,6 +193,7 @@ fn act() -> impl Strategy<Value = Act> {
         5 => (0..12u8).prop_map(Act::Announce),
         5 => (0..12u8).prop_map(Act::Withdraw),
         1 => (0..3u8).prop_map(Act::Open),
+        1 => Just(Act::Resume),
         4 => (0..6usize, 1..4usize).prop_map(|(r, n)| Act::Read(r, n)),
         1 => (0..6usize).prop_map(Act::Close),
         2 => (1..8usize).prop_map(Act::Bury),
@@ -222,6 +224,14 @@ proptest! {
                         }
                     };
                     readers.push((reader, BTreeSet::new()));
+                }
+                Act::Resume => {
+                    let t = &e.instances[0].v4;
+                    let (id, sums) = (t.id, t.fib_sums.to_bytes());
+                    let has = t.entries.iter().filter(|x| x.group != crate::rib::NONE);
+                    let has = has.map(|x| x.prefix).collect();
+                    let (n, _) = e.fib_resume(&[(id, &sums)]);
+                    readers.push((Reader::Box(n), has));
                 }
                 Act::Read(at, n) => {
                     if let Some((reader, known)) = readers.get_mut(at) {
