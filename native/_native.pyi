@@ -184,7 +184,8 @@ class Engine:
     def fib_read(self, consumer: int, max_routes: int = 8192) -> FibDelta | None:
         """The next part of the stream, groups before the routes that use them; None when there is nothing to send."""
     def fib_snapshot_state(self, consumer: int) -> tuple[bool, int, int]:
-        """(snapshot complete: the cursor stands at the tail, routes in the FIB, digest of them as u64)."""
+        """(snapshot complete: the cursor stands at the tail, routes in the FIB, digest of them as u64). Of a number that is no
+        consumer: (False, the same numbers)."""
 
     # --- export: one cursor per peer, bytes shared by peers of one group at the same position ---------------------------------
     def export_open(

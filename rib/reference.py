@@ -91,7 +91,8 @@ class ReferenceEngine(Said):
 
     def fib_snapshot_state(self, consumer: int) -> tuple[bool, int, int]:
         fib = self._fib()
-        return self._fib_consumers[consumer].at_tail(fib), len(fib.routes), fib.digest(self._digest_key)
+        known = self._fib_consumers.get(consumer)
+        return known is not None and known.at_tail(fib), len(fib.routes), fib.digest(self._digest_key)
 
     # --- export -----------------------------------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ from typing import Any, Final
 from protocols.bgp.errors import Cease, CeaseSubcode
 from routingd.asked import RouteQuery, families, number, protocols, required, text, within
 from routingd.bgp_views import BgpViews
+from routingd.consistency_view import ConsistencyView
 from routingd.control.protocol import CommandFailed
 from routingd.control.server import Arguments, ControlServer, Handler
 from routingd.control.shapes import Shutdown, Version
@@ -21,6 +22,7 @@ from routingd.controller import Controller
 from routingd.explain_view import ExplainView
 from routingd.fib_views import FibViews
 from routingd.monitor import monitor
+from routingd.ncp_views import NcpViews
 from routingd.peer import Peer
 from routingd.queries import AgentSilentError
 from routingd.rib_views import RibViews
@@ -67,6 +69,8 @@ class Commands:
         self._routes = RouteViews(controller)
         self._rib = RibViews(controller)
         self._fib = FibViews(controller)
+        self._ncps = NcpViews(controller, self._views)
+        self._consistency = ConsistencyView(controller)
         self._explain = ExplainView(controller, self._fib)
 
     def register(self, server: ControlServer) -> None:
@@ -77,6 +81,7 @@ class Commands:
             server.add(("bgp", word), answer(partial(self._order, order)))
         server.add(("show", "bgp", "advertised"), stream(self._advertised))
         server.add(("show", "ncp"), answer(lambda args: views.ncps(text(args, "name"))))
+        server.add(("show", "ncp", "detail"), answer(lambda args: self._ncps.details(text(args, "name"))))
         server.add(("show", "interfaces"), answer(self._interfaces))
         server.add(("show", "route"), stream(self._show_route))
         server.add(("show", "route", "detail"), answer(lambda args: routes.detail(required(args, "prefix"))))
@@ -84,7 +89,9 @@ class Commands:
         server.add(("show", "group"), stream(lambda args: rib.groups(number(args, "id"))))
         server.add(("show", "export-group"), answer(lambda args: rib.export_groups()))
         server.add(("show", "memory"), answer(lambda args: rib.memory()))
+        server.add(("show", "route", "ncp"), answer(self._route_at_boxes))
         server.add(("show", "fib"), stream(self._show_fib))
+        server.add(("show", "fib", "consistency"), answer(self._show_consistency))
         server.add(("explain",), answer(lambda args: explain.explain(required(args, "prefix"))))
         server.add(("monitor", "route"), stream(self._monitor), live=True)
         server.add(("monitor", "bgp"), stream(lambda args: bgp.follow(text(args, "address"))), live=True)
@@ -108,6 +115,12 @@ class Commands:
     def _show_fib(self, args: Arguments) -> Pages:
         asked = text(args, "prefix"), text(args, "ncp"), families(args, None), number(args, "limit")
         return self._fib.fib(*asked)
+
+    def _route_at_boxes(self, args: Arguments) -> Awaitable[object]:
+        return self._fib.at_boxes(required(args, "prefix"), text(args, "ncp"))
+
+    def _show_consistency(self, args: Arguments) -> Awaitable[object]:
+        return self._consistency.consistency(text(args, "ncp"), audit=bool(args.get("audit")))
 
     def _monitor(self, args: Arguments) -> Pages:
         inside = within(args)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator
 from typing import Any, Final
 
 from routingd.asked import PrefixBytes, family_of, parse_asked
 from routingd.boxes import show_prefix
 from routingd.control.protocol import PAGE_ROWS
-from routingd.control.shapes import FibPage, FibRow, KernelMember
+from routingd.control.shapes import FibPage, FibRow, KernelMember, RouteAtNcps
 from routingd.controller import Controller
 from routingd.queries import AgentSilentError
-from routingd.views import NotFoundError
+from routingd.route_views import find
+from routingd.views import NotFoundError, boxes
 
 EVERYTHING: Final = 1 << 62
 
@@ -46,11 +48,23 @@ class FibViews:
         if left == most:
             yield {"routes": [], "truncated": False}
 
+    async def at_boxes(self, text: str, ncp: str | None) -> RouteAtNcps:
+        """A prefix exactly, or the route that an address's packets take, and what every box has for it."""
+        asked, exact = parse_asked(text)
+        prefix, found = await self._controller.engine.call(lambda engine: find(engine, asked, exact))
+        if prefix is None or found is None:
+            raise NotFoundError(f"no route {'for' if exact else 'to'} {text}")
+        group = found["group"]
+        return {
+            "asked": text,
+            "prefix": found["prefix"],
+            "group": group["id"] if group is not None else None,
+            "key": group["key"] if group is not None else None,
+            "ncps": await asyncio.gather(*(self.row(name, prefix) for name in self._names(ncp))),
+        }
+
     def _names(self, ncp: str | None) -> tuple[str, ...]:
-        names = self._controller.plan.boxes.names
-        if ncp is not None and ncp not in names:
-            raise NotFoundError(f"no NCP {ncp} is configured; there are: {', '.join(names)}")
-        return names if ncp is None else (ncp,)
+        return tuple(box.name for box in boxes(self._controller.plan, ncp))
 
     async def row(self, ncp: str, prefix: PrefixBytes) -> FibRow:
         """One prefix at one box."""

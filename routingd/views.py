@@ -5,6 +5,7 @@ Only reads: numbers of the RIB come from the engine's thread, numbers of a kerne
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 from typing import Any, Final
 
@@ -18,7 +19,7 @@ from routingd.control.shapes import (
     NcpRow,
     Ncps,
 )
-from routingd.controller import Controller
+from routingd.controller import Controller, RouterPlan
 from routingd.queries import AgentSilentError
 
 LATEST_FAILURES: Final = 16
@@ -28,22 +29,23 @@ class NotFoundError(Exception):
     """What was asked for is not there; the text says what is."""
 
 
+def boxes(plan: RouterPlan, name: str | None) -> list[Box]:
+    """One, or all."""
+    if name is None:
+        return list(plan.boxes.all.values())
+    if name not in plan.boxes.all:
+        raise NotFoundError(f"no NCP {name} is configured; there are: {', '.join(plan.boxes.names)}")
+    return [plan.boxes.all[name]]
+
+
 class Views:
     def __init__(self, controller: Controller) -> None:
         self._controller = controller
 
     async def ncps(self, name: str | None) -> Ncps:
-        return {"ncps": [await self._ncp(box) for box in self._boxes(name)]}
+        return {"ncps": await asyncio.gather(*(self.ncp(box) for box in boxes(self._controller.plan, name)))}
 
-    def _boxes(self, name: str | None) -> list[Box]:
-        boxes = self._controller.plan.boxes
-        if name is None:
-            return list(boxes.all.values())
-        if name not in boxes.all:
-            raise NotFoundError(f"no NCP {name} is configured; there are: {', '.join(boxes.names)}")
-        return [boxes.all[name]]
-
-    async def _ncp(self, box: Box) -> NcpRow:
+    async def ncp(self, box: Box) -> NcpRow:
         controller = self._controller
         now = controller.clock()
         open_connections = controller.agents.of(box.name)
@@ -91,10 +93,10 @@ class Views:
                 {"code": code, "severity": severity, "text": text, "count": count, "since": since}
                 for code, severity, text, count, since in controller.conditions[box.name].rows()
             ],
-        }  # type: ignore[typeddict-unknown-key]
+        }
 
     def interfaces(self, ncp: str | None) -> Interfaces:
-        return {"interfaces": [row for box in self._boxes(ncp) for row in self._ports(box)]}
+        return {"interfaces": [row for box in boxes(self._controller.plan, ncp) for row in self._ports(box)]}
 
     def _ports(self, box: Box) -> list[InterfaceRow]:
         picture = self._controller.facts.pictures[box.name]

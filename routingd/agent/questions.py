@@ -41,6 +41,7 @@ class Questions:
         process = self._process
         return {
             **process.model.counts(),
+            "digest": process.model.digest()[1],
             "pending": process.model.pending,
             "installed": process.model.installed,
             "applied": process.agent.applied,

@@ -9,9 +9,9 @@ from typing import Any
 
 import click
 
-from routingd.cli.grammar import Group, anywhere, ask, pages, print_json, settings
+from routingd.cli.grammar import Exit, Group, anywhere, ask, pages, print_json, settings
 from routingd.cli.keywords import Keywords, or_keyword
-from routingd.cli.values import FAMILIES, NCPS, NEIGHBORS, PROTOCOLS, prefix
+from routingd.cli.values import DETAIL, FAMILIES, NCPS, NCPS_OR_ALL, NEIGHBORS, PROTOCOLS, beginning_of, prefix
 
 
 @click.group(cls=Group)
@@ -87,15 +87,26 @@ WITHIN = click.option("--within", metavar="PREFIX", help="PREFIX and all more sp
 @click.option("--all", "every", is_flag=True, help="Every path, not only the best of each prefix.")
 @FAMILY
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="At most N routes.")
+@click.option(
+    "--ncp",
+    metavar="NAME|all",
+    shell_complete=NCPS_OR_ALL,
+    help="What this NCP, or each, has for PREFIX.",
+)
 @anywhere
 def route(**given: Any) -> None:
     """The routing table in the order of prefixes, or every path of one PREFIX.
 
     An address stands for the route that its packets take. Options may be written without dashes and shortened, and all
-    of them must hold: `show route within 10.0.0.0/8 protocol bgp as 65010 all`.
+    of them must hold: `show route within 10.0.0.0/8 protocol bgp as 65010 all`. `show route PREFIX ncp all` tells what
+    became of a route in every kernel.
     """
     from routingd.cli import paged, routes
 
+    at = given.pop("ncp")
+    if at is not None:
+        _at_boxes(given, at)
+        return
     asked, longer, covering, every = (given.pop(name) for name in ("prefix", "longer", "covering", "every"))
     chosen = {name: value for name, value in given.items() if value not in (None, ())}
     if longer:
@@ -120,6 +131,16 @@ def route(**given: Any) -> None:
         routes.ROUTES,
         missing=f"no route in {prefix(chosen['within'], whole=True)}" if chosen.keys() == {"within"} else None,
     )
+
+
+def _at_boxes(given: dict[str, Any], ncp: str) -> None:
+    from routingd.cli import consistency
+
+    asked = given.pop("prefix")
+    if asked is None or any(value not in (None, (), False) for value in given.values()):
+        raise click.UsageError("'ncp' needs a PREFIX before it, and nothing else: `show route PREFIX ncp all`.")
+    answer = ask("show", "route", "ncp", prefix=prefix(asked), ncp=None if ncp == "all" else ncp)
+    print_json(answer) if settings().json else consistency.route(answer)
 
 
 def _route_arguments(chosen: dict[str, Any]) -> dict[str, Any]:
@@ -183,11 +204,23 @@ def memory() -> None:
 @click.option("--ncp", metavar="NAME", shell_complete=NCPS, help="Only this NCP.")
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="At most N rows.")
 @FAMILY
+@click.option("--consistency", is_flag=True, help="Whether each NCP has what the RIB wants; exit status 1 if not.")
+@click.option("--audit", is_flag=True, help="With --consistency: compare each kernel with its agent's model now.")
 @anywhere
-def fib(prefix: str | None, ncp: str | None, limit: int | None, family: str | None) -> None:
-    """What each NCP's agent holds and has put in its kernel."""
+def fib(
+    prefix: str | None, ncp: str | None, limit: int | None, family: str | None, consistency: bool, audit: bool
+) -> None:
+    """What each NCP's agent holds and has put in its kernel.
+
+    `show fib consistency` compares the whole of it with the RIB.
+    """
     from routingd.cli import paged, routes, values
 
+    if consistency or audit:
+        if not consistency or any((prefix, limit, family)):
+            raise click.UsageError("it is `show fib consistency [ncp NAME] [audit]`, and nothing else.")
+        _consistency(ncp, audit)
+        return
     if prefix is not None:
         prefix = values.prefix(prefix, whole=True)
     paged.print_pages(
@@ -199,13 +232,27 @@ def fib(prefix: str | None, ncp: str | None, limit: int | None, family: str | No
     )
 
 
+def _consistency(ncp: str | None, audit: bool) -> None:
+    from routingd.cli import consistency as told
+
+    answer = ask("show", "fib", "consistency", ncp=ncp, audit=audit or None)
+    print_json(answer) if settings().json else told.consistency(answer)
+    if any(row["state"] != "equal" for row in answer["ncps"]):
+        raise SystemExit(int(Exit.NO))
+
+
 @show.command()
 @click.argument("name", required=False, shell_complete=NCPS)
+@click.argument("how", required=False, metavar="[detail]", callback=beginning_of("detail"), shell_complete=DETAIL)
 @anywhere
-def ncp(name: str | None) -> None:
-    """The forwarding boxes: their agents, and how far each has come."""
-    from routingd.cli import state
+def ncp(name: str | None, how: str | None) -> None:
+    """The forwarding boxes: their agents, and how far each has come; with `detail` all that is known of one."""
+    from routingd.cli import boxes, state
 
+    if how is not None:
+        answer = ask("show", "ncp", "detail", name=name)
+        print_json(answer) if settings().json else boxes.details(answer)
+        return
     answer = ask("show", "ncp", name=name)
     print_json(answer) if settings().json else state.ncps(answer, detail=name is not None)
 

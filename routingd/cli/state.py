@@ -17,7 +17,7 @@ _NCP_COUNTS: Final = ("routes", "installed", "pending", "failed", "groups", "str
 def ncps(answer: Data, detail: bool) -> None:
     if detail:
         for n in answer["ncps"]:
-            _ncp(n)
+            ncp(n)
         return
     counts = tuple(name.capitalize() for name in _NCP_COUNTS)
     rows = [
@@ -28,9 +28,12 @@ def ncps(answer: Data, detail: bool) -> None:
     for n in answer["ncps"]:
         if n["reason"]:
             click.echo(clean(f"{n['name']}: {n['reason']}"))
+        for condition in n["conditions"]:
+            if condition["severity"] != "info":
+                click.echo(clean(f"{n['name']}: {_condition(condition)}"))
 
 
-def _ncp(n: Data) -> None:
+def ncp(n: Data) -> None:
     heading(f"NCP {n['name']}")
     verdict = n["snapshot_agrees"]
     sequence = ("sent", "received", "installed")
@@ -50,8 +53,16 @@ def _ncp(n: Data) -> None:
             ("BGP streams", _streams(n)),
         )
     )
+    for condition in n["conditions"]:
+        click.echo(clean(f"  {_condition(condition)}"))
     for failed in n["failures"]:
         click.echo(clean(f"  {failed['prefix']}: {failed['text']} (errno {failed['errno']})"))
+
+
+def _condition(condition: Data) -> str:
+    times = f", {condition['count']} times" if condition["count"] > 1 else ""
+    since = duration(condition["since"])
+    return f"{condition['severity']} {condition['code']}: {condition['text']} (for {since}{times})"
 
 
 def _streams(n: Data) -> str:

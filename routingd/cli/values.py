@@ -36,8 +36,24 @@ def prefix(text: str, whole: bool = False) -> str:
         raise click.UsageError(f"'{text}' is not an IPv4 or IPv6 address or prefix.") from None
 
 
-def names(command: tuple[str, ...], rows: str, key: str) -> Any:
-    """Completion by what the daemon knows; nothing when it does not answer at once."""
+def beginning_of(word: str) -> Any:
+    """A callback: the argument is this word or a beginning of it."""
+
+    def check(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+        if value is None or (value and word.startswith(value)):
+            return value and word
+        raise click.UsageError(f"'{value}' is not a word here: it may be followed by `{word}`.")
+
+    return check
+
+
+def words(*known: str) -> Any:
+    """Completion by words that are always the same."""
+    return lambda ctx, param, incomplete: [word for word in known if word.startswith(incomplete)]
+
+
+def names(command: tuple[str, ...], rows: str, key: str, *more: str) -> Any:
+    """Completion by what the daemon knows, and these words; nothing when it does not answer at once."""
 
     def complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
         from routingd.cli.grammar import Settings
@@ -46,7 +62,8 @@ def names(command: tuple[str, ...], rows: str, key: str) -> Any:
         try:
             with Client(ctx.ensure_object(Settings).path, timeout=0.5) as client:
                 answer = client.ask(*command)
-            return [str(row[key]) for row in answer[rows] if str(row[key]).startswith(incomplete)]
+            known = [*(str(row[key]) for row in answer[rows]), *more]
+            return [name for name in known if name.startswith(incomplete)]
         except Exception:  # completion is silent, whatever happens: there is nowhere to say it
             return []
 
@@ -55,3 +72,5 @@ def names(command: tuple[str, ...], rows: str, key: str) -> Any:
 
 NEIGHBORS: Final = names(("show", "bgp", "summary"), "neighbors", "address")
 NCPS: Final = names(("show", "ncp"), "ncps", "name")
+NCPS_OR_ALL: Final = names(("show", "ncp"), "ncps", "name", "all")
+DETAIL: Final = words("detail")

@@ -26,6 +26,16 @@ from routingd.control.bgp_shapes import (
     BgpSummary,
     BgpSummaryRow,
 )
+from routingd.control.fib_shapes import (
+    ErrnoCount,
+    FibConsistency,
+    FibStanding,
+    FibSum,
+    NcpBeat,
+    NcpLatency,
+    NcpSession,
+    RouteAtNcps,
+)
 from routingd.control.rib_shapes import (
     AdvertisedPage,
     AdvertisedRow,
@@ -92,6 +102,7 @@ __all__ = [
     "Change",
     "Changes",
     "Condition",
+    "ErrnoCount",
     "Explain",
     "ExplainNcp",
     "ExplainPeer",
@@ -101,9 +112,12 @@ __all__ = [
     "ExportMember",
     "Failure",
     "FamilyName",
+    "FibConsistency",
     "FibFailure",
     "FibPage",
     "FibRow",
+    "FibStanding",
+    "FibSum",
     "Group",
     "GroupHop",
     "GroupMember",
@@ -115,7 +129,12 @@ __all__ = [
     "KernelState",
     "Lookup",
     "Memory",
+    "NcpBeat",
+    "NcpDetail",
+    "NcpDetails",
+    "NcpLatency",
     "NcpRow",
+    "NcpSession",
     "Ncps",
     "NextHop",
     "NextHopRow",
@@ -126,6 +145,7 @@ __all__ = [
     "Request",
     "ResolvedHop",
     "Role",
+    "RouteAtNcps",
     "RouteDetail",
     "RouteMember",
     "RouteRow",
@@ -220,10 +240,45 @@ class NcpRow(TypedDict):
     """The latest, at most 16."""
     conditions: list[Condition]
     """The worst first."""
+    lag: float
+    """Seconds: age of the oldest transaction that is sent and not installed."""
+    caught_up: bool
+    """It has installed all that there is."""
+    credit_bytes: int
+    """Of transactions that may be sent and not installed, in all."""
+    outstanding_bytes: int
+    outstanding_transactions: int
+    agent: dict[str, Any]
+    """Its own counters, by the names it gives them; empty where it does not answer."""
 
 
 class Ncps(TypedDict):
     ncps: list[NcpRow]
+
+
+# --- show ncp detail (args: name, absent for all) -------------------------------------------------------------------
+
+
+class NcpDetail(NcpRow):
+    sequence_applied: int
+    """In the agent's model."""
+    fact_sequence: int
+    """The last fact of this box that the RIB has used."""
+    snapshots: int
+    disagreements: int
+    """Ends of snapshots at which count or digest differed."""
+    latency: NcpLatency
+    controller_fib: FibSum
+    """What the RIB wants in every FIB."""
+    model_fib: FibSum | None
+    """What the agent's model holds."""
+    errors: list[ErrnoCount]
+    beat: NcpBeat | None
+    sessions: list[NcpSession]
+
+
+class NcpDetails(TypedDict):
+    ncps: list[NcpDetail]
 
 
 # --- show interfaces (args: ncp, absent for all) --------------------------------------------------------------------
@@ -290,8 +345,11 @@ COMMANDS: Final[dict[tuple[str, ...], type]] = {
     ("show", "group"): GroupsPage,
     ("show", "export-group"): ExportGroups,
     ("show", "memory"): Memory,
+    ("show", "route", "ncp"): RouteAtNcps,
     ("show", "fib"): FibPage,
+    ("show", "fib", "consistency"): FibConsistency,
     ("show", "ncp"): Ncps,
+    ("show", "ncp", "detail"): NcpDetails,
     ("show", "interfaces"): Interfaces,
     ("show", "version"): Version,
     ("explain",): Explain,
@@ -300,4 +358,4 @@ COMMANDS: Final[dict[tuple[str, ...], type]] = {
     ("shutdown",): Shutdown,
 }
 """Words on the wire and the shape of the answer. `show route PREFIX` is sent as `show route detail`, `show route PREFIX
-longer` as `show route` with `within`."""
+longer` as `show route` with `within`, `show route PREFIX ncp NAME` as `show route ncp`."""

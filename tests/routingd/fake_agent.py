@@ -13,6 +13,7 @@ from typing import Any
 from fibd.wire import (
     Ack,
     Addresses,
+    Answer,
     Bye,
     Decoder,
     Error,
@@ -21,6 +22,7 @@ from fibd.wire import (
     Hello,
     Message,
     Ports,
+    Query,
     Role,
     SnapshotBegin,
     SnapshotEnd,
@@ -66,6 +68,8 @@ class FakeAgent:
         self.routes: dict[tuple[int, bytes, int], int] = {}
         self.acknowledge = True
         self.remote: RemotePeer | None = None
+        self.answers: dict[str, Any] = {}
+        """To questions, by what is asked; others are left unanswered."""
         self._tasks: list[asyncio.Task[None]] = []
 
     async def connect(self, path: Path, *roles: Role, hello: Hello | None = None) -> None:
@@ -129,6 +133,8 @@ class FakeAgent:
                     Role.FIB, SnapshotVerdict(message.count == len(self.routes), len(self.routes), message.digest)
                 )
                 self._ack(message.sequence)
+            case Query() if message.what in self.answers:
+                self.send(Role.CONTROL, Answer(message.id, self.answers[message.what]))
             case StreamConnect() if self.remote is not None:
                 self.remote.asked(message)
             case StreamData() if self.remote is not None:

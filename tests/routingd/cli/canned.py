@@ -17,18 +17,23 @@ from routingd.control.shapes import (
     ExplainPeer,
     ExplainResolution,
     ExportGroup,
+    FibConsistency,
     FibRow,
+    FibStanding,
+    FibSum,
     Group,
     GroupMember,
     InterfaceRow,
     Lookup,
     Memory,
+    NcpDetail,
     NcpRow,
     NextHop,
     NextHopRow,
     Path,
     ResolvedHop,
     Role,
+    RouteAtNcps,
     RouteMember,
     RouteRow,
     SourceInfo,
@@ -541,6 +546,22 @@ def ncp_row(name: str, embedded: bool) -> NcpRow:
         "snapshot_agrees": True,
         "failures": [],
         "conditions": [],
+        "lag": 0.0,
+        "caught_up": True,
+        "credit_bytes": 2097152,
+        "outstanding_bytes": 0,
+        "outstanding_transactions": 0,
+        "agent": {
+            "routes": 200004,
+            "ipv4": 200002,
+            "ipv6": 2,
+            "applied": 118,
+            "adjacencies": 3,
+            "batches": 41,
+            "netlink_messages": 200031,
+            "event_overruns": 0,
+            "problems": [],
+        },
     }
 
 
@@ -558,8 +579,81 @@ NCPS: list[NcpRow] = [
         "failures": [{"prefix": "203.0.113.128/25", "errno": 22, "text": "Invalid argument"}],
         "fabric": "fab0 169.254.100.2",
         "snapshot_agrees": None,
+        "lag": 0.8314,
+        "caught_up": False,
+        "outstanding_bytes": 1468006,
+        "outstanding_transactions": 22,
+        "conditions": [
+            {
+                "code": "duplicate-agent",
+                "severity": "alarm",
+                "text": "another agent calls itself ncp2: 10.0.0.9",
+                "count": 4,
+                "since": 95.0,
+            }
+        ],
     },
 ]
+RIB_FIB: FibSum = {"ipv4": 200002, "ipv6": 2, "digest": "9f3c0d51e84b7790"}
+BEHIND_FIB: FibSum = {"ipv4": 160001, "ipv6": 2, "digest": "51e84b77909f3c0d"}
+
+
+def detail(row: NcpRow, model: FibSum) -> NcpDetail:
+    return {
+        **row,
+        "sequence_applied": row["sequence_received"],
+        "fact_sequence": 12,
+        "snapshots": 1,
+        "disagreements": 0,
+        "latency": {"count": 114, "median": 0.005, "most": 0.25, "longest": 1.91},
+        "controller_fib": RIB_FIB,
+        "model_fib": model,
+        "errors": [{"errno": 22, "name": "EINVAL", "text": "Invalid argument", "count": row["failed"]}]
+        if row["failed"]
+        else [],
+        "beat": {"queue_depth": row["pending"], "lag": 0.0004, "last_audit": None},
+        "sessions": [
+            {
+                "address": "192.0.2.2",
+                "state": "Established",
+                "local": "192.0.2.1:49152",
+                "remote": "192.0.2.2:179",
+            }
+        ],
+    }
+
+
+NCP_DETAILS: list[NcpDetail] = [detail(NCPS[0], RIB_FIB), detail(NCPS[1], BEHIND_FIB)]
+
+
+def standing(row: NcpRow, model: FibSum) -> FibStanding:
+    moving = row["outstanding_transactions"] > 0
+    return {
+        "ncp": row["name"],
+        "state": "moving" if moving else "equal",
+        "reason": "changes are on their way" if moving else "",
+        "advice": "ask again" if moving else "",
+        "model": model,
+        "installed": row["installed"],
+        "pending": row["pending"],
+        "failed": row["failed"],
+        "outstanding": row["outstanding_transactions"],
+        "lag": row["lag"],
+        "audit": None,
+    }
+
+
+CONSISTENCY: FibConsistency = {
+    "controller": RIB_FIB,
+    "ncps": [standing(NCPS[0], RIB_FIB), standing(NCPS[1], BEHIND_FIB)],
+}
+AT_NCPS: RouteAtNcps = {
+    "asked": "203.0.113.0/24",
+    "prefix": "203.0.113.0/24",
+    "group": 7,
+    "key": "3f2a9c0d51e84b7790aa12cd34ef5678",
+    "ncps": FIB,
+}
 
 
 def interface(ncp: str, name: str, address: str, description: str = "", fabric: bool = False) -> InterfaceRow:

@@ -128,6 +128,21 @@ async def _ncp(args: Arguments) -> object:
     return {"ncps": [row for row in canned.NCPS if args.get("name") in (None, row["name"])]}
 
 
+async def _details(args: Arguments) -> object:
+    return {"ncps": [row for row in canned.NCP_DETAILS if args.get("name") in (None, row["name"])]}
+
+
+async def _consistency(args: Arguments) -> object:
+    rows = [row for row in canned.CONSISTENCY["ncps"] if args.get("ncp") in (None, row["ncp"])]
+    return {**canned.CONSISTENCY, "ncps": rows}
+
+
+async def _route_at_boxes(args: Arguments) -> object:
+    await _detail(args)
+    rows = [row for row in canned.AT_NCPS["ncps"] if args.get("ncp") in (None, row["ncp"])]
+    return {**canned.AT_NCPS, "asked": args["prefix"], "ncps": rows}
+
+
 async def _explain(args: Arguments) -> object:
     return canned.ABSENT if args["prefix"] == canned.ABSENT["asked"] else canned.EXPLAIN
 
@@ -152,7 +167,10 @@ HANDLERS: dict[tuple[str, ...], Handler] = {
     ("show", "memory"): always(canned.MEMORY),
     ("monitor", "route"): _monitor,
     ("monitor", "bgp"): _events,
+    ("show", "route", "ncp"): _route_at_boxes,
     ("show", "fib"): _fib,
+    ("show", "fib", "consistency"): _consistency,
+    ("show", "ncp", "detail"): _details,
     ("show", "ncp"): _ncp,
     ("show", "interfaces"): always({"interfaces": canned.INTERFACES}),
     ("show", "version"): always(canned.VERSION),

@@ -79,6 +79,12 @@ def test_json_is_accepted_before_and_behind_the_command(run: Run, words: str) ->
     [
         ("show bgp neighbor", {"neighbors": list(canned.NEIGHBORS.values())}),
         ("show ncp ncp2", {"ncps": canned.NCPS[1:]}),
+        ("show ncp ncp2 detail", {"ncps": canned.NCP_DETAILS[1:]}),
+        ("show ncp ncp2 det", {"ncps": canned.NCP_DETAILS[1:]}),
+        ("show fib consistency ncp ncp1", {**canned.CONSISTENCY, "ncps": canned.CONSISTENCY["ncps"][:1]}),
+        ("show fib cons audit ncp ncp1", {**canned.CONSISTENCY, "ncps": canned.CONSISTENCY["ncps"][:1]}),
+        ("show route 203.0.113.0/24 ncp all", canned.AT_NCPS),
+        ("show route 203.0.113.0/24 --ncp ncp2", {**canned.AT_NCPS, "ncps": canned.FIB[1:]}),
         ("show interfaces", {"interfaces": canned.INTERFACES}),
         ("show version", canned.VERSION),
         ("show route", {"routes": canned.ROUTES, "truncated": False}),
@@ -131,6 +137,16 @@ def test_what_a_question_asks_reaches_the_daemon_in_its_words(tmp_path: Path) ->
     with serving(tmp_path / "control.sock", {("show", "route"): listen}):
         invoke(tmp_path, *line.split(), "community", "65001:1", "community", "no-export", "limit", "5")
         invoke(tmp_path, "show", "route", "covering", "10.1.2.3")
+    asked: list[dict[str, object]] = []
+
+    async def note(args: Arguments) -> object:
+        asked.append(dict(args))
+        return canned.CONSISTENCY
+
+    with serving(tmp_path / "control.sock", {("show", "fib", "consistency"): note}):
+        invoke(tmp_path, "show", "fib", "consistency", "ncp", "ncp1", "audit")
+        invoke(tmp_path, "show", "fib", "consistency")
+    assert asked == [{"ncp": "ncp1", "audit": True}, {}]
     assert heard == [
         {
             "within": "10.0.0.0/8",
@@ -189,7 +205,7 @@ def test_the_socket_may_be_named_itself(run: Run, tmp_path: Path) -> None:
         ("show route covering 1.0.0.0/8", 1, "no route covers 1.0.0.0/8"),
         ("show next-hop 192.0.2.99", 1, "no path has the next hop 192.0.2.99"),
         ("show group 99", 1, "there is no next-hop group 99"),
-        ("show route n 192.0.2.2", 2, "'n' is ambiguous: neighbor, neighbor-as."),
+        ("show route n 192.0.2.2", 2, "'n' is ambiguous: neighbor, neighbor-as, ncp."),
         ("show route protocol", 2, "'protocol' needs a value"),
         ("show route 10.0.0.0/8 all", 2, "'10.0.0.0/8' stands alone"),
         ("show route covering 10.0.0.0/8 all", 2, "'covering' stands alone"),
@@ -198,6 +214,13 @@ def test_the_socket_may_be_named_itself(run: Run, tmp_path: Path) -> None:
         ("show route x", 2, "'x' is not an IPv4 or IPv6 address or prefix."),
         ("show bgp neighbor x", 1, "no BGP neighbor x is configured"),
         ("show route 10.0.0.0/8 --limit 3", 2, "'10.0.0.0/8' stands alone"),
+        ("show route 1.0.0.0/8 ncp all", 1, "no route for 1.0.0.0/8"),
+        ("show route ncp all", 2, "'ncp' needs a PREFIX before it"),
+        ("show route 203.0.113.0/24 ncp all limit 1", 2, "'ncp' needs a PREFIX before it, and nothing else"),
+        ("show fib consistency", 1, "ask again"),
+        ("show fib audit", 2, "it is `show fib consistency [ncp NAME] [audit]`"),
+        ("show fib consistency limit 3", 2, "it is `show fib consistency"),
+        ("show ncp ncp2 detour", 2, "'detour' is not a word here: it may be followed by `detail`"),
         ("show route --limit 0", 2, "0 is not in the range"),
         ("completion tcsh", 2, "'tcsh' is not one of"),
     ],
@@ -300,6 +323,9 @@ def test_completion_knows_commands_and_what_the_daemon_knows(tmp_path: Path) -> 
     with serving(tmp_path / "control.sock"):
         assert "plain,ncp" in complete("routingctl show")
         assert complete("routingctl show ncp") == ["plain,ncp1", "plain,ncp2"]
+        assert complete("routingctl show ncp ncp1") == ["plain,detail"]
+        assert complete("routingctl show route 203.0.113.0/24 ncp") == ["plain,ncp1", "plain,ncp2", "plain,all"]
+        assert {"plain,consistency", "plain,ncp"} <= set(complete("routingctl show fib"))
         assert {"plain,within", "plain,neighbor", "plain,all"} <= set(complete("routingctl show route"))
         assert "plain,all" not in complete("routingctl show route all")
         assert complete("routingctl show route protocol") == ["plain,connected", "plain,static", "plain,bgp"]
