@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from fibd.messages import (
+    OLDEST,
     VERSION,
     Ack,
     Error,
@@ -78,6 +79,8 @@ class Agent:
     def __init__(self, model: Model, election_id: int = 0) -> None:
         self.election_id = election_id
         """The highest ever accepted."""
+        self._elected = b""
+        """The stream of the controller that has it, once met."""
         self.applied: int = 0
         """Sequence of what the model holds."""
         self.position: int = 0
@@ -99,14 +102,21 @@ class Agent:
 
     def elect(self, welcome: Welcome) -> tuple[list[Effect], Error | None]:
         """A Welcome on any connection: may this controller write? The highest election id ever seen wins."""
-        if welcome.version != VERSION:
-            return [], Error("version", f"this agent speaks version {VERSION}, not {welcome.version}")
-        if welcome.election_id < self.election_id:
-            return [], self._stale(welcome.election_id)
+        if not OLDEST <= welcome.version <= VERSION:
+            return [], Error("version", f"this agent speaks versions {OLDEST} to {VERSION}, not {welcome.version}")
+        if self.overtaken(welcome):
+            return [], self.stale(welcome.election_id)
+        self._elected = welcome.stream_id
         if welcome.election_id > self.election_id:
             self.election_id = welcome.election_id
             return [Remember(self.election_id)], None
         return [], None
+
+    def overtaken(self, welcome: Welcome) -> bool:
+        """Whether the controller that said this may not write any more. Of two with one id the first one met may."""
+        if welcome.election_id != self.election_id:
+            return welcome.election_id < self.election_id
+        return self._elected not in (b"", welcome.stream_id)
 
     def connected(self, welcome: Welcome) -> None:
         """The fib connection is up, its Welcome accepted. Nothing but a snapshot may follow."""
@@ -130,7 +140,7 @@ class Agent:
         self._acknowledged = (0, 0)
         self._failures.clear()
 
-    def _stale(self, election_id: int) -> Error:
+    def stale(self, election_id: int) -> Error:
         return Error(
             "election", f"election id {election_id} is behind {self.election_id}: another controller has taken over"
         )
@@ -143,7 +153,7 @@ class Agent:
         if not self._connected:
             return self._refuse(Error("protocol", "a write before Welcome"))
         if message.election_id != self.election_id:
-            return self._refuse(self._stale(message.election_id))
+            return self._refuse(self.stale(message.election_id))
         if message.sequence != self.applied + 1 and self._streaming:
             return self._refuse(Error("protocol", f"sequence {message.sequence} where {self.applied + 1} is due"))
         try:

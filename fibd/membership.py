@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from fibd.wire import VERSION, Error, Hello, Role, Welcome
+from fibd.messages import LOOK, OLDEST, VERSION
+from fibd.wire import Error, Hello, Role, Welcome
 
 
 @dataclass(slots=True)
@@ -21,9 +22,13 @@ class _Member:
 
 
 class Membership:
-    def __init__(self, names: Collection[str], welcome: Welcome) -> None:
+    def __init__(
+        self, names: Collection[str], welcome: Welcome, *, oldest: int = OLDEST, newest: int = VERSION
+    ) -> None:
+        """``oldest`` to ``newest``: versions spoken here."""
         self._names = frozenset(names)
         self._welcome = welcome
+        self._oldest, self._newest = oldest, newest
         self._members: dict[str, _Member] = {}
         self.refused: dict[str, int] = {}
         """By code: what `show ncp` tells about agents that were turned away."""
@@ -36,11 +41,12 @@ class Membership:
         return answer
 
     def _answer(self, hello: Hello, allowed: Collection[str] | None) -> Welcome | Error:
-        if not hello.version_min <= VERSION <= hello.version_max:
+        version = min(self._newest, hello.version_max)
+        if version < max(self._oldest, hello.version_min):
             return Error(
                 "version",
-                f"this routingd speaks version {VERSION}, the agent {hello.version_min} to {hello.version_max}: "
-                "install the same release on both",
+                f"this routingd speaks versions {self._oldest} to {self._newest}, the agent {hello.version_min} to "
+                f"{hello.version_max}: install the same release on both",
             )
         if hello.ncp not in self._names:
             known = ", ".join(sorted(self._names))
@@ -50,12 +56,16 @@ class Membership:
                 "name",
                 f"this certificate does not stand for {hello.ncp!r}: set ncps.{hello.ncp}.certificate to its name",
             )
-        if hello.election_id > self._welcome.election_id:
+        if self._overtaken(hello):
             return Error(
                 "election",
                 f"the agent has served a controller with election id {hello.election_id}, this one has "
-                f"{self._welcome.election_id}: stop the other controller, then restart this one",
+                f"{self._welcome.election_id}: another controller has taken over; stop it and restart this one to have "
+                "the box back",
             )
+        welcome = replace(self._welcome, version=version)
+        if hello.role == LOOK:
+            return welcome
         member = self._members.get(hello.ncp)
         if member is not None and member.roles and member.boot_id != hello.boot_id:
             return Error("duplicate", f"another agent named {hello.ncp!r} is connected: stop one of them or rename it")
@@ -64,7 +74,13 @@ class Membership:
         if hello.role != Role.CONTROL and Role.CONTROL not in member.roles:
             return Error("protocol", "the control connection comes first")
         member.roles[hello.role] += 1
-        return self._welcome
+        return welcome
+
+    def _overtaken(self, hello: Hello) -> bool:
+        """Two that start in one instant may have one id; an agent keeps to the one it met first."""
+        ours = self._welcome
+        other = hello.stream_id not in (b"", ours.stream_id)
+        return hello.election_id > ours.election_id or (hello.election_id == ours.election_id and other)
 
     def gone(self, ncp: str, boot_id: bytes, role: int) -> None:
         """A welcomed connection ended."""

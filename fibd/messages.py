@@ -12,6 +12,10 @@ from enum import IntEnum
 from typing import Any, ClassVar, Final
 
 VERSION: Final = 1
+OLDEST: Final = max(1, VERSION - 1)
+"""Both ends speak this version and the one before, so that boxes and controller can be upgraded one after the other."""
+LOOK: Final = 4
+"""A role of Hello besides those of ``Role``: an agent whose controller is silent only asks who answers there now."""
 
 
 class Role(IntEnum):
@@ -46,7 +50,7 @@ class Hello(Message):
     ncp: str
     boot_id: bytes
     """16 random bytes, new at each start of the agent: the three connections of one agent share it."""
-    version_min: int = VERSION
+    version_min: int = OLDEST
     version_max: int = VERSION
     capabilities: list[str] = field(default_factory=list)
     """What not every box can: "tcp-ao" where its kernel has that."""
@@ -72,7 +76,10 @@ class Welcome(Message):
     """0: a full snapshot follows."""
     heartbeat: float = 1.0
     grace: float = 600.0
+    """Seconds for which the box forwards without a controller; negative: forever."""
     router: str = ""
+    isolate: bool = False
+    """After the grace, ports are taken down besides the routes' removal."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from typing import Any, Final, get_args, get_origin, get_type_hints
 import msgpack
 
 from fibd.messages import (
+    LOOK,
     MESSAGES,
     VERSION,
     Ack,
@@ -54,7 +55,7 @@ from fibd.messages import (
 )
 
 __all__ = [
-    "BEGIN", "COMMIT", "CRITICAL", "MAX_CHUNK", "MAX_FRAME", "MESSAGES", "VERSION", "Ack", "Addresses",
+    "BEGIN", "COMMIT", "CRITICAL", "MAX_CHUNK", "MAX_FRAME", "MESSAGES", "MOST_ELECTION", "VERSION", "Ack", "Addresses",
     "AdjacencyKind", "Answer", "BoxConfig", "Bye", "Capsule", "Conditions", "Decoder", "Error", "FactsComplete",
     "Heartbeat", "Hello", "Lease", "Message", "Neighbours", "Ports", "Query", "Role", "Routers", "SnapshotBegin",
     "SnapshotEnd", "SnapshotVerdict", "StreamClose", "StreamConnect", "StreamCredit", "StreamData", "StreamListen",
@@ -67,6 +68,8 @@ MAX_CHUNK: Final = 256 * 1024
 chunk."""
 MAX_ITEMS: Final = 1 << 16
 """Elements of one array or map: columns are bytes, so nothing honest comes near it."""
+MOST_ELECTION: Final = (1 << 63) - 1
+"""Half of what fits: far from it there is always a higher id."""
 CRITICAL: Final = 0x01
 BEGIN: Final = 0x02
 COMMIT: Final = 0x04
@@ -174,6 +177,7 @@ _U8: Final = _integer(0, 0xFF)
 _U16: Final = _integer(0, 0xFFFF)
 _U32: Final = _integer(0, 0xFFFFFFFF)
 _U64: Final = _integer(0, 0xFFFFFFFFFFFFFFFF)
+_ELECTION: Final = _integer(0, MOST_ELECTION)
 _ANY_INTEGER: Final = _integer(-(1 << 63), (1 << 64) - 1)
 _ADDRESS: Final = _octets_of(4, 16)
 _ADDRESS_OR_NONE: Final = _octets_of(0, 4, 16)
@@ -214,10 +218,10 @@ def _range(value: Any) -> list[Any]:
 
 _FIELDS: Final[dict[tuple[type[Message], str], Check]] = {
     (Hello, "boot_id"): _KEY,
-    (Hello, "role"): _integer(1, 3),
+    (Hello, "role"): _integer(Role.CONTROL, LOOK),
     (Hello, "last_sequence"): _U64,
-    (Hello, "election_id"): _U64,
-    (Welcome, "election_id"): _U64,
+    (Hello, "election_id"): _ELECTION,
+    (Welcome, "election_id"): _ELECTION,
     (Ports, "present"): _list(_row(_text, _U32, _boolean, _boolean, _U32, _octets, _text)),
     (Addresses, "present"): _list(_row(_text, _ADDRESS, _U8, _boolean)),
     (Addresses, "removed"): _list(_row(_text, _ADDRESS, _U8)),
@@ -250,7 +254,7 @@ _FIELDS: Final[dict[tuple[type[Message], str], Check]] = {
     (Lease, "stream"): _U32,
     (Capsule, "stream"): _U32,
     (Streams, "rows"): _list(_row(_U32, _U32, _ADDRESS, _U16, _ADDRESS, _U16, _text, _octets)),
-    (Transaction, "election_id"): _U64,
+    (Transaction, "election_id"): _ELECTION,
     (Transaction, "sequence"): _U64,
     (Transaction, "adjacencies"): _list(_row(_U32, _text, _text, _ADDRESS_OR_NONE, _U8)),
     (Transaction, "groups"): _list(_row(_U32, _KEY, _U8, _members)),
@@ -261,9 +265,9 @@ _FIELDS: Final[dict[tuple[type[Message], str], Check]] = {
     (Ack, "applied"): _U64,
     (Ack, "installed"): _U64,
     (Ack, "failures"): _list(_row(_U64, _ANY_INTEGER, _U32, _ADDRESS_OR_NONE, _U8, _U32, _text)),
-    (SnapshotBegin, "election_id"): _U64,
+    (SnapshotBegin, "election_id"): _ELECTION,
     (SnapshotBegin, "sequence"): _U64,
-    (SnapshotEnd, "election_id"): _U64,
+    (SnapshotEnd, "election_id"): _ELECTION,
     (SnapshotEnd, "sequence"): _U64,
     (SnapshotEnd, "count"): _U64,
     (SnapshotEnd, "digest"): _U64,
@@ -345,12 +349,12 @@ class Decoder:
     """One direction of one connection. Holds at most one frame that is not complete yet, never more than
     ``max_frame``."""
 
-    __slots__ = ("_broken", "_buffer", "_max_frame", "_offset", "skipped")
+    __slots__ = ("_broken", "_buffer", "_offset", "max_frame", "skipped")
 
     def __init__(self, max_frame: int = MAX_FRAME) -> None:
         self._buffer = bytearray()
         self._offset = 0
-        self._max_frame = min(max_frame, MAX_FRAME)
+        self.max_frame = min(max_frame, MAX_FRAME)
         self._broken = False
         self.skipped = 0
         """Messages of types unknown here."""
@@ -382,8 +386,8 @@ class Decoder:
         if size - start < _HEADER.size:
             return None
         length, kind, flags, channel = _HEADER.unpack_from(self._buffer, start)
-        if not _AFTER_LENGTH < length <= self._max_frame:
-            raise WireError(f"a frame of {length} bytes; {_AFTER_LENGTH + 1} to {self._max_frame} are allowed")
+        if not _AFTER_LENGTH < length <= self.max_frame:
+            raise WireError(f"a frame of {length} bytes; {_AFTER_LENGTH + 1} to {self.max_frame} are allowed")
         end = start + 4 + length
         if size < end:
             return None

@@ -8,45 +8,35 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
-import os
-import socket
-import ssl
-import struct
 import termios
 from array import array
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 import structlog
 
 from fibd.membership import Membership
-from fibd.wire import Bye, Decoder, Error, Heartbeat, Hello, Message, Role, WireError, encode
+from fibd.messages import LOOK
+from fibd.wire import Bye, Error, Heartbeat, Hello, Message, Role, WireError, encode
+from routingd.doors import READ_SIZE, Doors, TlsListen, Visitor
 
-READ_SIZE: Final = 256 * 1024
-HELLO_TIMEOUT: Final = 5.0
 STOP_PATIENCE: Final = 1.0
 """How long an agent may take to close a connection after Bye."""
-MAX_STRANGERS: Final = 64
-"""Connections that have not said hello yet, in all."""
 
 log = structlog.get_logger("routingd.agents")
-
-
-@dataclass(frozen=True, slots=True)
-class TlsListen:
-    host: str
-    port: int
-    certificate: Path
-    key: Path
-    ca: Path
 
 
 class AgentHandler(Protocol):
     def agent_up(self, connection: AgentConnection, hello: Hello, now: float) -> None: ...
     def agent_message(self, connection: AgentConnection, message: Message, now: float) -> None: ...
     def agent_down(self, connection: AgentConnection, reason: str, now: float) -> None: ...
+    def agent_refused(self, hello: Hello, error: Error, origin: str) -> None:
+        """We do not serve it, for this reason."""
+
+    def agent_left(self, connection: AgentConnection, error: Error) -> None:
+        """It does not want us, for this reason; the connection ends."""
+
     async def agent_room(self) -> None:
         """Returns once there is room for what another read may bring."""
 
@@ -54,21 +44,22 @@ class AgentHandler(Protocol):
 class AgentConnection:
     """One of the three connections of one agent, after its greeting."""
 
-    def __init__(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, hello: Hello, origin: str | None, now: float
-    ) -> None:
+    def __init__(self, visitor: Visitor, version: int, now: float) -> None:
+        hello = visitor.hello
         self.ncp = hello.ncp
         self.role = Role(hello.role)
         self.boot_id = hello.boot_id
         self.hostname = hello.hostname
-        self.origin = origin
+        self.version = version
+        """Of the protocol, as chosen."""
+        self.origin = visitor.origin
         """Where it dialled from; None on the unix socket."""
         self.since = self.heard_at = now
         self.reason = ""
         self.heartbeat: Heartbeat | None = None
         self.ended = asyncio.Event()
-        self._writer = writer
-        self._reader = reader
+        self._writer = visitor.writer
+        self._reader = visitor.reader
 
     @property
     def unread(self) -> bool:
@@ -104,16 +95,12 @@ class AgentServer:
         heartbeat: float = 1.0, misses: int = 3,
     ) -> None:  # fmt: skip
         self._membership = membership
-        self._certificates = dict(certificates)
-        """NCP name: the name its certificate must carry."""
         self._handler = handler
+        self.doors = Doors(certificates, self._welcome)
         self._heartbeat = heartbeat
         self._misses = misses
         self._connections: dict[tuple[str, Role], AgentConnection] = {}
-        self._servers: list[asyncio.Server] = []
         self.tls_port = 0
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._strangers = 0
         self._sequence = 0
         self._beats: asyncio.Task[None] | None = None
 
@@ -125,31 +112,21 @@ class AgentServer:
 
     # --- listening ----------------------------------------------------------------------------------------------------
 
-    async def listen_unix(self, path: Path) -> None:
-        path.unlink(missing_ok=True)  # noqa: ASYNC240 - one unlink at start
-        mask = os.umask(0o177)
-        try:
-            server = await asyncio.start_unix_server(self._accept_unix, path, limit=2 * READ_SIZE)
-        finally:
-            os.umask(mask)
-        self._serve(server)
+    def listen_unix(self, path: Path) -> None:
+        self.doors.listen_unix(path)
+        self._start()
 
-    async def listen_tls(self, listen: TlsListen) -> None:
-        server = await asyncio.start_server(
-            self._accept_tls, listen.host or None, listen.port, ssl=server_context(listen), limit=2 * READ_SIZE
-        )
-        self.tls_port = server.sockets[0].getsockname()[1]
-        self._serve(server)
+    def listen_tls(self, listen: TlsListen) -> None:
+        self.tls_port = self.doors.listen_tls(listen)
+        self._start()
 
-    def _serve(self, server: asyncio.Server) -> None:
-        self._servers.append(server)
+    def _start(self) -> None:
         if self._beats is None:
             self._beats = asyncio.get_running_loop().create_task(self._beat())
 
     def close(self) -> None:
         """Nobody connects any more; who is connected stays."""
-        for server in self._servers:
-            server.close()
+        self.doors.close()
 
     async def leave(self, role: Role, bye: Bye) -> None:
         """Tell the agents on these connections that we leave on purpose, and wait until they have hung up."""
@@ -165,104 +142,40 @@ class AgentServer:
                 connection.abort("it did not leave when told to")
 
     async def stop(self) -> None:
-        self.close()
         if self._beats is not None:
             self._beats.cancel()
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    async def _accept_unix(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        uid = peer_uid(writer.get_extra_info("socket"))
-        if uid not in (0, os.getuid()):
-            reason = f"user {uid} may not be an agent; run ncpd as root or as the user of routingd"
-            log.warning("agent.refused", reason=reason)
-            writer.close()
-            return
-        await self._serve_connection(reader, writer, None, None)
-
-    async def _accept_tls(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        names = certificate_names(writer.get_extra_info("peercert"))
-        allowed = {ncp for ncp, name in self._certificates.items() if name in names}
-        host, port = writer.get_extra_info("peername")[:2]
-        await self._serve_connection(reader, writer, f"[{host}]:{port}" if ":" in host else f"{host}:{port}", allowed)
+        await self.doors.stop()
 
     # --- one connection -----------------------------------------------------------------------------------------------
 
-    async def _serve_connection(
-        self,
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
-        origin: str | None,
-        allowed: Collection[str] | None,
-    ) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
-        try:
-            decoder = Decoder()
-            hello, early = await self._greet(reader, writer, decoder, origin, allowed)
-            if hello is not None:
-                await self._run(reader, writer, decoder, hello, origin, early)
-        except asyncio.CancelledError:
-            pass  # we are stopping; the transport is closed below
-        finally:
-            writer.close()
-            self._tasks.discard(task)
-
-    async def _greet(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, decoder: Decoder, origin: str | None,
-        allowed: Collection[str] | None,
-    ) -> tuple[Hello | None, list[Message]]:  # fmt: skip
-        if self._strangers >= MAX_STRANGERS:
-            return None, []
-        self._strangers += 1
-        try:
-            async with asyncio.timeout(HELLO_TIMEOUT):
-                messages: list[Message] = []
-                while not messages:
-                    data = await reader.read(READ_SIZE)
-                    if not data:
-                        return None, []
-                    messages = [message for message, _, _ in decoder.feed(data)]
-            first = messages[0]
-            if not isinstance(first, Hello):
-                raise WireError(f"{type(first).__name__} came before Hello")
-        except (OSError, TimeoutError, WireError) as error:
-            log.warning("agent.refused", origin=origin or "unix", reason=str(error) or "no Hello")
-            if isinstance(error, WireError):
-                writer.write(encode(Error("protocol", str(error))))
-            return None, []
-        finally:
-            self._strangers -= 1
-        answer = self._membership.hello(first, allowed)
-        writer.write(encode(answer))
+    async def _welcome(self, visitor: Visitor) -> None:
+        hello, origin = visitor.hello, visitor.origin
+        answer = self._membership.hello(hello, visitor.allowed)
+        visitor.writer.write(encode(answer))
         if isinstance(answer, Error):
-            log.warning("agent.refused", ncp=first.ncp, origin=origin or "unix", code=answer.code, reason=answer.text)
-            return None, []
-        return first, messages[1:]
+            self._handler.agent_refused(hello, answer, origin or "unix")
+        elif hello.role != LOOK:
+            await self._run(visitor, answer.version)
 
-    async def _run(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, decoder: Decoder, hello: Hello,
-        origin: str | None, early: list[Message],
-    ) -> None:  # fmt: skip
+    async def _run(self, visitor: Visitor, version: int) -> None:
         clock = asyncio.get_running_loop().time
-        connection = AgentConnection(reader, writer, hello, origin, clock())
+        hello = visitor.hello
+        connection = AgentConnection(visitor, version, clock())
         key = (connection.ncp, connection.role)
         older = self._connections.get(key)
         if older is not None:
             older.abort("the agent connected again")
             self._forget(older, clock())
         self._connections[key] = connection
-        log.info("agent.connected", ncp=hello.ncp, role=connection.role.name.lower(), origin=origin or "unix")
+        log.info("agent.connected", ncp=hello.ncp, role=connection.role.name.lower(), origin=visitor.origin or "unix")
         reason = "the agent closed the connection"
         try:
             self._handler.agent_up(connection, hello, clock())
-            for message in early:
+            for message in visitor.early:
                 self._take(connection, message, clock())
-            while data := await reader.read(READ_SIZE):
+            while data := await visitor.reader.read(READ_SIZE):
                 now = connection.heard_at = clock()
-                for message, _flags, _channel in decoder.feed(data):
+                for message, _flags, _channel in visitor.decoder.feed(data):
                     self._take(connection, message, now)
                 await self._handler.agent_room()
         except WireError as error:
@@ -283,6 +196,7 @@ class AgentServer:
             connection.close(f"the agent leaves: {message.reason}")
         elif isinstance(message, Error):
             connection.close(f"the agent reports {message.code}: {message.text}")
+            self._handler.agent_left(connection, message)
         else:
             self._handler.agent_message(connection, message, now)
 
@@ -312,27 +226,3 @@ class AgentServer:
                 else:
                     echo = connection.heartbeat.sequence if connection.heartbeat is not None else 0
                     connection.send(Heartbeat(self._sequence, echo=echo))
-
-
-def server_context(listen: TlsListen) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_3
-    context.verify_mode = ssl.CERT_REQUIRED
-    context.load_cert_chain(listen.certificate, listen.key)
-    context.load_verify_locations(listen.ca)
-    return context
-
-
-def certificate_names(certificate: Mapping[str, Any] | None) -> frozenset[str]:
-    """DNS names of a verified certificate; its common name only where it has none (RFC 6125 6.4.4)."""
-    if not certificate:
-        return frozenset()
-    names = frozenset(value for kind, value in certificate.get("subjectAltName", ()) if kind == "DNS")
-    if names:
-        return names
-    return frozenset(value for rdn in certificate.get("subject", ()) for kind, value in rdn if kind == "commonName")
-
-
-def peer_uid(sock: socket.socket) -> int:
-    _pid, uid, _gid = struct.unpack("3i", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
-    return int(uid)

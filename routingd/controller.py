@@ -21,6 +21,7 @@ from fibd.wire import (
     BoxConfig,
     Bye,
     Conditions,
+    Error,
     FactsComplete,
     Hello,
     Message,
@@ -32,15 +33,17 @@ from fibd.wire import (
     WireError,
 )
 from native import Engine
-from routingd.agents import AgentConnection, AgentServer, TlsListen
+from routingd.agents import AgentConnection, AgentServer
 from routingd.boxes import Boxes
 from routingd.conditions import ConditionBook
+from routingd.doors import TlsListen
 from routingd.engine_thread import EngineThread
 from routingd.facts import FactBook
 from routingd.feeds import BoxFeed
 from routingd.listening import Range
 from routingd.peers import Neighbor, Peers
 from routingd.queries import Queries
+from routingd.refusals import Refusals
 from routingd.restart import DEFERRAL, Restart
 from routingd.statics import RibPlan, prepare
 
@@ -94,8 +97,10 @@ class Controller:
         secrets: Secrets,
         fatal: Callable[[BaseException], None],
         known: Known | None = None,
+        overtaken: Callable[[int], None] = lambda election_id: None,
     ) -> None:
-        """``known``: the neighbors of an earlier routingd, and where those of this one are noted."""
+        """``known``: the neighbors of an earlier routingd, and where those of this one are noted; ``overtaken`` is told
+        the election id of a controller that has taken a box from us."""
         loop = asyncio.get_running_loop()
         self.plan = plan
         self.clock: Callable[[], float] = loop.time
@@ -110,6 +115,7 @@ class Controller:
         self.facts = FactBook(plan.boxes, self, plan.rib.named_ports())
         self.conditions = {name: ConditionBook(self.clock, ncp=name) for name in plan.boxes.names}
         """Of each box: what its agent tells, and what is seen of it here."""
+        self._refusals = Refusals(self.conditions, overtaken)
         self._away: dict[str, asyncio.TimerHandle] = {}
         """Boxes without an agent, and when they are given up."""
         self.feeds = {name: BoxFeed(name, secrets.election_id, self.engine, self.clock) for name in plan.boxes.names}
@@ -130,9 +136,9 @@ class Controller:
     async def start(self, run_dir: Path) -> None:
         self.engine.start()
         await self.engine.call(self._sources)
-        await self.agents.listen_unix(run_dir / SOCKET_NAME)
+        self.agents.listen_unix(run_dir / SOCKET_NAME)
         if self.plan.listen is not None:
-            await self.agents.listen_tls(self.plan.listen)
+            self.agents.listen_tls(self.plan.listen)
 
     def _sources(self, engine: Engine) -> None:
         """On the engine's thread. One connected source per box, so that boxes on one subnet never overwrite each
@@ -205,6 +211,7 @@ class Controller:
         match connection.role:
             case Role.CONTROL:
                 self._back(connection.ncp)
+                self._refusals.welcomed(connection.ncp)
                 self.restart.box(connection.ncp, hello.keeps)
                 self.facts.agent_up(connection.ncp)
             case Role.STREAMS:
@@ -233,6 +240,12 @@ class Controller:
                 self.peers.agent_down(connection.ncp, reason)
             case Role.FIB:
                 self.feeds[connection.ncp].down()
+
+    def agent_refused(self, hello: Hello, error: Error, origin: str) -> None:
+        self._refusals.refused(hello.ncp, error, origin, hello.election_id)
+
+    def agent_left(self, connection: AgentConnection, error: Error) -> None:
+        self._refusals.left(connection.ncp, error)
 
     def _back(self, ncp: str) -> None:
         timer = self._away.pop(ncp, None)

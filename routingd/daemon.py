@@ -24,7 +24,7 @@ from routingd.control.protocol import socket_path
 from routingd.control.server import ControlServer
 from routingd.controller import SOCKET_NAME, Controller
 from routingd.embedded import EmbeddedAgent
-from routingd.identity import AlreadyRunningError, KnownNeighbors, RunLock, choose
+from routingd.identity import AlreadyRunningError, KnownNeighbors, RunLock, choose, overtaken
 from routingd.plan import plan
 from routingd.reference_engine import ReferenceWithBytes
 
@@ -107,7 +107,14 @@ async def serve(options: Options, loaded: Loaded, level: str) -> int:
     # The reference has the native engine's interface; tests/rib/test_reference.py holds it to the stub
     build = cast("type[Engine]", ReferenceWithBytes) if loaded.config.router.engine == "reference" else Engine
     engine = build(router_id=router.router_id, asn=router.asn, digest_key=chosen.digest_key, seed=secrets.randbits(64))
-    controller = Controller(router, engine, chosen, fatal, KnownNeighbors(options.state_dir))
+
+    def taken(election_id: int) -> None:
+        try:
+            overtaken(options.state_dir, election_id)
+        except OSError as error:
+            log.error("election.not-noted", error=str(error))
+
+    controller = Controller(router, engine, chosen, fatal, KnownNeighbors(options.state_dir), taken)
     await controller.start(options.run_dir)
     embedded = [
         EmbeddedAgent(box.name, options.run_dir / SOCKET_NAME, options.run_dir, options.state_dir, level)

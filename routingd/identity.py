@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 from typing import Final
 
+from fibd.wire import MOST_ELECTION
 from routingd.controller import Secrets
 
 _ELECTION: Final = "election"
@@ -43,17 +44,29 @@ class RunLock:
 
 
 def choose(state_dir: Path) -> Secrets:
-    """A later start must win the election against an earlier one, even where the state directory was lost: so the id
-    is one more than the last, and never less than the seconds since 1970."""
+    """Of two controllers the one that was started later writes, so its election id must be the higher one, also where
+    the state directory was lost or is another machine's: more than any that was chosen or met here, and never less than
+    the microseconds since 1970. What is left is a clock that is behind and a directory that is new: then boxes refuse,
+    the id they know is kept (``overtaken``), and the next start is above it."""
     state_dir.mkdir(parents=True, exist_ok=True)
-    path = state_dir / _ELECTION
-    try:
-        last = int(path.read_text())
-    except (FileNotFoundError, ValueError):
-        last = 0
-    election_id = max(last + 1, int(time.time()))
-    _replace(path, f"{election_id}\n", durably=True)
+    election_id = max(_last(state_dir) + 1, time.time_ns() // 1000)
+    _replace(state_dir / _ELECTION, f"{election_id}\n", durably=True)
     return Secrets(election_id, secrets.token_bytes(16), secrets.token_bytes(16))
+
+
+def overtaken(state_dir: Path, election_id: int) -> None:
+    """A box has served a controller with this id: our next start must be above it."""
+    if election_id > _last(state_dir):
+        _replace(state_dir / _ELECTION, f"{election_id}\n", durably=True)
+
+
+def _last(state_dir: Path) -> int:
+    """The highest id chosen or met; 0 where nothing readable says so."""
+    try:
+        last = int((state_dir / _ELECTION).read_text())
+    except (FileNotFoundError, ValueError):
+        return 0
+    return last if 0 <= last < MOST_ELECTION else 0
 
 
 class KnownNeighbors:
@@ -85,3 +98,9 @@ def _replace(path: Path, text: str, *, durably: bool = False) -> None:
             file.flush()
             os.fsync(file.fileno())
     temporary.replace(path)
+    if durably:
+        directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(directory)
+        finally:
+            os.close(directory)

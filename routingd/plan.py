@@ -13,13 +13,13 @@ from protocols.bgp.graceful import Mode
 from protocols.bgp.limits import OnLimit, PrefixLimit
 from protocols.bgp.role import Role
 from protocols.bgp.session import Session
-from routingd.agents import TlsListen
 from routingd.boxes import Box, Boxes, Kernel, Port
 from routingd.config import effective
 from routingd.config.bgp_schema import MaximumPrefixes
 from routingd.config.load import Loaded
 from routingd.config.schema import Config, Router
 from routingd.controller import RouterPlan
+from routingd.doors import TlsListen
 from routingd.listening import Range
 from routingd.peer import ACCEPT
 from routingd.peers import Neighbor

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from fibd.wire import Decoder, Error, Message, Role, StreamData, WireError, encode
+from fibd.wire import Decoder, Error, Message, Role, StreamData, Welcome, WireError, encode
 
 _READ: Final = 256 * 1024
 _HIGH_WATER: Final = 512 * 1024
@@ -81,6 +81,8 @@ class Connection:
 
     def __init__(self, role: Role, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.role = role
+        self.welcome: Welcome | None = None
+        """Of the controller that it belongs to, once that is chosen."""
         self.last_heard = asyncio.get_running_loop().time()
         self._reader = reader
         self._writer = writer
@@ -88,14 +90,15 @@ class Connection:
         self._decoder = Decoder()
         self._waiting: deque[tuple[Message, float]] = deque()
         self._pump: asyncio.Task[None] | None = None
-        self._ending = False
+        self.ending = False
+        """What comes is not taken any more."""
 
     @property
     def at_end(self) -> bool:
         return self._reader.at_eof()
 
     def send(self, message: Message) -> None:
-        if self._ending:
+        if self.ending:
             return
         if not self._waiting and self._writer.transport.get_write_buffer_size() < _HIGH_WATER:
             self._writer.write(encode(message))
@@ -131,10 +134,10 @@ class Connection:
             while True:
                 data = await self._reader.read(_READ)
                 if not data:
-                    return "closed by this agent" if self._ending else "closed by the controller"
+                    return "closed by this agent" if self.ending else "closed by the controller"
                 self.last_heard = self._loop.time()
                 for message, _, _ in self._decoder.feed(data):
-                    if self._ending:
+                    if self.ending:
                         return "closed by this agent"
                     handle(message)
                 # A read that finds bytes waiting returns without letting anything else run.
@@ -147,7 +150,7 @@ class Connection:
 
     async def close(self) -> None:
         """What was sent still goes out, as far as the other side reads."""
-        self._ending = True
+        self.ending = True
         try:
             async with asyncio.timeout(_CLOSE_PATIENCE):
                 await self._drain()
@@ -160,13 +163,13 @@ class Connection:
 
     def end(self) -> None:
         """Stop after the message in hand; ``run`` returns and its caller closes. What was sent still goes out."""
-        if not self._ending:
-            self._ending = True
+        if not self.ending:
+            self.ending = True
             self._writer.close()
             self._loop.call_later(_CLOSE_PATIENCE, self.abort)
 
     def abort(self) -> None:
-        self._ending = True
+        self.ending = True
         self._waiting.clear()
         if self._pump is not None and self._pump is not asyncio.current_task():
             self._pump.cancel()

@@ -17,7 +17,7 @@ from typing import Final
 
 import structlog
 
-from fibd.agent import Agent, Close, Effect, Kick, Remember, Send
+from fibd.agent import Agent, Close, Effect, Kick, Send
 from fibd.wire import (
     Answer,
     BoxConfig,
@@ -37,6 +37,7 @@ from kernel.routes import Report, RouteWriter, adopt, drain
 from native import AgentFib
 from routingd.agent.box import Box
 from routingd.agent.connection import Connection, Controller
+from routingd.agent.greeting import Greeting
 from routingd.agent.questions import Questions
 from routingd.agent.relay import Relay
 from routingd.agent.state import Store
@@ -46,7 +47,6 @@ log = structlog.get_logger("ncpd")
 
 _FIRST_BACKOFF: Final = 0.1
 _LAST_BACKOFF: Final = 2.0
-_WELCOME_PATIENCE: Final = 5.0
 _MISSED: Final = 3
 _DEFAULT_BOX: Final = BoxConfig(0, {})
 _BYE_GRACE: Final = 600.0
@@ -81,6 +81,9 @@ class AgentProcess:
         self._questions = Questions(self)
         self._writer: RouteWriter | None = None
         self._connections: dict[Role, Connection] = {}
+        self._greeting = Greeting(
+            self.agent, self._store, self.conditions, settings.controller, self._hello, self._connections.values
+        )
         self._control_up = asyncio.Event()
         self._beats: asyncio.Task[None] | None = None
         self._stopping = asyncio.Event()
@@ -108,6 +111,7 @@ class AgentProcess:
                 control.send(Bye("the agent ends", _BYE_GRACE, self._flush))
             for connection in list(self._connections.values()):
                 await connection.close()
+            self._greeting.stop()
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -188,8 +192,6 @@ class AgentProcess:
                         fib.send(message)
                 case Kick():
                     self._kick()
-                case Remember(election_id):
-                    self._store.save_election_id(election_id)
                 case Close(reason):
                     log.warning("fib.closed", reason=reason)
                     self._close(Role.FIB)
@@ -237,7 +239,7 @@ class AgentProcess:
         """One connection from dialling to its end: (was welcomed, why it ended)."""
         connection = Connection(role, *await self._settings.controller.dial())
         try:
-            welcome, rest = await self._greet(connection)
+            welcome, rest = await self._greeting.greet(connection, role)
             if isinstance(welcome, str):
                 return False, welcome
             try:
@@ -253,37 +255,13 @@ class AgentProcess:
         finally:
             await connection.close()
 
-    async def _greet(self, connection: Connection) -> tuple[Welcome | str, list[Message]]:
-        connection.send(
-            Hello(
-                connection.role, self._settings.name, self._boot_id,
-                capabilities=["columns", *(["tcp-ao"] if tcp_ao.supported() else [])], stream_id=self._stream_id,
-                last_sequence=self.agent.applied, election_id=self.agent.election_id, hostname=socket.gethostname(),
-                keeps=self._keeps(),
-            )
+    def _hello(self, role: int) -> Hello:
+        return Hello(
+            role, self._settings.name, self._boot_id,
+            capabilities=["columns", *(["tcp-ao"] if tcp_ao.supported() else [])], stream_id=self._stream_id,
+            last_sequence=self.agent.applied, election_id=self.agent.election_id, hostname=socket.gethostname(),
+            keeps=self._keeps(),
         )  # fmt: skip
-        messages: list[Message] = []
-        try:
-            async with asyncio.timeout(_WELCOME_PATIENCE):
-                while not messages:
-                    messages = await connection.receive()
-                    if not messages and connection.at_end:
-                        return "closed before Welcome", []
-        except TimeoutError:
-            return f"no Welcome within {_WELCOME_PATIENCE:g} s", []
-        except WireError as error:
-            return f"protocol error: {error}", []
-        first = messages[0]
-        if isinstance(first, Error):
-            return f"refused ({first.code}): {first.text}", []
-        if not isinstance(first, Welcome):
-            return f"{type(first).__name__} where Welcome is due", []
-        effects, refusal = self.agent.elect(first)
-        self._perform(effects)
-        if refusal is not None:
-            connection.send(refusal)
-            return refusal.text, []
-        return first, messages[1:]
 
     def _keeps(self) -> bool:
         """What was found in the kernel counts, whether a controller has vouched for it since or not."""
@@ -368,9 +346,7 @@ class AgentProcess:
             lag = self._loop.time() - due
             # Where this loop itself stood still, what the controller sent meanwhile may only not have been read yet.
             if lag < interval and self._loop.time() - connection.last_heard > _MISSED * interval:
-                log.warning("controller.silent", seconds=round(self._loop.time() - connection.last_heard, 1))
-                connection.end()
-                return
+                self._greeting.look(connection)
 
     def connected_roles(self) -> list[str]:
         return sorted(role.name.lower() for role in self._connections)

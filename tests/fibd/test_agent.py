@@ -202,3 +202,24 @@ def test_acknowledgements_never_fall_back_within_a_connection_nor_run_ahead(ops:
                 assert last <= ack.installed <= ack.applied == ack.received == sequence
                 last = ack.installed
             assert last == drained_at
+
+
+def test_of_two_controllers_with_one_id_the_one_met_first_writes() -> None:
+    agent, _ = agent_in_snapshot()
+    effects, refusal = agent.elect(Welcome(1, 5, b"another", KEY))
+    assert effects == []
+    assert refusal is not None
+    assert refusal.code == "election"
+    assert agent.elect(welcome()) == ([], None)
+    assert agent.overtaken(Welcome(1, 5, b"another", KEY))
+    assert not agent.overtaken(welcome())
+
+
+def test_a_later_controller_overtakes_and_the_earlier_one_may_not_come_back() -> None:
+    agent, _ = agent_in_snapshot()
+    assert agent.elect(Welcome(1, 6, b"another", KEY)) == ([Remember(6)], None)
+    assert agent.overtaken(welcome())
+    _, refusal = agent.elect(welcome())
+    assert refusal is not None
+    assert "another controller has taken over" in refusal.text
+    assert "election id 5 is behind 6" in refused(agent.receive(Transaction(5, 2)))

@@ -109,7 +109,7 @@ def test_an_unknown_type_is_skipped_unless_it_is_critical() -> None:
         (frame(4, {0: "why", 1: float("nan")}), "not finite"),
         (frame(4, {0: "why", 1: 1.0, 2: 1}), "expected a boolean"),
         (frame(1, {0: 3, 1: "n", 2: b"short"}), "Hello.boot_id: 5 bytes where 16"),
-        (frame(1, {0: 4, 1: "n", 2: KEY}), "outside 1..3"),
+        (frame(1, {0: 5, 1: "n", 2: KEY}), "outside 1..4"),
         (frame(16, {0: 1, 1: [["eth0", 2]]}), "a row of 2 columns"),
         (frame(16, {0: 1, 1: ["eth0"]}), "expected a row"),
         (frame(17, {0: 1, 1: [["eth0", b"\x01" * 5, 24, True]]}), "4 or 16"),

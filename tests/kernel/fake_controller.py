@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from fibd import wire
+from fibd.messages import LOOK
 from tests.lab.lab import Namespace
 from tests.lab.waiting import wait_for
 
@@ -49,6 +50,7 @@ class FakeController:
 
     def __init__(self, listener: socket.socket, context: ssl.SSLContext | None = None) -> None:
         self.election_id = 1
+        self.stream_id = b"s"
         self.heartbeat = 0.2
         self.beating = True
         self.refuse: wire.Error | None = None
@@ -103,13 +105,13 @@ class FakeController:
                         if self.refuse is not None:
                             sock.sendall(wire.encode(self.refuse))
                             return
-                        role = wire.Role(message.role)
-                        sock.sendall(
-                            wire.encode(
-                                wire.Welcome(1, self.election_id, b"s", self.digest_key, heartbeat=self.heartbeat)
-                            )
+                        welcome = wire.Welcome(
+                            1, self.election_id, self.stream_id, self.digest_key, heartbeat=self.heartbeat
                         )
-                        self.sockets[role] = sock
+                        sock.sendall(wire.encode(welcome))
+                        if message.role != LOOK:
+                            role = wire.Role(message.role)
+                            self.sockets[role] = sock
                     elif role is not None:
                         self.received.append((role, message))
         except OSError:

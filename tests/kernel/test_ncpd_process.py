@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from fibd import wire
+from fibd.messages import LOOK
 from tests.kernel.box_under_test import BoxUnderTest, box_under_test
 from tests.kernel.fake_controller import FakeController, alive, in_namespace, pid_of
 from tests.lab.certificates import Authority
@@ -187,3 +188,43 @@ def test_a_wrong_command_line_says_what_to_write(arguments: list[str], advice: s
     done = subprocess.run([*argv, *arguments], capture_output=True, text=True, cwd=Path(__file__).parents[2])
     assert done.returncode == 2
     assert advice in done.stderr
+
+
+def test_an_agent_whose_controller_stands_still_takes_a_later_one_and_tells_the_first(
+    under_test: BoxUnderTest,
+) -> None:
+    first = under_test.controller
+    process = under_test.start()
+    under_test.ready()
+    first.beating = False
+    second = FakeController.unix(under_test.socket)
+    second.election_id, second.stream_id = first.election_id + 1, b"second"
+    under_test.ready(second)
+    told = {role: message for role, message in first.received if isinstance(message, wire.Error)}
+    assert set(told) == set(wire.Role)
+    assert {error.code for error in told.values()} == {"election"}
+    assert "another controller has taken over" in told[wire.Role.CONTROL].text
+    assert next(under_test.state_dir.rglob("election")).read_text() == str(second.election_id)
+    assert process.output().count("controller.fenced") == 3
+    under_test.kill(process)
+    second.close()
+    again = FakeController.unix(under_test.socket)
+    again.election_id = first.election_id
+    process = under_test.start()
+    assert again.wait(wire.Error).code == "election", "remembered across a restart"
+    again.close()
+
+
+def test_a_controller_that_stands_still_for_a_moment_is_not_left(under_test: BoxUnderTest) -> None:
+    under_test.start()
+    under_test.ready()
+    controller, hellos = under_test.controller, len(under_test.controller.hellos)
+    controller.refuse = wire.Error("busy", "nobody accepts here")
+    controller.beating = False
+    wait_for("a look", lambda: len(controller.hellos), lambda n: n > hellos, every=0.02)
+    controller.wait(wire.Conditions, lambda m: any(row[0] == "controller-silent" for row in m.rows))
+    controller.beating = True
+    told = len(controller.all(wire.Conditions))
+    wait_for("the end of silence", lambda: controller.all(wire.Conditions)[-1].rows, lambda rows: rows == [])
+    assert len(controller.all(wire.Conditions)) > told
+    assert {hello.role for hello in controller.hellos[hellos:]} == {LOOK}

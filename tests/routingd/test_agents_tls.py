@@ -12,9 +12,9 @@ import pytest
 
 from fibd.wire import Decoder, Error, Hello, Message, Role, Welcome, encode
 from native import Engine
-from routingd.agents import TlsListen
 from routingd.boxes import Box, Boxes
 from routingd.controller import Controller, RouterPlan, Secrets
+from routingd.doors import TlsListen
 from tests.lab.certificates import Authority, Certificate
 
 pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="needs the openssl command")
