@@ -11,6 +11,7 @@ What everybody holds is compared as sets of (prefix, attributes) with ORIGINATOR
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -66,12 +67,15 @@ class Reflection:
             near = self.peers[REFLECTOR].box
             lab.link(near, "eth1", far, "eth0", a_addresses=[f"{ours(FAR)}/24"], b_addresses=[f"{FAR}/24"])
             far.route("10.0.0.0/8", "via", ours(FAR))
-            self._peer(daemon, far, FAR, [self._to(ours(FAR), FAR)])
+            # Only the reflector calls: between two GoBGPs that call at once it may take minutes until one is heard.
+            self._peer(daemon, far, FAR, [replace(self._to(ours(FAR), FAR), passive=True)])
         self.router = Router(lab, configuration(), {"ncp1": self.box})
         with ThreadPoolExecutor() as pool:
             for started in [pool.submit(each.start) for each in (self.router, *self.peers.values())]:
                 started.result()
         self.router.wait_established(*(address for address in self.peers if address != FAR))
+        if not edges_only:
+            self.peers[FAR].wait_established()
 
     def _to(self, there: str, here: str, *, client: bool = False) -> Neighbor:
         return Neighbor(there, ASN, here, families=(4,), next_hop_self=False, transit=client, client=client)
