@@ -19,6 +19,7 @@ import structlog
 from fibd.membership import Membership
 from fibd.messages import LOOK
 from fibd.wire import Bye, Error, Heartbeat, Hello, Message, Role, WireError, encode
+from routingd.closing import close_once
 from routingd.doors import READ_SIZE, Doors, TlsListen, Visitor
 
 STOP_PATIENCE: Final = 1.0
@@ -81,7 +82,7 @@ class AgentConnection:
 
     def close(self, reason: str) -> None:
         self.reason = self.reason or reason
-        self._writer.close()
+        close_once(self._writer)
 
     def abort(self, reason: str) -> None:
         """Close without waiting for what the other side does not read."""

@@ -20,6 +20,7 @@ from typing import Any, Final
 import structlog
 
 from fibd.wire import MAX_FRAME, Decoder, Error, Hello, Message, WireError, encode
+from routingd.closing import close_once
 
 READ_SIZE: Final = 256 * 1024
 HELLO_TIMEOUT: Final = 5.0
@@ -183,7 +184,7 @@ class Doors:
             pass  # crowded out, or we are stopping
         finally:
             if writer is not None:
-                writer.close()
+                close_once(writer)
             else:
                 sock.close()
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from fibd.wire import Decoder, Error, Message, Role, StreamData, Welcome, WireError, encode
+from routingd.closing import close_once
 
 _READ: Final = 256 * 1024
 _HIGH_WATER: Final = 512 * 1024
@@ -154,7 +155,7 @@ class Connection:
         try:
             async with asyncio.timeout(_CLOSE_PATIENCE):
                 await self._drain()
-                self._writer.close()
+                close_once(self._writer)
                 await self._writer.wait_closed()
         except (OSError, TimeoutError, ssl.SSLError):
             pass
@@ -165,7 +166,7 @@ class Connection:
         """Stop after the message in hand; ``run`` returns and its caller closes. What was sent still goes out."""
         if not self.ending:
             self.ending = True
-            self._writer.close()
+            close_once(self._writer)
             self._loop.call_later(_CLOSE_PATIENCE, self.abort)
 
     def abort(self) -> None:

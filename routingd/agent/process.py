@@ -227,6 +227,9 @@ class AgentProcess:
                 welcomed, reason = await self._serve(role)
             except (OSError, TimeoutError, ValueError) as error:
                 welcomed, reason = False, str(error) or type(error).__name__
+            except Exception as error:  # an agent that does not dial again is of no use to anybody
+                log.exception("connection.failed", role=role.name.lower())
+                welcomed, reason = False, repr(error)
             if welcomed:
                 backoff = _FIRST_BACKOFF
             if welcomed or reason != last:
