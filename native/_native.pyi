@@ -295,6 +295,9 @@ class AgentFib:
     def remove_port(self, name: str) -> None: ...
     def set_fabric(self, port: str | None, peers: dict[str, tuple[bytes | None, bytes | None]]) -> None:
         """This box's fabric port and each other NCP's fabric (IPv4, IPv6) address on it."""
+    def set_weights(self, *, wide: bool, backup: bool) -> None:
+        """Whether this kernel's weights have 16 bits (Linux 6.12), not 8; whether this box's backups stand beside its primaries at the
+        least weight there is, so that losing a primary's carrier moves routes with no action of ours."""
     # the stream
     def put_adjacencies(self, rows: Sequence[tuple[int, str, str, bytes, int]]) -> None: ...
     def put_groups(self, rows: Sequence[tuple[int, bytes, int, bytes]]) -> None: ...

@@ -115,6 +115,11 @@ impl AgentFib {
         Ok(())
     }
 
+    #[pyo3(signature = (*, wide, backup))]
+    fn set_weights(&self, py: Python<'_>, wide: bool, backup: bool) {
+        self.with(py, |model| model.set_weights(wide, backup));
+    }
+
     fn put_adjacencies(&self, py: Python<'_>, rows: Vec<Bound<'_, PyAny>>) -> PyResult<()> {
         type Row = (u32, PyBackedStr, PyBackedStr, PyBackedBytes, u8);
         let rows: Vec<Row> = rows

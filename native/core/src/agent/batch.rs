@@ -1,7 +1,6 @@
-//! The next bytes for the kernel. Order: certain deletes of what a lost port took, singletons, groups (those that routes already
-//! use first: that is the fast path of a failover), routes, route deletes, group deletes, singleton deletes. An object is deleted
+//! The next bytes for the kernel. Order: certain deletes of what a lost port took, shortcuts, singletons, groups (those that routes
+//! already use first: that is the fast path of a failover), routes, route deletes, group deletes, singleton deletes. An object is deleted
 //! only once verdicts have shown that nothing in the kernel uses it: deleting a group flushes its routes.
-use super::hop::Gateway;
 use super::netlink::{RouteShape, Verb, Writer};
 use super::routes::{
     RouteTable, ABSENT, FAILED, INFLIGHT, LIVE, NO_GROUP, QUEUED, UNKNOWN, UNREACHABLE, WANTED,
@@ -9,7 +8,7 @@ use super::routes::{
 use super::{AgentFib, Core, Family, V6_BIT};
 
 /// Longest message of a singleton or a delete; groups add eight bytes a member.
-const NEXTHOP_MAX: usize = 64;
+pub(super) const NEXTHOP_MAX: usize = 64;
 /// Sequence numbers start over well before they would wrap inside a batch.
 const SEQ_MAX: u32 = 0x7000_0000;
 
@@ -42,6 +41,10 @@ impl Shapes {
 pub(super) enum Op {
     ConfirmGroup(u32),
     ConfirmNexthop(u32),
+    /// A singleton leaves its groups.
+    Remove(u32),
+    /// The kernel's object of the one becomes the other's.
+    Repoint(u32, u32),
     Nexthop(u32),
     Group(u32),
     Route(u32, u32),
@@ -61,9 +64,9 @@ pub(super) struct Batch {
 #[derive(Debug, PartialEq, Eq)]
 pub struct Outstanding;
 
-struct Build {
-    writer: Writer,
-    ops: Vec<Op>,
+pub(super) struct Build {
+    pub writer: Writer,
+    pub ops: Vec<Op>,
     max: usize,
 }
 
@@ -72,7 +75,7 @@ impl Build {
         self.writer.bytes.len() + bytes <= self.max
     }
 
-    fn room(&self, bytes: usize) -> bool {
+    pub fn room(&self, bytes: usize) -> bool {
         self.ops.is_empty() || self.fits(bytes)
     }
 }
@@ -254,6 +257,9 @@ impl Core {
             build.writer.delete_nexthop(nexthop.id);
             build.ops.push(Op::ConfirmNexthop(slot));
         }
+        if !self.write_shortcuts(build, protocol, groups) {
+            return false;
+        }
         for &slot in nexthops {
             let Some(nexthop) = self
                 .objects
@@ -268,15 +274,7 @@ impl Core {
                 return false;
             }
             nexthop.busy = true;
-            let gateway = hop.gateway.as_ref().map_or(&[][..], Gateway::bytes);
-            build.writer.nexthop(
-                nexthop.id,
-                hop.family,
-                protocol,
-                gateway,
-                hop.ifindex,
-                hop.flags,
-            );
+            build.writer.nexthop(nexthop.id, true, protocol, &hop);
             build.ops.push(Op::Nexthop(slot));
         }
         for in_use in [true, false] {

@@ -35,6 +35,14 @@ pub(super) struct Nexthop {
 
 pub(super) type Members = Vec<(u32, u16)>;
 
+/// The same nexthops with weights in the same proportion.
+pub(super) fn alike(a: &Members, b: &Members) -> bool {
+    let share =
+        |of: &Members, at: usize, other: &Members| u64::from(of[at].1) * u64::from(other[0].1);
+    let same = |at: usize| a[at].0 == b[at].0 && share(a, at, b) == share(b, at, a);
+    a.len() == b.len() && (0..a.len()).all(same)
+}
+
 #[derive(Debug, Default)]
 pub(super) struct KernelGroup {
     pub id: u32,
@@ -62,7 +70,7 @@ pub(super) struct KernelGroup {
 impl KernelGroup {
     pub fn needs_write(&self) -> bool {
         !self.want.is_empty()
-            && (!self.written || self.doubtful || self.want != self.have)
+            && (!self.written || self.doubtful || !alike(&self.want, &self.have))
             && self.error.is_none()
     }
 

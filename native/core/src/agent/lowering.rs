@@ -1,6 +1,8 @@
 //! What a group of the stream becomes on this box. First form of `one RIB, a FIB for each box`: a group with a member of ours uses
-//! only ours; any other goes to the owners over the fabric, which is loop-free without anything in the packet.
+//! only ours; any other goes to the owners over the fabric, which is loop-free without anything in the packet: what comes over the
+//! fabric comes to an owner of a primary, or of a backup where no primary's owner can be reached, and the former never sends it back.
 use super::hop::{Gateway, Hop};
+use super::kernel::{alike, Members};
 use super::routes::{ABSENT, UNREACHABLE};
 use super::{Core, Family, Group, Kind, Member};
 
@@ -37,7 +39,34 @@ pub(super) enum Lowered {
     Hops(Vec<(Hop, u32)>),
 }
 
-const WEIGHT_MAX: u32 = 255;
+/// How unequal the members of a kernel group can be, and whether they are made so: with `backup`, backups of this box stand beside
+/// the primaries at the least weight there is, so that losing the primaries' carrier moves routes with no action of ours.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Weights {
+    pub max: u32,
+    pub backup: bool,
+}
+
+impl Weights {
+    /// 16 bits since Linux 6.12, 8 before.
+    pub fn new(wide: bool, backup: bool) -> Self {
+        let max = if wide { 65535 } else { 255 };
+        Self { max, backup }
+    }
+
+    /// The primaries in their proportion, scaled where that does not fit or where `spare` shall be as little as it can.
+    fn fit(self, mut hops: Vec<(Hop, u32)>, spare: Vec<(Hop, u32)>) -> Vec<(Hop, u32)> {
+        let most = hops.iter().map(|(_, weight)| *weight).max().unwrap_or(1);
+        if most > self.max || !spare.is_empty() {
+            for (_, weight) in &mut hops {
+                *weight =
+                    (u64::from(*weight) * u64::from(self.max) / u64::from(most)).max(1) as u32;
+            }
+        }
+        hops.extend(spare.into_iter().map(|(hop, _)| (hop, 1)));
+        hops
+    }
+}
 
 impl Core {
     pub(super) fn relower_dirty(&mut self) {
@@ -84,7 +113,7 @@ impl Core {
     }
 
     /// The kernel group of this group and family: its own, or one left by an earlier life of the agent that says the same, or new.
-    fn kernel_group(&mut self, slot: u32, family: Family, want: &[(u32, u16)]) -> u32 {
+    fn kernel_group(&mut self, slot: u32, family: Family, want: &Members) -> u32 {
         let group = &mut self.groups[slot];
         if let Some(kernel) = group.kernel[family.at()] {
             return kernel;
@@ -92,7 +121,10 @@ impl Core {
         let hint = group.hint[family.at()].take();
         let kernel = match hint.and_then(|k| Some((k, self.objects.groups.get_mut(k)?))) {
             Some((k, found))
-                if found.owner.is_none() && found.stale && found.written && found.have == want =>
+                if found.owner.is_none()
+                    && found.stale
+                    && found.written
+                    && alike(&found.have, want) =>
             {
                 found.owner = Some((slot, family));
                 found.stale = false;
@@ -118,23 +150,36 @@ impl Core {
             }
             _ => (),
         }
-        let mut refused = None;
-        for backup in [false, true] {
-            let hops = self.hops(group.members.iter().filter(|m| m.backup == backup), family);
-            let healthy: Vec<(Hop, u32)> = hops
-                .iter()
-                .filter(|(hop, _)| !self.is_refused(hop))
-                .copied()
-                .collect();
+        let mine = |m: &&Member| self.adjacencies[m.adjacency].adjacency.owner == self.me;
+        let primary = |m: &&Member| !m.backup;
+        // Every other box sends to the owners of primaries until the controller tells it otherwise, the backup's too: what this one
+        // sent there would come straight back. An owner of a primary repairs with its own, or not at all.
+        let owner = group.members.iter().filter(primary).any(|m| mine(&m));
+        let backups = group.members.iter();
+        let backups = backups.filter(|m| m.backup && (!owner || mine(m)));
+        let spare = |hops: &[(Hop, u32)]| {
+            let mut spare = self.hops(backups.clone().filter(mine), family);
+            spare.retain(|(hop, _)| !self.is_refused(hop) && hops.iter().all(|h| h.0 != *hop));
+            spare
+        };
+        let ranks = [
+            self.hops(group.members.iter().filter(primary), family),
+            self.hops(backups.clone(), family),
+        ];
+        for (rank, hops) in ranks.iter().enumerate() {
+            let mut healthy = hops.clone();
+            healthy.retain(|(hop, _)| !self.is_refused(hop));
             if !healthy.is_empty() {
-                return Lowered::Hops(fit(healthy));
-            }
-            if !hops.is_empty() && refused.is_none() {
-                refused = Some(hops);
+                let beside = rank == 0 && self.weights.backup;
+                let spare = if beside { spare(&healthy) } else { Vec::new() };
+                return Lowered::Hops(self.weights.fit(healthy, spare));
             }
         }
         // Where the kernel refused them all, let it refuse the routes too: that reaches whoever asked.
-        refused.map_or(Lowered::Unresolved, |hops| Lowered::Hops(fit(hops)))
+        let refused = ranks.into_iter().find(|hops| !hops.is_empty());
+        refused.map_or(Lowered::Unresolved, |hops| {
+            Lowered::Hops(self.weights.fit(hops, Vec::new()))
+        })
     }
 
     /// A group of kind ip whose members have nothing but drop or unreachable adjacencies is of that kind.
@@ -213,15 +258,4 @@ impl Core {
             .get(hop)
             .is_some_and(|&slot| self.objects.nexthops[slot].error.is_some())
     }
-}
-
-/// Scale weights into the eight bits that every kernel with nexthop objects has.
-fn fit(mut hops: Vec<(Hop, u32)>) -> Vec<(Hop, u32)> {
-    let most = hops.iter().map(|(_, weight)| *weight).max().unwrap_or(1);
-    if most > WEIGHT_MAX {
-        for (_, weight) in &mut hops {
-            *weight = (u64::from(*weight) * u64::from(WEIGHT_MAX) / u64::from(most)).max(1) as u32;
-        }
-    }
-    hops
 }

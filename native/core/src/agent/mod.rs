@@ -13,6 +13,7 @@ mod kernel;
 mod lowering;
 pub mod netlink;
 mod routes;
+mod shortcuts;
 mod slab;
 mod stream;
 #[cfg(test)]
@@ -30,7 +31,7 @@ pub use verdicts::Failure;
 use batch::{Batch, Shapes};
 use hop::Gateway;
 use kernel::Objects;
-use lowering::Outcome;
+use lowering::{Outcome, Weights};
 use routes::{RouteTable, ABSENT, FAILED, NO_GROUP, QUEUED, WANTED};
 use slab::{Names, Slab};
 
@@ -153,6 +154,7 @@ struct Core {
     ports: HashMap<u32, Port>,
     fabric: Option<u32>,
     peers: HashMap<u32, Peer>,
+    weights: Weights,
     adjacencies: Slab<AdjacencySlot>,
     adjacency_ids: Map<u32>,
     groups: Slab<Group>,
@@ -239,6 +241,7 @@ impl AgentFib {
                 ports: HashMap::new(),
                 fabric: None,
                 peers: HashMap::new(),
+                weights: Weights::new(false, false),
                 adjacencies: Slab::new(),
                 adjacency_ids: Map::default(),
                 groups: Slab::new(),
@@ -309,6 +312,18 @@ impl AgentFib {
         core.peers = peers;
         let me = core.me;
         core.mark_dirty_where(|a| a.owner != me);
+    }
+
+    /// Whether this kernel's weights have 16 bits, not 8; whether backups of this box stand beside primaries at the least weight.
+    pub fn set_weights(&mut self, wide: bool, backup: bool) {
+        let weights = Weights::new(wide, backup);
+        if std::mem::replace(&mut self.core.weights, weights) != weights {
+            for slot in 0..self.core.groups.bound() {
+                if self.core.groups.get(slot).is_some() {
+                    self.core.mark_dirty(slot);
+                }
+            }
+        }
     }
 
     /// Bring groups in line with facts and stream, then routes with their groups where that changed what they need.

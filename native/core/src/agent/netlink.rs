@@ -1,5 +1,6 @@
 //! rtnetlink bytes: messages for nexthop objects and routes, and the parsing of verdicts and dumps. Host byte order, as netlink is.
 //! Constants from linux/netlink.h, rtnetlink.h and nexthop.h.
+use super::hop::Hop;
 use super::Family;
 
 pub const NLMSG_ERROR: u16 = 2;
@@ -69,26 +70,20 @@ impl Writer {
         self.bytes[self.last..self.last + 4].copy_from_slice(&length.to_ne_bytes());
     }
 
-    /// A singleton: `gateway` of either family, or none for on-link (`ifindex`) and blackhole (`ifindex` 0).
-    pub fn nexthop(
-        &mut self,
-        id: u32,
-        family: Family,
-        protocol: u8,
-        gateway: &[u8],
-        ifindex: u32,
-        flags: u32,
-    ) {
-        self.begin(RTM_NEWNEXTHOP, NLM_F_CREATE | NLM_F_REPLACE);
-        self.bytes.extend_from_slice(&[family.af(), 0, protocol, 0]);
-        self.bytes.extend_from_slice(&flags.to_ne_bytes());
+    /// A singleton. Without `create` it fails (ENOENT) where the kernel has meanwhile deleted it, and taken it out of its groups.
+    pub fn nexthop(&mut self, id: u32, create: bool, protocol: u8, hop: &Hop) {
+        let create = if create { NLM_F_CREATE } else { 0 };
+        self.begin(RTM_NEWNEXTHOP, create | NLM_F_REPLACE);
+        self.bytes
+            .extend_from_slice(&[hop.family.af(), 0, protocol, 0]);
+        self.bytes.extend_from_slice(&hop.flags.to_ne_bytes());
         attribute(&mut self.bytes, NHA_ID, &id.to_ne_bytes());
-        if ifindex == 0 {
+        if hop.ifindex == 0 {
             attribute(&mut self.bytes, NHA_BLACKHOLE, &[]);
         } else {
-            attribute(&mut self.bytes, NHA_OIF, &ifindex.to_ne_bytes());
-            if !gateway.is_empty() {
-                attribute(&mut self.bytes, NHA_GATEWAY, gateway);
+            attribute(&mut self.bytes, NHA_OIF, &hop.ifindex.to_ne_bytes());
+            if let Some(gateway) = &hop.gateway {
+                attribute(&mut self.bytes, NHA_GATEWAY, gateway.bytes());
             }
         }
         self.end();
@@ -109,8 +104,10 @@ impl Writer {
         attribute(&mut self.bytes, NHA_ID, &id.to_ne_bytes());
         let mut packed = Vec::new();
         for (nexthop, weight) in members {
+            // struct nexthop_grp: the weight less one, its high byte (0 before Linux 6.12) behind the low one
+            let [low, high] = weight.saturating_sub(1).to_le_bytes();
             packed.extend_from_slice(&nexthop.to_ne_bytes());
-            packed.extend_from_slice(&[weight.clamp(1, 255) as u8 - 1, 0, 0, 0]);
+            packed.extend_from_slice(&[low, high, 0, 0]);
         }
         attribute(&mut self.bytes, NHA_GROUP, &packed);
         self.end();

@@ -7,14 +7,14 @@ use super::netlink::{messages, verdict, NLMSG_ERROR};
 use super::routes::{RouteTable, ABSENT, FAILED, INFLIGHT, LIVE, QUEUED, UNKNOWN, WANTED};
 use super::{AgentFib, Core, V6_BIT};
 
-const ENOENT: i32 = 2;
+pub(super) const ENOENT: i32 = 2;
 const ESRCH: i32 = 3;
 const EEXIST: i32 = 17;
 
 /// (table, address, length, errno, text) of a route that the kernel refused.
 pub type Failure = (u32, Vec<u8>, u8, i32, String);
 
-enum Verdict {
+pub(super) enum Verdict {
     Done,
     Refused(Refusal),
     /// The answers were cut short (a full receive buffer): it may have happened or not.
@@ -73,6 +73,8 @@ impl AgentFib {
                 core.objects.nexthops[slot].unconfirmed |= matches!(verdict, Verdict::Lost);
                 core.objects.review_nexthop(slot);
             }
+            Op::Remove(slot) => core.member_removed(slot, &verdict),
+            Op::Repoint(old, new) => core.pointed_elsewhere(old, new, verdict, batch.epoch),
             Op::Nexthop(slot) => core.nexthop_written(slot, verdict, batch.epoch),
             Op::Group(slot) => core.group_written(slot, verdict, batch.epoch),
             Op::DeleteNexthop(slot) => {
@@ -149,18 +151,14 @@ impl Core {
                 nexthop.doubtful = false;
             }
             Verdict::Lost => nexthop.doubtful = true,
-            Verdict::Refused(refusal) if !overtaken => {
-                self.objects.refuse_nexthop(slot, refusal);
-                let hit: Vec<u32> = self.users(slot);
-                hit.into_iter().for_each(|group| self.mark_dirty(group));
-            }
+            Verdict::Refused(refusal) if !overtaken => self.refused_nexthop(slot, refusal),
             Verdict::Refused(_) => (),
         }
         self.objects.review_nexthop(slot);
     }
 
     /// Groups of the stream whose kernel groups want this nexthop.
-    fn users(&self, nexthop: u32) -> Vec<u32> {
+    pub(super) fn users(&self, nexthop: u32) -> Vec<u32> {
         let groups = self
             .objects
             .groups

@@ -93,12 +93,15 @@ impl Kernel {
             assert_eq!((head[0], found.len()), (0, 2));
             let members: Vec<(u32, u16)> = packed
                 .chunks_exact(8)
-                .map(|m| (number(&m[..4]), u16::from(m[4]) + 1))
+                .map(|m| (number(&m[..4]), u16::from_le_bytes([m[4], m[5]]) + 1))
                 .collect();
             return self.new_group(id, members, create);
         }
-        if self.groups.contains_key(&id) || !create {
+        if self.groups.contains_key(&id) {
             return EINVAL;
+        }
+        if !create && !self.singles.contains_key(&id) {
+            return ENOENT;
         }
         let single = Single {
             family: head[0],
@@ -251,7 +254,10 @@ impl Kernel {
             put(&mut body, NHA_ID, &id.to_ne_bytes());
             let packed: Vec<u8> = members
                 .iter()
-                .flat_map(|&(id, w)| [id.to_ne_bytes(), [w as u8 - 1, 0, 0, 0]].concat())
+                .flat_map(|&(id, w)| {
+                    let [low, high] = (w - 1).to_le_bytes();
+                    [id.to_ne_bytes(), [low, high, 0, 0]].concat()
+                })
                 .collect();
             put(&mut body, NHA_GROUP, &packed);
             message(&mut dump, RTM_NEWNEXTHOP, &body);

@@ -77,6 +77,85 @@ fn weights_above_255_keep_their_proportion() {
 }
 
 #[test]
+fn where_the_kernel_has_sixteen_bits_weights_are_as_told() {
+    let (mut fib, mut kernel) = (model(), Kernel::default());
+    fib.set_weights(true, false);
+    group(&mut fib, 1, &[(1, 60000, 0), (2, 30000, 0), (3, 1, 0)]);
+    put(&mut fib, 1, 1);
+    drain(&mut fib, &mut kernel);
+    let id = kernel_group(&mut fib, 1);
+    let weights: Vec<u16> = kernel.groups[&id].iter().map(|member| member.1).collect();
+    assert_eq!(weights, [60000, 30000, 1]);
+}
+
+#[test]
+fn a_weighted_backup_stands_beside_and_carries_without_a_message() {
+    for (wide, most) in [(true, 65535), (false, 255)] {
+        let (mut fib, mut kernel) = (model(), Kernel::default());
+        fib.set_weights(wide, true);
+        group(&mut fib, 1, &[(1, 1, 0), (2, 1, 1)]);
+        put(&mut fib, 1, 1);
+        drain(&mut fib, &mut kernel);
+        let id = kernel_group(&mut fib, 1);
+        let (primary, backup) = (HOPS[0].2.to_vec(), HOPS[1].2.to_vec());
+        assert_eq!(
+            gateways(&kernel, id),
+            [(primary, most), (backup.clone(), 1)]
+        );
+        kernel.carrier(10, false);
+        assert_eq!(
+            (gateways(&kernel, id), kernel.routes.len()),
+            (vec![(backup, 1)], 1)
+        );
+        kernel.log.clear();
+        fib.set_port("p0", 10, false);
+        drain(&mut fib, &mut kernel);
+        // that the singleton is gone is made sure of; neither group nor route is touched
+        assert_eq!(kernel.log, [(RTM_DELNEXTHOP, 1000)]);
+    }
+}
+
+#[test]
+fn an_owner_of_a_primary_never_repairs_over_the_fabric() {
+    let (mut fib, mut kernel) = (model(), Kernel::default());
+    let east = |v4| Peer {
+        v4: Some(v4),
+        v6: None,
+    };
+    fib.set_port("f", 12, true);
+    fib.set_fabric(Some("f"), &[("east".into(), east([10, 9, 0, 2]))]);
+    fib.put_adjacencies(&[(9, "east", "x", &[10, 7, 0, 1], 0)])
+        .unwrap();
+    // east would send it straight back until it is told
+    group(&mut fib, 1, &[(1, 1, 0), (9, 1, 1)]);
+    group(&mut fib, 2, &[(1, 1, 0), (9, 1, 1), (2, 1, 1)]);
+    group(&mut fib, 3, &[(9, 1, 0), (2, 1, 1)]);
+    (1..4).for_each(|id| put(&mut fib, id as u8, id));
+    drain(&mut fib, &mut kernel);
+    kernel.carrier(10, false);
+    fib.set_port("p0", 10, false);
+    drain(&mut fib, &mut kernel);
+    assert_eq!(state(&mut fib, 1), Some(State::Unresolved));
+    let own = (HOPS[1].2.to_vec(), 1);
+    let second = kernel_group(&mut fib, 2);
+    assert_eq!(gateways(&kernel, second), std::slice::from_ref(&own));
+    // a box that owns none sends to the owner, and repairs with its own where the fabric is lost
+    let third = kernel_group(&mut fib, 3);
+    assert_eq!(gateways(&kernel, third), [(vec![10, 9, 0, 2], 1)]);
+    kernel.carrier(12, false);
+    fib.set_port("f", 12, false);
+    drain(&mut fib, &mut kernel);
+    let third = kernel_group(&mut fib, 3);
+    assert_eq!(gateways(&kernel, third), [own]);
+    // told that the other is primary now, it may
+    fib.set_port("f", 12, true);
+    kernel.carrier(12, true);
+    group(&mut fib, 1, &[(9, 1, 0)]);
+    drain(&mut fib, &mut kernel);
+    assert_eq!(state(&mut fib, 1), Some(State::Installed));
+}
+
+#[test]
 fn routes_of_another_box_go_over_the_fabric_and_come_back_with_it() {
     let (mut fib, mut kernel) = (model(), Kernel::default());
     let v6 = [0xfe; 16];

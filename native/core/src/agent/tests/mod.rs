@@ -5,5 +5,6 @@ mod kernel;
 mod lowering;
 mod naive;
 mod properties;
+mod shortcuts;
 mod stream;
 mod world;

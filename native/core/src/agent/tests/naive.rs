@@ -9,13 +9,28 @@ const ONLINK: u32 = 4;
 #[derive(PartialEq, Eq, Debug)]
 pub enum Expected {
     Unreachable,
-    Hops(BTreeMap<Single, u16>),
+    Hops(BTreeMap<Single, u32>),
 }
 
 pub fn v6_of(owner: usize) -> [u8; 16] {
     let mut address = [0; 16];
     (address[0], address[15]) = (0xfd, owner as u8);
     address
+}
+
+/// Only the proportion counts.
+pub fn reduced(mut hops: BTreeMap<Single, u32>) -> BTreeMap<Single, u32> {
+    let divisor = hops.values().copied().fold(0, gcd).max(1);
+    hops.values_mut().for_each(|weight| *weight /= divisor);
+    hops
+}
+
+fn gcd(a: u32, b: u32) -> u32 {
+    if b == 0 {
+        a
+    } else {
+        gcd(b, a % b)
+    }
 }
 
 impl World {
@@ -93,29 +108,40 @@ impl World {
             3 => return Some(Expected::Unreachable),
             _ => (),
         }
-        for role in [false, true] {
-            let members: Vec<_> = content.members.iter().filter(|m| m.2 == role).collect();
-            let mine = members.iter().any(|m| self.slots[m.0].owner == 0);
-            let mut hops: BTreeMap<Single, u32> = BTreeMap::new();
-            for (slot, weight, _) in members {
-                if let Some(hop) = self.naive_hop(&self.slots[*slot], mine, v6) {
-                    *hops.entry(hop).or_default() += u32::from(*weight);
-                }
-            }
+        let own = |m: &&(usize, u16, bool)| self.slots[m.0].owner == 0;
+        let primaries: Vec<_> = content.members.iter().filter(|m| !m.2).collect();
+        let mut backups: Vec<_> = content.members.iter().filter(|m| m.2).collect();
+        if primaries.iter().any(own) {
+            backups.retain(own);
+        }
+        let (wide, beside) = self.weights;
+        let max = if wide { 65535 } else { 255 };
+        for (rank, members) in [&primaries, &backups].into_iter().enumerate() {
+            let mut hops = self.naive_hops(members, v6);
             let most = hops.values().copied().max().unwrap_or(0);
-            let fit = |w: u32| {
-                if most > 255 {
-                    (w * 255 / most).max(1) as u16
-                } else {
-                    w as u16
-                }
-            };
+            let owns: Vec<_> = backups.iter().copied().filter(own).collect();
+            let mut spare = self.naive_hops(&owns, v6);
+            spare.retain(|hop, _| beside && rank == 0 && !hops.contains_key(hop));
+            if most > max || !spare.is_empty() {
+                hops.values_mut()
+                    .for_each(|w| *w = (*w * max / most.max(1)).max(1));
+            }
             if !hops.is_empty() {
-                return Some(Expected::Hops(
-                    hops.into_iter().map(|(hop, w)| (hop, fit(w))).collect(),
-                ));
+                hops.extend(spare.into_keys().map(|hop| (hop, 1)));
+                return Some(Expected::Hops(reduced(hops)));
             }
         }
         None
+    }
+
+    fn naive_hops(&self, members: &[&(usize, u16, bool)], v6: bool) -> BTreeMap<Single, u32> {
+        let mine = members.iter().any(|m| self.slots[m.0].owner == 0);
+        let mut hops: BTreeMap<Single, u32> = BTreeMap::new();
+        for (slot, weight, _) in members {
+            if let Some(hop) = self.naive_hop(&self.slots[*slot], mine, v6) {
+                *hops.entry(hop).or_default() += u32::from(*weight);
+            }
+        }
+        hops
     }
 }

@@ -48,6 +48,7 @@ fn step() -> impl Strategy<Value = Step> {
         8 => Just(Step::Done),
         1 => Just(Step::Lose),
         1 => any::<u8>().prop_map(Step::NewStream),
+        1 => any::<(bool, bool)>().prop_map(|(wide, backup)| Step::Weights(wide, backup)),
         1 => Just(Step::Restart),
     ]
 }

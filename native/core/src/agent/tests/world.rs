@@ -3,7 +3,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::super::{AgentFib, Peer};
 use super::kernel::Kernel;
-use super::naive::{v6_of, Expected};
+use super::naive::{reduced, v6_of, Expected};
 
 const BOXES: [&str; 3] = ["me", "east", "west"];
 pub const PORTS: [(&str, u32); 3] = [("p0", 10), ("p1", 11), ("fabric", 12)];
@@ -39,6 +39,7 @@ pub enum Step {
     Done,
     Lose,
     NewStream(u8),
+    Weights(bool, bool),
     Restart,
 }
 
@@ -52,6 +53,8 @@ pub struct World {
     group_ids: BTreeMap<u32, u8>,
     routes: BTreeMap<(bool, u8), u8>,
     pub peers: (bool, bool, bool),
+    /// 16 bits, backups beside primaries.
+    pub weights: (bool, bool),
     facts: VecDeque<(usize, bool)>,
     batch: Option<(Vec<u8>, u32, u32)>,
     replies: Option<Vec<u8>>,
@@ -77,6 +80,7 @@ impl World {
             group_ids: BTreeMap::new(),
             routes: BTreeMap::new(),
             peers: (true, true, true),
+            weights: (false, false),
             facts: VecDeque::new(),
             batch: None,
             replies: None,
@@ -216,8 +220,13 @@ impl World {
                 }
             }
             Step::NewStream(mask) => self.new_stream(mask),
+            Step::Weights(wide, backup) => {
+                self.weights = (wide, backup);
+                self.fib.set_weights(wide, backup);
+            }
             Step::Restart => {
                 self.fib = AgentFib::new(BOXES[0], 254, 201, 50, 100);
+                self.fib.set_weights(self.weights.0, self.weights.1);
                 self.fib.adopt_nexthops(&self.kernel.dump_nexthops());
                 let routes = self.kernel.routes.len();
                 assert_eq!(self.fib.adopt_routes(&self.kernel.dump_routes()), routes);
@@ -301,11 +310,8 @@ impl World {
             .map(|(key, route)| {
                 let hops = route.group.map(|id| {
                     let members = kernel.groups[&id].iter();
-                    Expected::Hops(
-                        members
-                            .map(|(id, w)| (kernel.singles[id].clone(), *w))
-                            .collect(),
-                    )
+                    let hops = members.map(|(id, w)| (kernel.singles[id].clone(), u32::from(*w)));
+                    Expected::Hops(reduced(hops.collect()))
                 });
                 (key.clone(), hops.unwrap_or(Expected::Unreachable))
             })
