@@ -14,6 +14,7 @@ from typing import Final, TextIO
 
 import structlog
 
+from kernel import privileges
 from routingd.agent.connection import Controller
 from routingd.agent.process import AgentProcess, Settings
 from routingd.agent.state import AlreadyRunningError, Lock
@@ -135,6 +136,7 @@ def _configure_log(stream: TextIO, level: int) -> None:
 
 def _serve(settings: Settings, lock: Lock) -> int:
     try:
+        privileges.keep(privileges.AGENT)
         asyncio.run(_run(settings, lock))
     except PermissionError as error:
         log.error("refused", reason=f"{error}: ncpd needs CAP_NET_ADMIN in its network namespace; run it as root")

@@ -16,6 +16,7 @@ from typing import Final, cast
 
 import structlog
 
+from kernel import privileges
 from native import Engine
 from routingd import logs
 from routingd.commands import Commands
@@ -85,6 +86,11 @@ def run(argv: list[str]) -> int:
     for warning in loaded.warnings:
         log.warning("config", warning=warning.render(str(options.config)))
     try:
+        if any(ncp.embedded for ncp in loaded.config.ncps.values()):
+            if os.geteuid() == 0:  # else the agent has what we have
+                privileges.keep(privileges.CONTROLLER, privileges.AGENT_AT_START)
+        else:
+            privileges.keep(privileges.CONTROLLER)
         return asyncio.run(serve(options, loaded, level))
     except OSError as error:
         log.error("routingd.failed", reason=str(error))
