@@ -16,6 +16,7 @@ from typing import Final, cast
 
 import structlog
 
+from fibd.latency import Latencies
 from kernel import privileges
 from native import Engine
 from routingd import logs
@@ -26,6 +27,8 @@ from routingd.control.server import ControlServer
 from routingd.controller import SOCKET_NAME, Controller
 from routingd.embedded import EmbeddedAgent
 from routingd.identity import AlreadyRunningError, KnownNeighbors, RunLock, choose, overtaken
+from routingd.loop_time import timed_runner
+from routingd.metrics_server import MetricsServer
 from routingd.plan import plan
 from routingd.reference_engine import ReferenceWithBytes
 
@@ -91,7 +94,9 @@ def run(argv: list[str]) -> int:
                 privileges.keep(privileges.CONTROLLER, privileges.AGENT_AT_START)
         else:
             privileges.keep(privileges.CONTROLLER)
-        return asyncio.run(serve(options, loaded, level))
+        runner, slices = timed_runner()
+        with runner:
+            return runner.run(serve(options, loaded, level, slices))
     except OSError as error:
         log.error("routingd.failed", reason=str(error))
         return REFUSED
@@ -99,7 +104,8 @@ def run(argv: list[str]) -> int:
         lock.release()
 
 
-async def serve(options: Options, loaded: Loaded, level: str) -> int:
+async def serve(options: Options, loaded: Loaded, level: str, slices: Latencies) -> int:
+    """``slices``: what the event loop's stretches of work took, as they are noted."""
     stopping = asyncio.Event()
     leaving = asyncio.Event()
     failure: list[BaseException] = []
@@ -138,6 +144,7 @@ async def serve(options: Options, loaded: Loaded, level: str) -> int:
 
     Commands(controller, options.config, leave).register(server)
     await server.start()
+    metrics = await _serve_metrics(loaded, controller, slices)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
@@ -149,12 +156,31 @@ async def serve(options: Options, loaded: Loaded, level: str) -> int:
         os._exit(BROKEN)
     log.info("routingd.stopping")
     await server.close()
+    if metrics is not None:
+        await metrics.close()
     # An operator's shutdown is meant; whoever sends a signal (an upgrade, a service manager) may start us again.
     await controller.stop("routingd stops", returning=not leaving.is_set())
     for agent in embedded:
         await agent.stop()
     log.info("routingd.stopped")
     return 0
+
+
+async def _serve_metrics(loaded: Loaded, controller: Controller, slices: Latencies) -> MetricsServer | None:
+    """Raises OSError where the address cannot be had."""
+    listen = loaded.config.management.metrics
+    if listen is None:
+        return None
+    from routingd.metrics import Metrics  # prometheus_client is loaded where it is used
+
+    metrics = Metrics(controller, slices)
+    server = MetricsServer(metrics.render)
+    metrics.refused = server.refused
+    try:
+        await server.start(str(listen.host), listen.port)
+    except OSError as error:
+        raise OSError(error.errno, f"management.metrics: {error.strerror or error}") from None
+    return server
 
 
 if __name__ == "__main__":

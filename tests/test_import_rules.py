@@ -50,9 +50,10 @@ def test_a_module_imports_only_what_the_table_allows(path: Path) -> None:
         assert not met, f"speakers meet in the RIB: {parts[1]} must not import {met}"
 
 
-def test_the_cli_starts_without_the_schema_and_without_netlink() -> None:
+def test_the_cli_starts_without_the_schema_netlink_and_metrics() -> None:
     program = (
-        "import sys, routingd.cli.main; print(*{name.split('.')[0] for name in sys.modules} & {'pydantic', 'pyroute2'})"
+        "import sys, routingd.cli.main; "
+        "print(*{name.split('.')[0] for name in sys.modules} & {'pydantic', 'pyroute2', 'prometheus_client'})"
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.split() == [], "routingctl must start at once: import these where they are used"

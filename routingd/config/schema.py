@@ -41,7 +41,6 @@ from routingd.config.values import (
 
 NOT_YET: Final[dict[tuple[str, ...], frozenset[str]]] = {
     (): frozenset({"ospf", "isis", "policy"}),
-    ("management",): frozenset({"metrics"}),
 }
 """Keys of the design that this version does not have: refused by name, so that nobody believes they are in force."""
 
@@ -181,6 +180,9 @@ class Management(Model):
     """The control socket."""
     log: Log = Log()
     """Logging."""
+    metrics: ListenAddress | None = None
+    """Where Prometheus finds the metrics, by HTTP at `/metrics` ([metrics.md](metrics.md)); without it there is no such
+    endpoint. Whoever reaches it may read: an address of the management network, or `127.0.0.1`."""
 
 
 class Kernel(Model):

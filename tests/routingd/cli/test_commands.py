@@ -346,7 +346,8 @@ LOADED = """
 import sys
 from routingd.cli.main import cli
 cli(sys.argv[1:], standalone_mode=False)
-print(sorted({"asyncio", "pydantic", "pyroute2", "rich", "yaml", "native", "msgpack"} & set(sys.modules)))
+heavy = {"asyncio", "prometheus_client", "pydantic", "pyroute2", "rich", "yaml", "native", "msgpack"}
+print(sorted(heavy & set(sys.modules)))
 """
 
 
