@@ -187,25 +187,28 @@ class FactBook:
                 log.info("connected.added", ncp=ncp, prefix=show_prefix(prefix), port=route.port, local=route.local)
         self._given[ncp] = wanted
 
+    def fabric_peers(self, ncp: str) -> dict[str, list[bytes]]:
+        """Every other box on the fabric of this one: [IPv4 address, IPv6 address], b"" where there is none."""
+        peers: dict[str, list[bytes]] = {}
+        for other in self._boxes.all.values() if self._boxes.all[ncp].fabric_port else ():
+            if other.name != ncp and other.fabric_port:
+                ipv6 = parse_address(other.fabric_ipv6) if other.fabric_ipv6 else b""
+                ipv4 = parse_address(other.fabric_ipv4) if other.fabric_ipv4 else b""
+                peers[other.name] = [ipv4, ipv6 or self.pictures[other.name].link_local(other.fabric_port)]
+        return peers
+
     def _configure(self, ncp: str) -> None:
         box = self._boxes.all[ncp]
-        peers: dict[str, list[bytes]] = {}
         interfaces = {name: list(port.addresses) for name, port in box.ports.items()}
-        if box.fabric_port:
-            for other in self._boxes.all.values():
-                if other.name != ncp and other.fabric_port:
-                    ipv6 = parse_address(other.fabric_ipv6) if other.fabric_ipv6 else b""
-                    ipv4 = parse_address(other.fabric_ipv4) if other.fabric_ipv4 else b""
-                    peers[other.name] = [ipv4, ipv6 or self.pictures[other.name].link_local(other.fabric_port)]
-            if box.fabric_ipv6:
-                interfaces.setdefault(box.fabric_port, []).append(f"{box.fabric_ipv6}/128")
+        if box.fabric_port and box.fabric_ipv6:
+            interfaces.setdefault(box.fabric_port, []).append(f"{box.fabric_ipv6}/128")
         kernel = self._boxes.kernel
         config = BoxConfig(
             generation=0,
             interfaces=interfaces,
             fabric_port=box.fabric_port,
             fabric_address=f"{box.fabric_ipv4}/32" if box.fabric_ipv4 else "",
-            fabric_peers=peers,
+            fabric_peers=self.fabric_peers(ncp),
             kernel_table=kernel.table,
             kernel_protocol=kernel.protocol,
             kernel_metric=kernel.metric,

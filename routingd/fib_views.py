@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator
 from typing import Any, Final
 
 from routingd.asked import PrefixBytes, family_of, parse_asked
-from routingd.boxes import show_prefix
+from routingd.boxes import parse_address, show_prefix
 from routingd.control.protocol import PAGE_ROWS
 from routingd.control.shapes import FibPage, FibRow, KernelMember, RouteAtNcps
 from routingd.controller import Controller
@@ -16,6 +16,8 @@ from routingd.route_views import find
 from routingd.views import NotFoundError, boxes
 
 EVERYTHING: Final = 1 << 62
+Fabric = dict[tuple[str, bytes], str]
+"""(port, gateway) to the box that is reached there."""
 
 
 class FibViews:
@@ -37,7 +39,8 @@ class FibViews:
                 cursor: int | None = 0
                 while cursor is not None:
                     answer = await self._controller.queries.ask(name, "routes", afi, cursor, PAGE_ROWS)
-                    rows = [fib_row(name, row["prefix"], row) for row in answer["rows"]]
+                    fabric = self._fabric(name)
+                    rows = [fib_row(name, row["prefix"], row, fabric) for row in answer["rows"]]
                     cursor = answer["next"]
                     if len(rows) > left:
                         yield {"routes": rows[:left], "truncated": True}
@@ -72,10 +75,17 @@ class FibViews:
             answer = await self._controller.queries.ask(ncp, "route", family_of(prefix), *prefix)
         except AgentSilentError as error:
             return {**_no_row(ncp, prefix), "state": "unreachable", "reason": str(error)}
-        return fib_row(ncp, show_prefix(prefix), answer) if answer is not None else _no_row(ncp, prefix)
+        if answer is None:
+            return _no_row(ncp, prefix)
+        return fib_row(ncp, show_prefix(prefix), answer, self._fabric(ncp))
+
+    def _fabric(self, ncp: str) -> Fabric:
+        port = self._controller.plan.boxes.all[ncp].fabric_port
+        peers = self._controller.facts.fabric_peers(ncp)
+        return {(port, address): other for other, addresses in peers.items() for address in addresses if address}
 
 
-def fib_row(ncp: str, prefix: str, row: dict[str, Any]) -> FibRow:
+def fib_row(ncp: str, prefix: str, row: dict[str, Any], fabric: Fabric) -> FibRow:
     out: FibRow = {
         "ncp": ncp,
         "prefix": prefix,
@@ -83,21 +93,18 @@ def fib_row(ncp: str, prefix: str, row: dict[str, Any]) -> FibRow:
         "kernel_group": row.get("kernel_group"),
         "state": row["state"],
         "errno": row.get("errno") or 0,
-        "members": [_member(member) for member in row.get("members") or ()],
+        "members": [_member(member, fabric) for member in row.get("members") or ()],
     }
     if row.get("reason"):
         out["reason"] = row["reason"]
     return out
 
 
-def _member(member: dict[str, Any]) -> KernelMember:
-    out: KernelMember = {
-        "port": member.get("port") or "",
-        "gateway": member.get("gateway"),
-        "weight": member.get("weight", 1),
-    }
-    if member.get("fabric"):
-        out["fabric"] = member["fabric"]
+def _member(member: dict[str, Any], fabric: Fabric) -> KernelMember:
+    port, gateway = member.get("port") or "", member.get("gateway")
+    out: KernelMember = {"port": port, "gateway": gateway, "weight": member.get("weight", 1)}
+    if gateway and (other := fabric.get((port, parse_address(gateway)))):
+        out["fabric"] = other
     return out
 
 
