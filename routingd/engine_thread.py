@@ -189,18 +189,22 @@ class EngineThread(Generic[E]):
         try:
             more = False
             while (batch := self._next(more)) is not None:
-                self._engine.set_time(int(time.monotonic()))
-                self._work(batch)
-                # A slice of deferred work each round, so that a flood of UPDATEs cannot starve re-selection or a peer's
-                # loss.
-                changed = bool(batch) or more
-                more = self._engine.step(STEP_BUDGET)
-                if changed or more:
-                    self._epoch += 1
-                self._produce()
-                self._hand_over()
+                more = self._turn(batch, more)
         except BaseException as error:  # a panic in the RIB is not an Exception; no state after it can be trusted
             self._loop.call_soon_threadsafe(self._fatal, error)
+
+    def _turn(self, batch: list[Callable[[], None]], more: bool) -> bool:
+        """Jobs, a slice of deferred work, a chunk for each reader. True while deferred work is left."""
+        self._engine.set_time(int(time.monotonic()))
+        self._work(batch)
+        # A slice of deferred work each round, so that a flood of UPDATEs cannot starve re-selection or a peer's loss.
+        changed = bool(batch) or more
+        more = self._engine.step(STEP_BUDGET)
+        if changed or more:
+            self._epoch += 1
+        self._produce()
+        self._hand_over()
+        return more
 
     def _next(self, more: bool) -> list[Callable[[], None]] | None:
         with self._wake:
