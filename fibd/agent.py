@@ -15,8 +15,11 @@ from fibd.messages import (
     OLDEST,
     VERSION,
     Ack,
+    DigestReply,
+    DigestRequest,
     Error,
     Message,
+    Resume,
     SnapshotBegin,
     SnapshotEnd,
     SnapshotVerdict,
@@ -27,6 +30,8 @@ from fibd.messages import (
 WINDOW: Final = 2 << 20
 """Bytes of transactions that may be here and not in the kernel yet: some 200,000 IPv4 routes, below a second of a
 kernel's work, so that an acknowledgement is never long in coming."""
+RESUME: Final = "resume"
+"""The capability to go on with a stream, and to tell what is held."""
 _FAILURES_PER_ACK: Final = 1024
 _EINVAL: Final = 22
 
@@ -39,7 +44,8 @@ class Model(Protocol):
     def put_routes(self, table: int, dst: bytes, plen: bytes, nhg: bytes, op: bytes) -> list[tuple[int, str]]: ...
     def drop_groups(self, ids: Sequence[int]) -> None: ...
     def drop_adjacencies(self, ids: Sequence[int]) -> None: ...
-    def snapshot_begin(self) -> None: ...
+    def snapshot_begin(self, kept: Sequence[tuple[int, bytes]] = ...) -> None: ...
+    def shard_sums(self) -> list[tuple[int, bytes]]: ...
     def snapshot_end(self, count: int, digest: int, sweep: bool = ...) -> tuple[bool, int, int]: ...
     def set_digest_key(self, key: bytes) -> None: ...
 
@@ -81,19 +87,28 @@ class Agent:
         """The highest ever accepted."""
         self._elected = b""
         """The stream of the controller that has it, once met."""
+        self.stream_id = b""
+        """Of the stream that the model is of; b"" for none. It outlives connections."""
         self.applied: int = 0
-        """Sequence of what the model holds."""
+        """Sequence of what the model holds of that."""
         self.position: int = 0
-        """The same, but never falling back while this process lives, whatever connections come and go: the writer reads
-        it, on a thread of its own, before it asks the model for work."""
+        """The same, but never falling back while this process lives, whatever streams come and go: the writer reads it,
+        on a thread of its own, before it asks the model for work."""
         self._base: int = 0
+        self._first = 1
+        """Sequence that began the stream."""
         self.snapshots = 0
         self.complete = False
-        """A snapshot has ended in agreement since the fib connection came up."""
+        """The latest snapshot of this stream has ended in agreement."""
         self.failed = 0
+        self._verdict: SnapshotVerdict | None = None
+        """On that snapshot."""
         self._model = model
         self._connected = False
+        self._offered = b""
+        """The stream that this connection is of."""
         self._streaming = False
+        """This connection has said where in it it begins."""
         self._installed = 0
         self._acknowledged = (0, 0)
         self._failures: deque[list[Any]] = deque()
@@ -119,26 +134,25 @@ class Agent:
         return self._elected not in (b"", welcome.stream_id)
 
     def connected(self, welcome: Welcome) -> None:
-        """The fib connection is up, its Welcome accepted. Nothing but a snapshot may follow."""
+        """The fib connection is up, its Welcome accepted. A snapshot must follow, or what continues the stream."""
         self._model.set_digest_key(welcome.digest_key)
-        self._reset()
+        self._offered = welcome.stream_id
+        self._streaming = False
         self._connected = True
 
     def lost(self) -> None:
-        """The fib connection is gone: what is in the model keeps forwarding."""
-        self._reset()
+        """The fib connection is gone: what is in the model keeps forwarding, and the stream may go on there."""
+        self._connected = self._streaming = False
 
     def replace(self, model: Model) -> None:
-        """The model was made anew from what the kernel holds; the stream must start again."""
+        """The model was made anew from what the kernel holds: it is of no stream."""
         self._model = model
-        self._reset()
+        self._forget()
 
-    def _reset(self) -> None:
+    def _forget(self) -> None:
         self._connected = self._streaming = self.complete = False
-        self._base = self.position
-        self.applied = self._installed = 0
-        self._acknowledged = (0, 0)
-        self._failures.clear()
+        self.stream_id = b""
+        self.applied = 0
 
     def stale(self, election_id: int) -> Error:
         return Error(
@@ -148,12 +162,16 @@ class Agent:
     # --- the stream ---------------------------------------------------------------------------------------------------
 
     def receive(self, message: Message) -> list[Effect]:
-        if not isinstance(message, (Transaction, SnapshotBegin, SnapshotEnd)):
+        if not isinstance(message, (Transaction, SnapshotBegin, SnapshotEnd, Resume, DigestRequest)):
             return self._refuse(Error("protocol", f"{type(message).__name__} does not belong on the fib connection"))
         if not self._connected:
             return self._refuse(Error("protocol", "a write before Welcome"))
         if message.election_id != self.election_id:
             return self._refuse(self.stale(message.election_id))
+        if isinstance(message, DigestRequest):
+            return [Send(DigestReply([[table, sums] for table, sums in self._model.shard_sums()]))]
+        if isinstance(message, Resume):
+            return self._resume(message)
         if message.sequence != self.applied + 1 and self._streaming:
             return self._refuse(Error("protocol", f"sequence {message.sequence} where {self.applied + 1} is due"))
         try:
@@ -168,13 +186,30 @@ class Agent:
             return self._refuse(Error("protocol", f"sequence {message.sequence} cannot be applied: {error}"))
 
     def _refuse(self, error: Error) -> list[Effect]:
-        self._connected = self._streaming = False
+        """What follows cannot be told from what it lacks: the next connection begins anew."""
+        self._forget()
         return [Send(error), Close(error.text)]
 
+    def _resume(self, message: Resume) -> list[Effect]:
+        if self._streaming or self.stream_id != self._offered or message.sequence != self.applied:
+            return self._refuse(Error("protocol", f"nothing here to go on with behind sequence {message.sequence}"))
+        self._streaming = True
+        self._acknowledged = (-1, -1)
+        # The last words of the connection before may have been lost with it.
+        return [*self._acknowledge(), *([Send(self._verdict)] if self._verdict is not None else [])]
+
     def _begin(self, message: SnapshotBegin) -> list[Effect]:
-        self._model.snapshot_begin()
+        self._model.snapshot_begin([(table, bits) for table, bits in message.kept])
+        if not self._streaming:
+            self.stream_id = self._offered
+            self._base = self.position + 1 - message.sequence
+            self._first = message.sequence
+            self._installed = 0
+            self._acknowledged = (0, 0)
+            self._failures.clear()
         self._streaming = True
         self.complete = False
+        self._verdict = None
         self.snapshots += 1
         self._advance(message.sequence)
         return [Kick()]
@@ -183,7 +218,8 @@ class Agent:
         agree, count, digest = self._model.snapshot_end(message.count, message.digest)
         self.complete = agree
         self._advance(message.sequence)
-        return [Send(SnapshotVerdict(agree, count, digest)), Kick()]
+        self._verdict = SnapshotVerdict(agree, count, digest)
+        return [Send(self._verdict), Kick()]
 
     def _apply(self, message: Transaction) -> list[Effect]:
         model = self._model
@@ -220,13 +256,13 @@ class Agent:
     ) -> list[Effect]:
         """What the writer did. ``drained``: all that was applied when it read ``position`` has the kernel's verdict."""
         sequence = position - self._base
-        if not self._connected or sequence <= 0:
-            return []  # of an earlier connection's stream
+        if not self.stream_id or sequence < self._first:
+            return []  # of an earlier stream
         for table, address, length, errno, text in failures:
             self._fail([sequence, -1, table, address, length, errno, text])
         if drained:
             self._installed = max(self._installed, sequence)
-        return self._acknowledge()
+        return self._acknowledge() if self._streaming else []
 
     def _acknowledge(self) -> list[Effect]:
         effects: list[Effect] = []

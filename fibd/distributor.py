@@ -16,12 +16,14 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from fibd.latency import Latencies
+from fibd.outstanding import Outstanding
 from fibd.transactions import Part, cut
 from fibd.wire import (
     BEGIN,
     COMMIT,
     MAX_CHUNK,
     Ack,
+    Resume,
     SnapshotBegin,
     SnapshotEnd,
     SnapshotVerdict,
@@ -112,15 +114,18 @@ def read_chunk(engine: FibReader, consumer: int, want: Want) -> Chunk | None:
     return Chunk(delta, at_tail, count, digest, tuple(retried))
 
 
-@dataclass(slots=True)
-class _Outstanding:
-    sequence: int
-    size: int
-    sent_at: float
+class Resumed(StrEnum):
+    """How the latest fib connection took up what the box had."""
+
+    NOT = ""
+    POSITION = "position"
+    SHARDS = "shards"
+    SNAPSHOT = "snapshot"
 
 
 class Feed:
-    """One NCP. Lives as long as the configuration names it; ``begin`` and ``lost`` bound each fib connection."""
+    """One NCP. Lives as long as the configuration names it; each fib connection goes on where the one before it ended
+    (``resume``), or begins the stream anew (``connected``, ``begin``)."""
 
     def __init__(self, ncp: str, election_id: int) -> None:
         self.ncp = ncp
@@ -140,43 +145,62 @@ class Feed:
         self._sequence = 0
         self._last_ack = Ack(0, 0, 0)
         self._window = DEFAULT_CREDIT
-        self._outstanding: deque[_Outstanding] = deque()
-        self._outstanding_bytes = 0
-        self._ready: deque[tuple[int, bytes]] = deque()
+        self.resumed = Resumed.NOT
+        self.resent_routes = self.resent_shards = 0
+        """What that took: routes sent up to where the box was as we are, and shards that differed."""
+        self._outstanding = Outstanding()
+        self._ready: deque[tuple[int, bytes, int]] = deque()
+        """Sequence, frame, routes in it."""
         self._at_tail = False
+        self._begun = False
+        """Since ``begin`` nothing was dropped: the stream can go on."""
         self._ended = False
         self._restart_at: float | None = None
         self._restart_backoff = FIRST_BACKOFF
 
     # --- the connection -----------------------------------------------------------------------------------------------
 
-    def begin(self, now: float) -> list[bytes]:
-        """A fresh cursor was opened: everything is sent again, and the agent sweeps what was not."""
+    def begin(self, now: float, kept: Sequence[tuple[int, bytes]] = ()) -> list[bytes]:
+        """A fresh cursor was opened: everything is sent again but what is in these shards (table, bits), and the agent
+        sweeps the rest of what it has."""
         self.state = FeedState.SNAPSHOT
         self.snapshots += 1
         self._ready.clear()
         self._at_tail = self._ended = False
+        self._begun = True
         self._restart_at = None
         self.failures.clear()
+        self.resumed = Resumed.SHARDS if any(any(bits) for _, bits in kept) else Resumed.SNAPSHOT
+        self.resent_routes = 0
+        self.resent_shards = sum(8 * len(bits) - int.from_bytes(bits, "little").bit_count() for _, bits in kept)
         self._sequence += 1
-        return self._emit(self._sequence, encode(SnapshotBegin(self._election_id, self._sequence)), now)
+        message = SnapshotBegin(self._election_id, self._sequence, [[table, bits] for table, bits in kept])
+        return self._emit(self._sequence, encode(message), 0, now)
+
+    def resume(self, position: int, now: float) -> list[bytes] | None:
+        """A new fib connection of the same agent, which has applied the stream up to this sequence: it goes on from
+        there. None where what follows is not kept."""
+        if not self._begun or not self._outstanding.has_all_behind(position, self._sequence - len(self._ready)):
+            return None
+        self.state = FeedState.LIVE if self._ended else FeedState.SNAPSHOT
+        self.resumed, self.resent_shards = Resumed.POSITION, 0
+        tail, self.resent_routes = self._outstanding.again(position, now)
+        return [encode(Resume(self._election_id, position)), *tail, *self._drain(now)]
 
     def connected(self) -> None:
-        """A new fib connection: what the old one still owed will never be acknowledged."""
+        """A new fib connection, and the stream begins anew: what the old one still owed will never be acknowledged.
+        Sequences go on, so that none stands for two things."""
+        self._begun = False
+        self._restart_at = None
+        self._ready.clear()
         self._outstanding.clear()
         self._measured.clear()
-        self._outstanding_bytes = 0
-        self._sequence = 0
         self._last_ack = Ack(0, 0, 0)
         self._window = DEFAULT_CREDIT
 
     def lost(self) -> None:
+        """The fib connection is gone; what it carried may go on over another."""
         self.state = FeedState.ABSENT
-        self._ready.clear()
-        self._outstanding.clear()
-        self._measured.clear()
-        self._outstanding_bytes = 0
-        self._restart_at = None
 
     # --- out ----------------------------------------------------------------------------------------------------------
 
@@ -188,12 +212,14 @@ class Feed:
 
     def chunk(self, chunk: Chunk, now: float) -> list[bytes]:
         """What was read becomes transactions; as many leave at once as credits allow."""
-        if self.state is FeedState.ABSENT:
+        if not self._begun:
             return []
         self._at_tail = chunk.at_tail
         if chunk.delta is not None:
             for part in cut(chunk.delta, MAX_CHUNK):
                 self._queue_transaction(part, chunk.delta.urgent)
+            if not self._ended:
+                self.resent_routes += chunk.delta.count
             if chunk.readable_at is not None:
                 self._measured.append((self._sequence, chunk.readable_at))
         self._queue_retries(chunk.retried, now)
@@ -201,14 +227,16 @@ class Feed:
             self._ended = True
             self._sequence += 1
             end = SnapshotEnd(self._election_id, self._sequence, chunk.count, chunk.digest)
-            self._ready.append((self._sequence, encode(end)))
-            self.state = FeedState.LIVE
+            self._ready.append((self._sequence, encode(end), 0))
+            if self.state is FeedState.SNAPSHOT:
+                self.state = FeedState.LIVE
         return self._drain(now)
 
     def _queue_transaction(self, part: Part, urgent: bool) -> None:
         self._sequence += 1
         message = Transaction(self._election_id, self._sequence, urgent, fact_sequence=self.fact_sequence, **part)
-        self._ready.append((self._sequence, encode(message, flags=BEGIN | COMMIT)))
+        routes = sum(len(row[4]) for row in message.routes)
+        self._ready.append((self._sequence, encode(message, flags=BEGIN | COMMIT), routes))
 
     def _queue_retries(self, retried: Sequence[tuple[FailureKey, int | None]], now: float) -> None:
         by_table: dict[int, list[tuple[FailureKey, int]]] = {}
@@ -234,17 +262,16 @@ class Feed:
     def _room(self, size: int) -> bool:
         if not self._outstanding:
             return True  # a window smaller than one chunk must not stop the stream for good
-        return len(self._outstanding) < MAX_TRANSACTIONS and self._outstanding_bytes + size <= self._window
+        return len(self._outstanding) < MAX_TRANSACTIONS and self._outstanding.size + size <= self._window
 
     def _drain(self, now: float) -> list[bytes]:
         out: list[bytes] = []
-        while self._ready and self._room(len(self._ready[0][1])):
+        while self._ready and self.state is not FeedState.ABSENT and self._room(len(self._ready[0][1])):
             out += self._emit(*self._ready.popleft(), now)
         return out
 
-    def _emit(self, sequence: int, frame: bytes, now: float) -> list[bytes]:
-        self._outstanding.append(_Outstanding(sequence, len(frame), now))
-        self._outstanding_bytes += len(frame)
+    def _emit(self, sequence: int, frame: bytes, routes: int, now: float) -> list[bytes]:
+        self._outstanding.add(sequence, frame, routes, now)
         return [frame]
 
     # --- in -----------------------------------------------------------------------------------------------------------
@@ -258,10 +285,9 @@ class Feed:
         self._last_ack = replace(ack, installed=max(ack.installed, self._last_ack.installed), failures=[])
         if ack.credit_bytes:
             self._window = ack.credit_bytes
-        while self._outstanding and self._outstanding[0].sequence <= ack.installed:
-            done = self._outstanding.popleft()
-            self._outstanding_bytes -= done.size
-            self.installed_in = now - done.sent_at
+        sent_at = self._outstanding.installed(ack.installed)
+        if sent_at is not None:
+            self.installed_in = now - sent_at
         while self._measured and self._measured[0][0] <= ack.installed:
             self.latencies.note(now - self._measured.popleft()[1])
         self._record(ack, now)
@@ -313,7 +339,7 @@ class Feed:
 
     def restart_due(self, now: float) -> bool:
         """Whether to open a fresh cursor and ``begin`` again."""
-        return self._restart_at is not None and now >= self._restart_at
+        return self.state is not FeedState.ABSENT and self._restart_at is not None and now >= self._restart_at
 
     # --- asking -------------------------------------------------------------------------------------------------------
 
@@ -324,7 +350,8 @@ class Feed:
 
     def lag(self, now: float) -> float:
         """Age of the oldest transaction that is sent and not installed."""
-        return now - self._outstanding[0].sent_at if self._outstanding else 0.0
+        oldest = self._outstanding.oldest
+        return now - oldest if oldest is not None else 0.0
 
     def describe(self, now: float) -> dict[str, Any]:
         return {
@@ -335,11 +362,14 @@ class Feed:
             "applied": self._last_ack.applied,
             "installed": self._last_ack.installed,
             "outstanding_transactions": len(self._outstanding),
-            "outstanding_bytes": self._outstanding_bytes,
+            "outstanding_bytes": self._outstanding.size,
             "credit_bytes": self._window,
             "lag": self.lag(now),
             "installed_in": self.installed_in,
             "snapshots": self.snapshots,
+            "resumed": str(self.resumed),
+            "resent_routes": self.resent_routes,
+            "resent_shards": self.resent_shards,
             "disagreements": self.disagreements,
             "failed": len(self.failures),
             "failed_total": self.failed_total,

@@ -53,9 +53,12 @@ class Hello(Message):
     version_min: int = OLDEST
     version_max: int = VERSION
     capabilities: list[str] = field(default_factory=list)
-    """What not every box can: "tcp-ao" where its kernel has that."""
+    """What not every agent or box can: "resume" where it understands ``Resume`` and ``DigestRequest``, "tcp-ao" where
+    its kernel has that."""
     stream_id: bytes = b""
+    """The FIB stream that its model is of; b"" for none."""
     last_sequence: int = 0
+    """What it has applied of that."""
     election_id: int = 0
     """The highest election id this agent ever accepted."""
     hostname: str = ""
@@ -374,9 +377,13 @@ class Ack(Message):
 
 @dataclass(frozen=True, slots=True)
 class SnapshotBegin(Message):
+    """Controller: a stream from its start. All adjacencies and groups follow, and all routes but those in shards of
+    ``kept``: rows (table, a bit for each shard), which the agent has as they are (``DigestReply``)."""
+
     TYPE: ClassVar[int] = 50
     election_id: int
     sequence: int
+    kept: list[list[Any]] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -399,11 +406,38 @@ class SnapshotVerdict(Message):
     digest: int
 
 
+@dataclass(frozen=True, slots=True)
+class Resume(Message):
+    """Controller, first on a fib connection: the stream that the connection before it has carried goes on with what
+    follows this sequence, which is the last the agent has applied (``Hello``)."""
+
+    TYPE: ClassVar[int] = 53
+    election_id: int
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True)
+class DigestRequest(Message):
+    """Controller: tell the sums of the shards of what you hold, under this connection's digest key."""
+
+    TYPE: ClassVar[int] = 54
+    election_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class DigestReply(Message):
+    """Agent: rows (table, 1,024 sums as little-endian u64), of all routes whose group's key it knows."""
+
+    TYPE: ClassVar[int] = 55
+    rows: list[list[Any]]
+
+
 MESSAGES: Final[dict[int, type[Message]]] = {
     m.TYPE: m
     for m in (
         Hello, Welcome, Error, Bye, Heartbeat, Ports, Addresses, Neighbours, FactsComplete, BoxConfig, Routers,
         Conditions, Query, Answer, StreamListen, StreamUnlisten, StreamConnect, StreamOpened, StreamData, StreamCredit,
         StreamClose, Lease, Capsule, Streams, Transaction, Ack, SnapshotBegin, SnapshotEnd, SnapshotVerdict,
+        Resume, DigestRequest, DigestReply,
     )
 }  # fmt: skip

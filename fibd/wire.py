@@ -28,6 +28,8 @@ from fibd.messages import (
     Bye,
     Capsule,
     Conditions,
+    DigestReply,
+    DigestRequest,
     Error,
     FactsComplete,
     Heartbeat,
@@ -37,6 +39,7 @@ from fibd.messages import (
     Neighbours,
     Ports,
     Query,
+    Resume,
     Role,
     Routers,
     SnapshotBegin,
@@ -55,11 +58,12 @@ from fibd.messages import (
 )
 
 __all__ = [
-    "BEGIN", "COMMIT", "CRITICAL", "MAX_CHUNK", "MAX_FRAME", "MESSAGES", "MOST_ELECTION", "VERSION", "Ack", "Addresses",
-    "AdjacencyKind", "Answer", "BoxConfig", "Bye", "Capsule", "Conditions", "Decoder", "Error", "FactsComplete",
-    "Heartbeat", "Hello", "Lease", "Message", "Neighbours", "Ports", "Query", "Role", "Routers", "SnapshotBegin",
-    "SnapshotEnd", "SnapshotVerdict", "StreamClose", "StreamConnect", "StreamCredit", "StreamData", "StreamListen",
-    "StreamOpened", "StreamUnlisten", "Streams", "Transaction", "Welcome", "WireError", "encode",
+    "BEGIN", "COMMIT", "CRITICAL", "MAX_CHUNK", "MAX_FRAME", "MESSAGES", "MOST_ELECTION", "VERSION", "Ack",
+    "Addresses", "AdjacencyKind", "Answer", "BoxConfig", "Bye", "Capsule", "Conditions", "Decoder", "DigestReply",
+    "DigestRequest", "Error", "FactsComplete", "Heartbeat", "Hello", "Lease", "Message", "Neighbours", "Ports",
+    "Query", "Resume", "Role", "Routers", "SnapshotBegin", "SnapshotEnd", "SnapshotVerdict", "StreamClose",
+    "StreamConnect", "StreamCredit", "StreamData", "StreamListen", "StreamOpened", "StreamUnlisten", "Streams",
+    "Transaction", "Welcome", "WireError", "encode",
 ]  # fmt: skip
 
 MAX_FRAME: Final = 16 * 1024 * 1024
@@ -267,10 +271,15 @@ _FIELDS: Final[dict[tuple[type[Message], str], Check]] = {
     (Ack, "failures"): _list(_row(_U64, _ANY_INTEGER, _U32, _ADDRESS_OR_NONE, _U8, _U32, _text)),
     (SnapshotBegin, "election_id"): _ELECTION,
     (SnapshotBegin, "sequence"): _U64,
+    (SnapshotBegin, "kept"): _list(_row(_U32, _octets_of(128))),
     (SnapshotEnd, "election_id"): _ELECTION,
     (SnapshotEnd, "sequence"): _U64,
     (SnapshotEnd, "count"): _U64,
     (SnapshotEnd, "digest"): _U64,
+    (Resume, "election_id"): _ELECTION,
+    (Resume, "sequence"): _U64,
+    (DigestRequest, "election_id"): _ELECTION,
+    (DigestReply, "rows"): _list(_row(_U32, _octets)),
 }
 """Where a field's Python type says too little: ranges, lengths, the columns of rows."""
 

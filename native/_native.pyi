@@ -305,8 +305,11 @@ class AgentFib:
         """Apply columns to the model. Returns (index, reason) of rows refused: unknown group, bad length. Raises ValueError on unequal columns."""
     def drop_groups(self, ids: Sequence[int]) -> None: ...
     def drop_adjacencies(self, ids: Sequence[int]) -> None: ...
-    def snapshot_begin(self) -> None:
-        """Mark everything stale (wire ids of the new stream replace the old ones as they arrive)."""
+    def snapshot_begin(self, kept: Sequence[tuple[int, bytes]] = ()) -> None:
+        """Mark everything stale (wire ids of the new stream replace the old ones as they arrive) but the routes in shards of ``kept``,
+        which are as if put again: (table, a bit per shard as of ``Engine.fib_resume``)."""
+    def shard_sums(self) -> list[tuple[int, bytes]]:
+        """(table, 1,024 sums as u64 LE) of the routes whose group's key is known, stale ones too: what ``Engine.fib_resume`` takes."""
     def snapshot_end(self, count: int, digest: int, sweep: bool = True) -> tuple[bool, int, int]:
         """(count and digest agree, own count, own digest). Sweeps what was not marked only when they agree."""
     def set_digest_key(self, key: bytes) -> None: ...

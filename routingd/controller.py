@@ -118,7 +118,10 @@ class Controller:
         self._refusals = Refusals(self.conditions, overtaken)
         self._away: dict[str, asyncio.TimerHandle] = {}
         """Boxes without an agent, and when they are given up."""
-        self.feeds = {name: BoxFeed(name, secrets.election_id, self.engine, self.clock) for name in plan.boxes.names}
+        self.feeds = {
+            name: BoxFeed(name, secrets.election_id, secrets.stream_id, GRACE, self.engine, self.clock)
+            for name in plan.boxes.names
+        }
         self._known = known
         expected = known.read() if known is not None else frozenset()
         if not plan.ranges:  # else one of a range may be among them
@@ -218,7 +221,7 @@ class Controller:
                 tcp_ao = "tcp-ao" in hello.capabilities
                 self.peers.agent_up(connection.ncp, connection.send_frames, tcp_ao, lambda: connection.unread)
             case Role.FIB:
-                self.feeds[connection.ncp].up(connection, held=self.restart.kept(connection.ncp))
+                self.feeds[connection.ncp].up(connection, hello, held=self.restart.kept(connection.ncp))
 
     def agent_message(self, connection: AgentConnection, message: Message, now: float) -> None:
         match connection.role:

@@ -11,8 +11,9 @@ from typing import Any, Final
 
 import structlog
 
+from fibd.agent import RESUME
 from fibd.distributor import Chunk, Feed, FeedState, Want, read_chunk
-from fibd.wire import Ack, Message, SnapshotVerdict, WireError
+from fibd.wire import Ack, DigestReply, DigestRequest, Hello, Message, SnapshotVerdict, WireError
 from native import Engine
 from routingd.agents import AgentConnection
 from routingd.engine_thread import Consumer, EngineThread
@@ -26,56 +27,94 @@ log = structlog.get_logger("routingd.fib")
 class BoxFeed:
     """One box."""
 
-    def __init__(self, ncp: str, election_id: int, engine: EngineThread[Engine], clock: Callable[[], float]) -> None:
+    def __init__(
+        self, ncp: str, election_id: int, stream_id: bytes, grace: float, engine: EngineThread[Engine],
+        clock: Callable[[], float],
+    ) -> None:  # fmt: skip
+        """``grace``: seconds for which the stream waits for a box that is away."""
         self.ncp = ncp
         self.feed = Feed(ncp, election_id)
         self.agrees: bool | None = None
         """The agent's verdict on the last snapshot."""
         self.held = False
+        self._election_id = election_id
+        self._stream_id = stream_id
+        self._grace = grace
         self._engine = engine
         self._clock = clock
         self._connection: AgentConnection | None = None
+        self._boot_id = b""
+        """Of the agent that the stream has gone to so far."""
+        self._tells_sums = False
+        """It can say what it holds, and go on with a stream."""
+        self._asked = False
+        """What it holds, and has not answered yet."""
         self._reader: Consumer[Engine] | None = None
         self._cursor: Cursor | None = None
         self._timer: asyncio.TimerHandle | None = None
 
     # --- the connection -----------------------------------------------------------------------------------------------
 
-    def up(self, connection: AgentConnection, *, held: bool = False) -> None:
+    def up(self, connection: AgentConnection, hello: Hello, *, held: bool = False) -> None:
         """``held``: the box keeps what it has until ``release``."""
         self._connection = connection
-        self.feed.connected()
+        self._tells_sums = RESUME in hello.capabilities
+        again = hello.boot_id == self._boot_id and hello.stream_id == self._stream_id and self._tells_sums
+        self._boot_id = hello.boot_id
+        tail = self.feed.resume(hello.last_sequence, self._clock()) if again and self._cursor is not None else None
+        if tail is not None:
+            log.info("fib.resumed", ncp=self.ncp, routes=self.feed.resent_routes)
+            self._send(tail)
+            self.pump()
+            return
+        self._forget()
         self.held = held
         if not held:
-            self._snapshot()
+            self._begin()
 
     def release(self) -> None:
         held, self.held = self.held, False
         if held and self._connection is not None:
-            self._snapshot()
+            self._begin()
 
     def down(self) -> None:
-        self.held = False
+        """The stream stays as it is until the box is back, or is given up."""
+        self.held = self._asked = False
         self._connection = None
         self.feed.lost()
-        self._close_cursor()
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_later(self._grace, self._forget)
 
-    def _snapshot(self) -> None:
-        """A fresh cursor: opened on the engine's thread, then read from the start."""
+    def _forget(self) -> None:
+        self._close_cursor()
+        self.feed.connected()
+
+    def _begin(self) -> None:
+        """The stream from its start, without what the box has already where it can tell."""
+        if self._tells_sums and self._connection is not None:
+            self._asked = True
+            self._connection.send(DigestRequest(self._election_id))
+        else:
+            self._open([])
+
+    def _open(self, held: list[tuple[int, bytes]]) -> None:
+        """A fresh cursor: opened on the engine's thread, then read from the start. ``held``: (table, sums)."""
         self._close_cursor()
         self.agrees = None
         connection = self._connection
 
-        def opened(number: int) -> None:
+        def opened(answer: tuple[int, list[tuple[int, bytes]]]) -> None:
+            number, kept = answer
             if self._connection is not connection or connection is None or self._cursor is not None:
                 self._engine.post(lambda engine: engine.fib_close(number))
                 return
             self._cursor = Cursor(number, self._clock)
             self._reader = self._engine.consumer(self._read)
-            connection.send_frames(self.feed.begin(self._clock()))
+            connection.send_frames(self.feed.begin(self._clock(), kept))
             self.pump()
 
-        self._engine.post(lambda engine: engine.fib_open(), opened)
+        self._engine.post(lambda engine: engine.fib_resume(held), opened)
 
     def _close_cursor(self) -> None:
         if self._timer is not None:
@@ -92,6 +131,11 @@ class BoxFeed:
 
     def message(self, message: Message) -> None:
         now = self._clock()
+        if isinstance(message, DigestReply):
+            if self._asked:
+                self._asked = False
+                self._open([(table, sums) for table, sums in message.rows])
+            return
         if isinstance(message, Ack):
             self._send(self.feed.ack(message, now))
             for row in message.failures[:4]:
@@ -100,7 +144,7 @@ class BoxFeed:
             self.agrees = message.agree
             self.feed.verdict(message, now)
             if message.agree:
-                log.info("fib.snapshot", ncp=self.ncp, routes=message.count)
+                log.info("fib.snapshot", ncp=self.ncp, routes=message.count, sent=self.feed.resent_routes)
             else:
                 log.error("fib.snapshot-differs", ncp=self.ncp, agent_routes=message.count)
         else:
@@ -111,7 +155,7 @@ class BoxFeed:
         """Ask for the next stretch where the box has room for it. One request is open at a time."""
         now = self._clock()
         if self.feed.restart_due(now):
-            self._snapshot()
+            self._open([])  # what sums of shards have not mended, everything does
             return
         reader, cursor = self._reader, self._cursor
         if reader is not None and cursor is not None:

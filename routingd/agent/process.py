@@ -17,7 +17,7 @@ from typing import Final
 
 import structlog
 
-from fibd.agent import Agent, Close, Effect, Kick, Send
+from fibd.agent import RESUME, Agent, Close, Effect, Kick, Send
 from fibd.wire import (
     Answer,
     BoxConfig,
@@ -89,7 +89,6 @@ class AgentProcess:
         self._stopping = asyncio.Event()
         self._rebuilding = asyncio.Lock()
         self._flush = False
-        self._stream_id = b""
         self.batches = 0
         self.messages = 0
 
@@ -261,9 +260,9 @@ class AgentProcess:
     def _hello(self, role: int) -> Hello:
         return Hello(
             role, self._settings.name, self._boot_id,
-            capabilities=["columns", *(["tcp-ao"] if tcp_ao.supported() else [])], stream_id=self._stream_id,
-            last_sequence=self.agent.applied, election_id=self.agent.election_id, hostname=socket.gethostname(),
-            keeps=self._keeps(),
+            capabilities=["columns", RESUME, *(["tcp-ao"] if tcp_ao.supported() else [])],
+            stream_id=self.agent.stream_id, last_sequence=self.agent.applied, election_id=self.agent.election_id,
+            hostname=socket.gethostname(), keeps=self._keeps(),
         )  # fmt: skip
 
     def _keeps(self) -> bool:
@@ -276,7 +275,6 @@ class AgentProcess:
         log.info("controller.connected", role=connection.role.name.lower(), router=welcome.router or None)
         match connection.role:
             case Role.CONTROL:
-                self._stream_id = welcome.stream_id
                 for message in self.box.facts.everything():
                     connection.send(message)
                 self._tell_conditions()

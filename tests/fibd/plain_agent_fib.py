@@ -7,10 +7,12 @@ real one.
 
 from __future__ import annotations
 
-import hashlib
 import struct
 from collections.abc import Iterator, Sequence
 from typing import Any
+
+from rib.digest import digest, has_shard, shard, shard_sums
+from rib.prefix import Prefix
 
 HEADER = struct.Struct("=IHHII")
 CREATE_REPLACE = 0x501
@@ -59,7 +61,7 @@ class PlainAgentFib:
         self.sequence = 0
         self.outstanding: dict[int, RouteKey | None] = {}
         self.sweeping = False
-        self.key = b""
+        self.key = bytes(16)
 
     # facts
     def set_port(self, name: str, ifindex: int, up: bool) -> None:
@@ -112,18 +114,27 @@ class PlainAgentFib:
         for number in ids:
             self.adjacencies.pop(number, None)
 
-    def snapshot_begin(self) -> None:
-        self.stale = set(self.routes)
+    def snapshot_begin(self, kept: Sequence[tuple[int, bytes]] = ()) -> None:
+        bits = dict(kept)
+        self.stale = {key for key in self.routes if key[0] not in bits or not has_shard(bits[key[0]], self._shard(key))}
         self.old_groups = set(self.groups)
         self.sweeping = False
 
     def snapshot_end(self, count: int, digest: int, sweep: bool = True) -> tuple[bool, int, int]:
         own = {key: group for key, group in self.routes.items() if key not in self.stale}
-        mine = len(own), plain_digest(self.key, own)
+        mine = len(own), self._digest(own)
         if (count, digest) == mine and sweep:
             self.routes, self.stale, self.sweeping = own, set(), True
             self.drop_groups(list(self.old_groups))
         return (count, digest) == mine, *mine
+
+    def shard_sums(self) -> list[tuple[int, bytes]]:
+        return list(
+            shard_sums(self.key, ((t, Prefix(a, n), group) for (t, a, n), group in self.routes.items())).items()
+        )
+
+    def _shard(self, key: RouteKey) -> int:
+        return shard(self.key, Prefix(key[1], key[2]))
 
     def set_digest_key(self, key: bytes) -> None:
         self.key = key
@@ -242,7 +253,10 @@ class PlainAgentFib:
         return {"routes": len(self.routes), "groups": len(self.groups)}
 
     def digest(self) -> tuple[int, int]:
-        return len(self.routes), plain_digest(self.key, self.routes)
+        return len(self.routes), self._digest(self.routes)
+
+    def _digest(self, routes: dict[RouteKey, bytes]) -> int:
+        return digest(self.key, ((t, Prefix(a, n), group) for (t, a, n), group in routes.items()))
 
     def route(self, table: int, prefix: tuple[bytes, int]) -> dict[str, Any] | None:
         group = self.routes.get((table, *prefix))
@@ -251,11 +265,3 @@ class PlainAgentFib:
     def page(self, table: int, cursor: int, limit: int) -> tuple[list[dict[str, Any]], int | None]:
         rows = [{"prefix": [key[1], key[2]]} for key in sorted(self.routes) if key[0] == table]
         return rows[cursor : cursor + limit], cursor + limit if cursor + limit < len(rows) else None
-
-
-def plain_digest(key: bytes, routes: dict[RouteKey, bytes]) -> int:
-    total = 0
-    for (table, address, length), group in routes.items():
-        hashed = hashlib.blake2b(b"%d %d " % (table, length) + address + group, key=key, digest_size=8)
-        total += int.from_bytes(hashed.digest(), "little")
-    return total % (1 << 64)

@@ -51,7 +51,10 @@ SAMPLES: Final[tuple[wire.Message, ...]] = (
         dead_groups=[2], dead_adjacencies=[3], fact_sequence=4,
     ),
     wire.Ack(10, 10, 9, credit_bytes=1 << 20, failures=[[9, -1, 1, V4, 24, 22, "Invalid argument"]]),
-    wire.SnapshotBegin(4, 11),
+    wire.SnapshotBegin(4, 11, kept=[[1, b"\x01" * 128]]),
     wire.SnapshotEnd(4, 12, 1, 0xFFFF_FFFF_FFFF_FFFF),
     wire.SnapshotVerdict(True, 1, 5),
+    wire.Resume(4, 12),
+    wire.DigestRequest(4),
+    wire.DigestReply([[1, b"\x02" * 16]]),
 )  # fmt: skip

@@ -12,9 +12,12 @@ from hypothesis import strategies as st
 from fibd.agent import WINDOW, Agent, Close, Effect, Kick, Remember, Send
 from fibd.messages import (
     Ack,
+    DigestReply,
+    DigestRequest,
     Error,
     Heartbeat,
     Message,
+    Resume,
     SnapshotBegin,
     SnapshotEnd,
     SnapshotVerdict,
@@ -161,6 +164,61 @@ def test_a_report_about_an_earlier_connection_acknowledges_nothing() -> None:
     assert agent.written(old, True, [(1, bytes(4), 0, 22, "x")]) == []
     assert agent.position > old
     assert agent.written(agent.position, True, []) == [Send(Ack(1, 1, 1, WINDOW))]
+
+
+def test_a_stream_goes_on_over_another_connection_and_its_last_words_are_said_again() -> None:
+    agent, model = agent_in_snapshot()
+    agent.receive(Transaction(5, 2, adjacencies=[ADJACENCY], groups=[GROUP], routes=routes(1)))
+    count, digest = model.digest()
+    agent.receive(SnapshotEnd(5, 3, count, digest))
+    before = agent.position
+    agent.lost()
+    assert agent.written(before, True, []) == [], "nobody to tell"
+    assert (agent.stream_id, agent.applied, agent.complete) == (b"stream", 3, True)
+    agent.connected(welcome())
+    assert agent.receive(Resume(5, 3)) == [Send(Ack(3, 3, 3, WINDOW)), Send(SnapshotVerdict(True, count, digest))]
+    assert agent.receive(Transaction(5, 4, routes=routes(2))) == [Kick()]
+    assert agent.written(agent.position, True, []) == [Send(Ack(4, 4, 4, WINDOW))]
+    assert len(model.routes) == 2
+
+
+@pytest.mark.parametrize("message", [Resume(5, 1), Resume(5, 3), Transaction(5, 3)])
+def test_a_stream_goes_on_only_where_it_ended(message: Message) -> None:
+    agent, _ = agent_in_snapshot()
+    agent.receive(Transaction(5, 2, adjacencies=[ADJACENCY], groups=[GROUP], routes=routes(1)))
+    agent.lost()
+    agent.connected(welcome())
+    assert refused(agent.receive(message)).startswith("protocol")
+    assert agent.stream_id == b"", "the next connection begins anew"
+
+
+def test_a_stream_of_another_controller_is_not_gone_on_with() -> None:
+    agent, _ = agent_in_snapshot()
+    agent.lost()
+    agent.connected(Welcome(1, 5, b"another", KEY))
+    assert refused(agent.receive(Resume(5, 1))).startswith("protocol: nothing here to go on with")
+
+
+def test_a_model_made_anew_is_of_no_stream() -> None:
+    agent, _ = agent_in_snapshot()
+    agent.replace(PlainAgentFib(ncp="ncp1"))
+    assert (agent.stream_id, agent.applied) == (b"", 0)
+
+
+def test_what_is_held_is_told_as_sums_and_what_is_kept_stays() -> None:
+    agent, model = agent_in_snapshot()
+    agent.receive(Transaction(5, 2, adjacencies=[ADJACENCY], groups=[GROUP], routes=routes(1, 2)))
+    total = model.digest()[1]
+    agent.lost()
+    agent.connected(welcome())
+    (reply,) = sent(agent.receive(DigestRequest(5)))
+    assert isinstance(reply, DigestReply)
+    ((table, sums),) = reply.rows
+    assert sum(struct.unpack("<1024Q", sums)) % (1 << 64) == total
+    agent.receive(SnapshotBegin(5, 9, kept=[[table, b"\xff" * 128]]))
+    agent.receive(Transaction(5, 10, adjacencies=[ADJACENCY], groups=[GROUP]))
+    assert sent(agent.receive(SnapshotEnd(5, 11, 2, total))) == [SnapshotVerdict(True, 2, total)]
+    assert len(model.routes) == 2
 
 
 operations = st.lists(

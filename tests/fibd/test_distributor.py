@@ -24,6 +24,7 @@ from fibd.wire import (
     Ack,
     Decoder,
     Message,
+    Resume,
     SnapshotBegin,
     SnapshotEnd,
     SnapshotVerdict,
@@ -237,23 +238,100 @@ def test_one_read_larger_than_the_window_waits_in_pieces() -> None:
     assert sum(len(row[2]) for t in agent.transactions for row in t.routes) == 40_000
 
 
-def test_after_a_lost_connection_everything_is_sent_again_from_sequence_one() -> None:
+def test_a_stream_that_begins_anew_sends_everything_again_under_sequences_never_used_before() -> None:
     feed, agent, engine = live(FakeEngine(routes(2)))
     engine.deltas.append(routes(100))
     pump(feed, engine, agent)
     feed.lost()
     assert feed.state is FeedState.ABSENT
     assert feed.wants(0.0) is None
-    assert feed.chunk(Chunk(None, True, 0, 0), 0.0) == [], "a chunk read for the old connection goes nowhere"
-    second = FakeAgent()
+    second, used = FakeAgent(), agent.sequence
     feed.connected()
+    assert feed.chunk(Chunk(None, True, 0, 0), 0.0) == [], "a chunk read for the old stream goes nowhere"
     second.take(feed.begin(9.0))
     while pump(feed, FakeEngine(routes(102)), second, 9.0) and feed.state is not FeedState.LIVE:
         pass
     assert [type(m) for m in second.messages] == [SnapshotBegin, Transaction, SnapshotEnd]
     begin = second.messages[0]
     assert isinstance(begin, SnapshotBegin)
-    assert begin.sequence == 1
+    assert begin.sequence == used + 1
+
+
+def test_a_stream_goes_on_over_another_connection_with_what_the_agent_has_not_applied() -> None:
+    feed, agent, engine = live(FakeEngine(routes(2)))
+    for count in (10, 20, 30):
+        engine.deltas.append(routes(count))
+        pump(feed, engine, agent)
+    last = agent.sequence
+    feed.lost()
+    engine.deltas.append(routes(40))
+    assert feed.wants(5.0) is None
+    again = FakeAgent()
+    again.take(feed.resume(last - 2, 6.0) or [])
+    assert [type(m) for m in again.messages] == [Resume, Transaction, Transaction]
+    assert [m.sequence for m in again.transactions] == [last - 1, last]
+    assert (feed.describe(6.0)["resumed"], feed.resent_routes) == ("position", 50)
+    assert feed.lag(6.5) == 0.5, "the box had no chance while it was away"
+    assert feed.state is FeedState.LIVE
+    pump(feed, engine, again, 7.0)
+    assert again.sequence == last + 1
+    feed.ack(again.ack(), 7.0)
+    assert feed.caught_up
+
+
+def test_what_was_read_when_the_connection_went_is_sent_over_the_next() -> None:
+    feed, agent, engine = live(FakeEngine(routes(2)))
+    want = feed.wants(0.0)
+    feed.lost()
+    assert want is not None
+    engine.deltas.append(routes(3))
+    chunk = read_chunk(engine, 1, want)
+    assert chunk is not None
+    assert feed.chunk(chunk, 0.0) == []
+    again = FakeAgent()
+    again.take(feed.resume(agent.sequence, 1.0) or [])
+    assert [type(m) for m in again.messages] == [Resume, Transaction]
+
+
+def test_a_snapshot_that_was_cut_off_goes_on_too() -> None:
+    feed, agent = begun()
+    engine = FakeEngine(routes(2), routes(2))
+    assert pump(feed, engine, agent)
+    feed.lost()
+    again = FakeAgent()
+    again.take(feed.resume(1, 1.0) or [])
+    assert feed.state is FeedState.SNAPSHOT
+    while pump(feed, engine, again):
+        pass
+    assert [type(m) for m in again.messages] == [Resume, Transaction, Transaction, SnapshotEnd]
+
+
+def test_positions_that_were_never_sent_or_are_installed_and_forgotten_are_no_place_to_go_on_from() -> None:
+    feed, agent, engine = live(FakeEngine(routes(2)))
+    engine.deltas += [routes(1), routes(1)]
+    while pump(feed, engine, agent):
+        pass
+    feed.ack(Ack(agent.sequence, agent.sequence, agent.sequence - 1), 0.0)
+    feed.lost()
+    for position in (0, agent.sequence - 2, agent.sequence + 1):
+        assert feed.resume(position, 1.0) is None
+    assert feed.state is FeedState.ABSENT
+    assert feed.resume(agent.sequence - 1, 1.0) is not None
+    feed.lost()
+    feed.connected()
+    assert feed.resume(agent.sequence - 1, 1.0) is None, "given up"
+
+
+def test_shards_that_are_kept_are_named_and_counted() -> None:
+    feed, agent = Feed("ncp1", ELECTION), FakeAgent()
+    feed.connected()
+    agent.take(feed.begin(0.0, [(1, b"\xff" * 127 + b"\x7f"), (2, bytes(128))]))
+    (begin,) = agent.messages
+    assert isinstance(begin, SnapshotBegin)
+    assert begin.kept == [[1, b"\xff" * 127 + b"\x7f"], [2, bytes(128)]]
+    pump(feed, FakeEngine(routes(7)), agent)
+    described = feed.describe(0.0)
+    assert (described["resumed"], described["resent_shards"], described["resent_routes"]) == ("shards", 1025, 7)
 
 
 def test_acknowledging_what_was_never_sent_ends_the_connection() -> None:

@@ -4,6 +4,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use routing_core::agent::AgentFib;
+use routing_core::digest::{ShardSet, SHARDS};
 
 const NAMES: [&str; 4] = ["", "ncp1", "ncp2", "eth0"];
 
@@ -64,7 +65,7 @@ fn step(fib: &mut AgentFib, s: &mut Script<'_>) {
         }
         4 => fib.drop_groups(&[s.id()]),
         5 => fib.drop_adjacencies(&[s.id()]),
-        6 => fib.snapshot_begin(),
+        6 => fib.snapshot_begin(&[(s.id(), ShardSet([s.octet(); SHARDS / 8]))]),
         7 => {
             let (count, digest) = fib.digest();
             let (agrees, ..) = fib.snapshot_end(count, digest, s.octet() & 1 == 0);

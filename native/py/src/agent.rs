@@ -8,6 +8,7 @@ use pyo3::prelude::*;
 use pyo3::pybacked::{PyBackedBytes, PyBackedStr};
 use pyo3::types::{PyBytes, PyDict, PyList};
 use routing_core::agent::{self, Peer, Refused, RouteView};
+use routing_core::digest::{ShardSet, SHARDS};
 
 #[pyclass(frozen, module = "native._native")]
 struct AgentFib {
@@ -183,8 +184,25 @@ impl AgentFib {
         self.with(py, |model| model.drop_adjacencies(&ids));
     }
 
-    fn snapshot_begin(&self, py: Python<'_>) {
-        self.with(py, agent::AgentFib::snapshot_begin);
+    #[pyo3(signature = (kept = Vec::new()))]
+    fn snapshot_begin(&self, py: Python<'_>, kept: Vec<Bound<'_, PyAny>>) -> PyResult<()> {
+        let set = |row: &Bound<'_, PyAny>| {
+            let bits: PyBackedBytes = column(row, 1)?;
+            let bits = <[u8; SHARDS / 8]>::try_from(&bits[..]).map_err(|_| {
+                PyValueError::new_err(format!("shards as {} bytes, not 128", bits.len()))
+            })?;
+            Ok((column(row, 0)?, ShardSet(bits)))
+        };
+        let kept: Vec<(u32, ShardSet)> = kept.iter().map(set).collect::<PyResult<_>>()?;
+        self.with(py, |model| model.snapshot_begin(&kept));
+        Ok(())
+    }
+
+    fn shard_sums<'py>(&self, py: Python<'py>) -> Vec<(u32, Bound<'py, PyBytes>)> {
+        let sums = self.with(py, |model| model.shard_sums());
+        sums.into_iter()
+            .map(|(table, sums)| (table, PyBytes::new(py, &sums.to_bytes())))
+            .collect()
     }
 
     #[pyo3(signature = (count, digest, sweep = true))]

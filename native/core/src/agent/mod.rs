@@ -12,6 +12,7 @@ mod inspect;
 mod kernel;
 mod lowering;
 pub mod netlink;
+mod resume;
 mod routes;
 mod shortcuts;
 mod slab;

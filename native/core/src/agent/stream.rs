@@ -109,30 +109,6 @@ impl AgentFib {
         }
     }
 
-    /// A new stream: its ids mean nothing yet, and everything held is stale, and keeps forwarding, until put again.
-    pub fn snapshot_begin(&mut self) {
-        let core = &mut self.core;
-        core.adjacency_ids.clear();
-        core.group_ids.clear();
-        core.count = 0;
-        core.digest = 0;
-        mark_stale(&mut self.v4);
-        mark_stale(&mut self.v6);
-        for slot in 0..core.groups.bound() {
-            if let Some(group) = core.groups.get_mut(slot) {
-                group.ids = 0;
-                group.id = None;
-                core.collect_group(slot);
-            }
-        }
-        for slot in 0..core.adjacencies.bound() {
-            if let Some(adjacency) = core.adjacencies.get_mut(slot) {
-                adjacency.id = None;
-                core.release_adjacency(slot);
-            }
-        }
-    }
-
     /// Whether count and digest agree, and own ones. What is still stale is swept only if they do.
     pub fn snapshot_end(&mut self, count: u64, digest: u64, sweep: bool) -> (bool, u64, u64) {
         let (own_count, own_digest) = self.digest();
@@ -167,12 +143,6 @@ impl AgentFib {
         (agree, own_count, own_digest)
     }
 
-    pub fn set_digest_key(&mut self, key: [u8; 16]) {
-        let core = &mut self.core;
-        core.digest_key = key;
-        core.digest = sum(core, &self.v4).wrapping_add(sum(core, &self.v6));
-    }
-
     /// Routes the stream put, and the digest of them.
     pub fn digest(&self) -> (u64, u64) {
         (self.core.count as u64, self.core.digest)
@@ -188,7 +158,13 @@ fn verdict(refused: Vec<String>) -> Result<(), Refused> {
 }
 
 impl Core {
-    fn route_digest<const N: usize>(&self, table: u32, addr: &[u8; N], len: u8, group: u32) -> u64 {
+    pub(super) fn route_digest<const N: usize>(
+        &self,
+        table: u32,
+        addr: &[u8; N],
+        len: u8,
+        group: u32,
+    ) -> u64 {
         route_hash(&self.digest_key, table, addr, len, &self.groups[group].key)
     }
 }
@@ -300,14 +276,6 @@ fn delete_route<const N: usize>(core: &mut Core, routes: &mut RouteTable<N>, i: 
     }
 }
 
-fn mark_stale<const N: usize>(routes: &mut RouteTable<N>) {
-    for i in 0..routes.entries.len() as u32 {
-        if routes.entries[i as usize].has(FRESH) {
-            routes.edit(i, |e| e.flags &= !FRESH);
-        }
-    }
-}
-
 /// IPv4 in an order far from ascending: 400,000 deletes took Linux 6.18 0.6 s so and 4.6 s in ascending order. IPv6 in the order
 /// it has: there ascending was the faster.
 fn sweep_routes<const N: usize>(core: &mut Core, routes: &mut RouteTable<N>) {
@@ -331,11 +299,4 @@ fn gcd(a: u64, b: u64) -> u64 {
     } else {
         gcd(b, a % b)
     }
-}
-
-fn sum<const N: usize>(core: &Core, routes: &RouteTable<N>) -> u64 {
-    let fresh = routes.entries.iter().filter(|e| e.has(FRESH));
-    fresh.fold(0, |sum, e| {
-        sum.wrapping_add(core.route_digest(e.table, &e.addr, e.len, e.group))
-    })
 }

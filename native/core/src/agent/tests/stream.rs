@@ -99,7 +99,7 @@ fn stale_routes_forward_until_count_and_digest_agree() {
     put(&mut fib, 1, 1);
     put(&mut fib, 2, 1);
     drain(&mut fib, &mut kernel);
-    fib.snapshot_begin();
+    fib.snapshot_begin(&[]);
     fib.put_adjacencies(&[(70, "me", "p0", HOPS[0].2, 0)])
         .unwrap();
     fib.put_groups(&[(7, &[1; 16], 0, &members(&[(70, 1, 0)]))])
@@ -123,6 +123,60 @@ fn stale_routes_forward_until_count_and_digest_agree() {
 }
 
 #[test]
+fn what_is_kept_of_an_old_stream_counts_for_the_new_and_costs_nothing() {
+    let (mut fib, mut kernel) = (model(), Kernel::default());
+    fib.set_digest_key([3; 16]);
+    group(&mut fib, 1, &[(1, 1, 0)]);
+    (1..40).for_each(|number| put(&mut fib, number, 1));
+    drain(&mut fib, &mut kernel);
+    let full = fib.digest();
+    let sums = fib.shard_sums();
+    assert_eq!((sums[0].0, sums[0].1.root()), (1, full.1));
+    let mut other = model();
+    other.set_digest_key([3; 16]);
+    group(&mut other, 1, &[(1, 1, 0)]);
+    (2..40).for_each(|number| put(&mut other, number, 1));
+    let kept = sums[0].1.equal(&other.shard_sums()[0].1.to_bytes());
+    fib.snapshot_begin(&[(1, kept)]);
+    let stale = fib.counts().stale;
+    assert!((1..5).contains(&stale), "{stale} of one shard");
+    assert_eq!(fib.digest().0, 39 - stale as u64);
+    assert_eq!(fib.shard_sums()[0].1.root(), full.1, "stale ones are told");
+    fib.put_adjacencies(&[(70, "me", "p0", HOPS[0].2, 0)])
+        .unwrap();
+    fib.put_groups(&[(7, &[1; 16], 0, &members(&[(70, 1, 0)]))])
+        .unwrap();
+    for number in 2..40 {
+        if state(&mut fib, number) == Some(State::Stale) {
+            put(&mut fib, number, 7);
+        }
+    }
+    assert_eq!(fib.next_batch(1 << 18), Ok(None));
+    let wanted = other.digest();
+    assert!(fib.snapshot_end(wanted.0, wanted.1, true).0);
+    drain(&mut fib, &mut kernel);
+    assert_eq!((kernel.routes.len(), state(&mut fib, 1)), (38, None));
+}
+
+#[test]
+fn what_was_refused_of_what_is_kept_is_tried_again() {
+    let (mut fib, mut kernel) = (model(), Kernel::default());
+    kernel.unreachable_gateways.insert(HOPS[0].2.to_vec());
+    group(&mut fib, 1, &[(1, 1, 0)]);
+    put(&mut fib, 1, 1);
+    assert_eq!(drain(&mut fib, &mut kernel).len(), 1);
+    kernel.unreachable_gateways.clear();
+    let sums = fib.shard_sums();
+    let kept = [(1, sums[0].1.equal(&sums[0].1.to_bytes()))];
+    fib.snapshot_begin(&kept);
+    fib.put_adjacencies(&[(1, "me", "p0", HOPS[0].2, 0)])
+        .unwrap();
+    group(&mut fib, 1, &[(1, 1, 0)]);
+    assert_eq!(drain(&mut fib, &mut kernel), []);
+    assert_eq!(state(&mut fib, 1), Some(State::Installed));
+}
+
+#[test]
 fn an_agent_that_starts_again_takes_over_what_it_finds() {
     let (mut before, mut kernel) = (model(), Kernel::default());
     group(&mut before, 1, &[(1, 1, 0), (2, 2, 0)]);
@@ -140,7 +194,7 @@ fn an_agent_that_starts_again_takes_over_what_it_finds() {
     assert_eq!(fib.adopt_nexthops(&kernel.dump_nexthops()), 3);
     assert_eq!(fib.adopt_routes(&kernel.dump_routes()), 4);
     assert_eq!((fib.next_batch(1 << 18), fib.counts().stale), (Ok(None), 4));
-    fib.snapshot_begin();
+    fib.snapshot_begin(&[]);
     let rows: Vec<_> = HOPS
         .iter()
         .map(|&(id, port, gateway)| (id, "me", port, gateway, 0))

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use super::super::{AgentFib, Peer};
 use super::kernel::Kernel;
 use super::naive::{reduced, v6_of, Expected};
+use crate::digest::{route_hash, shard, ShardSet, Sums};
 
+const DIGEST_KEY: [u8; 16] = *b"a secret of ours";
 const BOXES: [&str; 3] = ["me", "east", "west"];
 pub const PORTS: [(&str, u32); 3] = [("p0", 10), ("p1", 11), ("fabric", 12)];
 pub const FABRIC: usize = 2;
@@ -90,6 +92,7 @@ impl World {
     }
 
     fn tell_facts(&mut self) {
+        self.fib.set_digest_key(DIGEST_KEY);
         for (name, ifindex) in PORTS {
             self.fib
                 .set_port(name, ifindex, !self.kernel.down.contains(&ifindex));
@@ -238,11 +241,17 @@ impl World {
         }
     }
 
-    /// Another stream: other ids, the same keys, some routes gone.
+    /// Another stream: other ids, the same keys, some routes gone; what is the same is not told again, or all is.
     fn new_stream(&mut self, mask: u8) {
-        self.fib.snapshot_begin();
         self.routes
             .retain(|(_, number), _| mask & (1 << (number % 8)) == 0);
+        let mut kept = if mask & 1 == 0 {
+            self.kept()
+        } else {
+            Vec::new()
+        };
+        self.fib.snapshot_begin(&kept);
+        kept.resize(2, (0, ShardSet::default()));
         self.adjacency_ids.clear();
         self.group_ids.clear();
         let keys: BTreeSet<u8> = self.routes.values().copied().collect();
@@ -270,12 +279,28 @@ impl World {
         let by_key: BTreeMap<u8, u32> =
             self.group_ids.iter().map(|(id, key)| (*key, *id)).collect();
         for ((v6, number), key) in self.routes.clone() {
-            self.put_route(v6, number, by_key[&key], 1);
+            let (dst, len) = prefix(v6, number);
+            if !kept[usize::from(v6)].1.has(shard(&DIGEST_KEY, &dst, len)) {
+                self.put_route(v6, number, by_key[&key], 1);
+            }
         }
         let (count, digest) = self.fib.digest();
         assert_eq!(count, self.routes.len() as u64);
         assert!(!self.fib.snapshot_end(count + 1, digest, true).0);
         assert!(self.fib.snapshot_end(count, digest, true).0);
+    }
+
+    /// The shards of both tables in which the model has what it shall have.
+    fn kept(&self) -> Vec<(u32, ShardSet)> {
+        let mut wanted = [Sums::default(), Sums::default()];
+        for ((v6, number), key) in &self.routes {
+            let (dst, len) = prefix(*v6, *number);
+            let hash = route_hash(&DIGEST_KEY, 1 + u32::from(*v6), &dst, len, &[*key; 16]);
+            wanted[usize::from(*v6)].add(shard(&DIGEST_KEY, &dst, len), hash);
+        }
+        let own = self.fib.shard_sums().into_iter().zip(wanted);
+        own.map(|((table, sums), wanted)| (table, sums.equal(&wanted.to_bytes())))
+            .collect()
     }
 
     pub fn finish(&mut self) {
