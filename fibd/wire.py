@@ -16,6 +16,7 @@ from typing import Any, Final, get_args, get_origin, get_type_hints
 
 import msgpack
 
+from fibd import bounds
 from fibd.messages import (
     LOOK,
     MESSAGES,
@@ -334,6 +335,7 @@ def encode(message: Message, channel: int = 0, flags: int = 0) -> bytes:
 
 def _build(kind: int, payload: memoryview) -> Message:
     try:
+        bounds.check(payload)
         body = msgpack.unpackb(
             payload, strict_map_key=False, max_array_len=MAX_ITEMS, max_map_len=MAX_ITEMS, max_ext_len=0
         )  # fmt: skip

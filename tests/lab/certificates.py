@@ -39,9 +39,9 @@ class Authority:
             "keyUsage=critical,keyCertSign,cRLSign",
         )
 
-    def issue(self, name: str, *alternatives: str) -> Certificate:
+    def issue(self, name: str, *alternatives: str, days: int = 30) -> Certificate:
         """For ``name`` (common name and DNS name) and further ``DNS:`` or ``IP:`` alternatives; for both ends of a
-        connection."""
+        connection. It has been expired for a while where ``days`` is negative. Issued again it replaces the files."""
         made = Certificate(self.directory / f"{name}.pem", self.directory / f"{name}.key")
         request, extensions = self.directory / f"{name}.csr", self.directory / f"{name}.ext"
         extensions.write_text(
@@ -62,7 +62,7 @@ class Authority:
             "-out",
             str(made.certificate),
             "-days",
-            "30",
+            str(days),
             "-extfile",
             str(extensions),
         )
