@@ -48,6 +48,7 @@ class Model(Protocol):
     def shard_sums(self) -> list[tuple[int, bytes]]: ...
     def snapshot_end(self, count: int, digest: int, sweep: bool = ...) -> tuple[bool, int, int]: ...
     def set_digest_key(self, key: bytes) -> None: ...
+    def counts(self) -> dict[str, int]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +102,8 @@ class Agent:
         self.complete = False
         """The latest snapshot of this stream has ended in agreement."""
         self.failed = 0
+        self.swept = 0
+        """Routes removed at ends of snapshots, as nobody had sent them again."""
         self._verdict: SnapshotVerdict | None = None
         """On that snapshot."""
         self._model = model
@@ -215,8 +218,11 @@ class Agent:
         return [Kick()]
 
     def _end(self, message: SnapshotEnd) -> list[Effect]:
+        stale = self._model.counts()["stale"]
         agree, count, digest = self._model.snapshot_end(message.count, message.digest)
         self.complete = agree
+        if agree:
+            self.swept += stale
         self._advance(message.sequence)
         self._verdict = SnapshotVerdict(agree, count, digest)
         return [Send(self._verdict), Kick()]

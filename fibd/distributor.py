@@ -146,6 +146,8 @@ class Feed:
         self._last_ack = Ack(0, 0, 0)
         self._window = DEFAULT_CREDIT
         self.resumed = Resumed.NOT
+        self.resumes: Counter[Resumed] = Counter()
+        """How often in each way."""
         self.resent_routes = self.resent_shards = 0
         """What that took: routes sent up to where the box was as we are, and shards that differed."""
         self._outstanding = Outstanding()
@@ -171,6 +173,7 @@ class Feed:
         self._restart_at = None
         self.failures.clear()
         self.resumed = Resumed.SHARDS if any(any(bits) for _, bits in kept) else Resumed.SNAPSHOT
+        self.resumes[self.resumed] += 1
         self.resent_routes = 0
         self.resent_shards = sum(8 * len(bits) - int.from_bytes(bits, "little").bit_count() for _, bits in kept)
         self._sequence += 1
@@ -184,6 +187,7 @@ class Feed:
             return None
         self.state = FeedState.LIVE if self._ended else FeedState.SNAPSHOT
         self.resumed, self.resent_shards = Resumed.POSITION, 0
+        self.resumes[self.resumed] += 1
         tail, self.resent_routes = self._outstanding.again(position, now)
         return [encode(Resume(self._election_id, position)), *tail, *self._drain(now)]
 

@@ -50,7 +50,10 @@ METRICS: Final[Mapping[str, Declared]] = {
     "routingd_fib_outstanding_transactions": Declared("gauge", "Transactions sent and not installed.", ("ncp",)),
     "routingd_fib_outstanding_bytes": Declared("gauge", "Bytes of those.", ("ncp",)),
     "routingd_fib_credit_bytes": Declared("gauge", "Bytes that may be outstanding, by the agent's word.", ("ncp",)),
-    "routingd_fib_snapshots_total": Declared("counter", "Times that the stream began with a snapshot.", ("ncp",)),
+    "routingd_fib_resumes_total": Declared(
+        "counter", "Connections of the box, by how the stream was taken up: position, shards, snapshot.", ("ncp", "how")
+    ),
+    "routingd_fib_resent_routes": Declared("gauge", "Routes that the latest of those took.", ("ncp",)),
     "routingd_fib_digest_mismatches_total": Declared(
         "counter", "Ends of snapshots at which count or digest differed.", ("ncp",)
     ),
@@ -61,8 +64,14 @@ METRICS: Final[Mapping[str, Declared]] = {
     "routingd_fib_routes": Declared("gauge", "Routes in the agent's model.", ("ncp", "family")),
     "routingd_fib_installed_routes": Declared("gauge", "Routes that the box's kernel has confirmed.", ("ncp",)),
     "routingd_fib_pending": Declared("gauge", "Messages that wait for the box's kernel.", ("ncp",)),
+    "routingd_fib_swept_routes_total": Declared(
+        "counter", "Routes that the box removed as nobody had sent them again, by count and digest.", ("ncp",)
+    ),
     "routingd_netlink_messages_total": Declared("counter", "Messages written to the box's kernel.", ("ncp",)),
     "routingd_netlink_overruns_total": Declared("counter", "Kernel events lost by the agent (ENOBUFS).", ("ncp",)),
+    "routingd_agents_refused_total": Declared(
+        "counter", "Connections of agents that were turned away, before or at their Hello.", ("reason",)
+    ),
     "routingd_bgp_sessions": Declared("gauge", "BGP sessions, by state.", ("state",)),
     "routingd_event_loop_slice_seconds": Declared(
         "histogram", "For how long at a time the event loop did not look at its sockets."
@@ -75,6 +84,7 @@ METRICS: Final[Mapping[str, Declared]] = {
 COUNTS: Final[Mapping[str, str]] = {
     "routingd_fib_installed_routes": "installed",
     "routingd_fib_pending": "pending",
+    "routingd_fib_swept_routes_total": "swept",
     "routingd_netlink_messages_total": "netlink_messages",
     "routingd_netlink_overruns_total": "event_overruns",
 }
@@ -157,6 +167,8 @@ class Metrics:
         out.put("routingd_event_loop_longest_slice_seconds", self._slices.longest)
         out.put("routingd_engine_jobs", controller.engine.depth)
         out.put("routingd_engine_longest_job_seconds", controller.engine.longest)
+        for reason, count in (Counter(controller.membership.refused) + controller.agents.doors.turned_away).items():
+            out.put("routingd_agents_refused_total", count, reason)
         for reason, count in self.refused.items():
             out.put("routingd_metrics_refused_total", count, reason)
 
@@ -178,7 +190,9 @@ class Metrics:
         out.put("routingd_fib_outstanding_transactions", row["outstanding_transactions"], name)
         out.put("routingd_fib_outstanding_bytes", row["outstanding_bytes"], name)
         out.put("routingd_fib_credit_bytes", row["credit_bytes"], name)
-        out.put("routingd_fib_snapshots_total", feed.snapshots, name)
+        for how, times in feed.resumes.items():
+            out.put("routingd_fib_resumes_total", times, name, str(how))
+        out.put("routingd_fib_resent_routes", feed.resent_routes, name)
         out.put("routingd_fib_digest_mismatches_total", feed.disagreements, name)
         out.put("routingd_fib_failed_routes", row["failed"], name)
         for number, count in feed.failed_by_errno.items():

@@ -47,6 +47,7 @@ class Questions:
             "applied": process.agent.applied,
             "failed": process.agent.failed,
             "snapshots": process.agent.snapshots,
+            "swept": process.agent.swept,
             "complete": process.agent.complete,
             "batches": process.batches,
             "netlink_messages": process.messages,

@@ -33,7 +33,8 @@ def _stream(n: Data) -> list[tuple[str, object]]:
         ("Outstanding", f"{n['outstanding_transactions']} transactions, {n['outstanding_bytes']} bytes"),
         ("Credit", f"{max(0, n['credit_bytes'] - n['outstanding_bytes'])} of {n['credit_bytes']} bytes left"),
         ("Lag", "none" if n["caught_up"] else f"{n['lag']:.3f} s since the oldest of them was sent"),
-        ("Snapshots", f"{n['snapshots']} begun, {n['disagreements']} ended in disagreement"),
+        ("Taken up", _taken_up(n)),
+        ("Disagreements", n["disagreements"]),
         ("Facts used", f"up to {n['fact_sequence']}"),
         (
             "RIB to kernel",
@@ -43,6 +44,22 @@ def _stream(n: Data) -> list[tuple[str, object]]:
             else None,
         ),
     ]
+
+
+_TAKEN_UP: Final = {
+    "position": "from its position",
+    "shards": "by digests of shards, {resent_shards} of which differed",
+    "snapshot": "by a whole snapshot",
+}
+
+
+def _taken_up(n: Data) -> str | None:
+    """How the stream went on when the box last connected."""
+    if n["resumed"] not in _TAKEN_UP:
+        return None
+    how = _TAKEN_UP[n["resumed"]].format(**n)
+    often = ", ".join(f"{count} by {word}" for word, count in sorted(n["resumes"].items()))
+    return f"{how}, {n['resent_routes']} routes sent ({often} so far)"
 
 
 def _fib(n: Data) -> list[tuple[str, object]]:

@@ -264,7 +264,14 @@ class NcpDetail(NcpRow):
     """In the agent's model."""
     fact_sequence: int
     """The last fact of this box that the RIB has used."""
-    snapshots: int
+    resumed: str
+    """How the latest fib connection took up what the box had: "position", "shards", "snapshot"; "" before the first."""
+    resumes: dict[str, int]
+    """How often in each way."""
+    resent_routes: int
+    """At the latest: routes sent until the box was as we are."""
+    resent_shards: int
+    """At the latest: shards of 1,024 a table that differed."""
     disagreements: int
     """Ends of snapshots at which count or digest differed."""
     latency: NcpLatency

@@ -250,7 +250,7 @@ class PlainAgentFib:
         return len(self.kernel_routes)
 
     def counts(self) -> dict[str, int]:
-        return {"routes": len(self.routes), "groups": len(self.groups)}
+        return {"routes": len(self.routes), "groups": len(self.groups), "stale": len(self.stale)}
 
     def digest(self) -> tuple[int, int]:
         return len(self.routes), self._digest(self.routes)

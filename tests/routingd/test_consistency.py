@@ -153,7 +153,8 @@ def test_the_detail_of_a_box_has_its_stream_its_fib_and_its_failures(tmp_path: P
             assert row["errors"] == [{"errno": 28, "name": "ENOSPC", "text": "No space left on device", "count": 1}]
             assert row["latency"]["count"] > 0
             assert row["latency"]["median"] <= row["latency"]["longest"]
-            assert (row["sequence_applied"], row["snapshots"], row["disagreements"]) == (sent, 1, 0)
+            assert (row["sequence_applied"], row["disagreements"]) == (sent, 0)
+            assert (row["resumed"], row["resumes"]) == ("snapshot", {"snapshot": 1})
             assert row["agent"]["ipv4"] == 2
 
     run(test)

@@ -76,7 +76,7 @@ def test_a_scrape_tells_of_every_box_and_of_the_router(tmp_path: Path) -> None:
             assert told["routingd_fib_credit_bytes", (box,)] == 4096
             assert told["routingd_fib_failures_total", (("errno", "ENOSPC"), box)] == 1
             assert told["routingd_fib_failed_routes", (box,)] == 1
-            assert told["routingd_fib_snapshots_total", (box,)] == 1
+            assert told["routingd_fib_resumes_total", (("how", "snapshot"), box)] == 1
             assert told["routingd_fib_digest_mismatches_total", (box,)] == 0
             seen = one.feeds["ncp1"].feed.latencies
             assert told["routingd_rib_to_installed_seconds_count", (box,)] == seen.count > 0
