@@ -37,6 +37,7 @@ from tests.sim.links import Link, Writer
 from tests.sim.loop import Loop
 
 ASN = 65000
+GRACE = 600.0
 ROUTER_ID = bytes([9, 9, 9, 9])
 
 
@@ -79,8 +80,10 @@ class Controller:
         )
         self.thread = EngineThread(self.engine, loop, _raise)  # type: ignore[arg-type]
         self.more = False
-        self.feeds = {name: BoxFeed(name, election_id, self.thread, loop.time) for name in boxes.names}
         stream_id = b"stream %d" % election_id
+        self.feeds = {
+            name: BoxFeed(name, election_id, stream_id, GRACE, self.thread, loop.time) for name in boxes.names
+        }
         self.membership = Membership(boxes.names, Welcome(1, election_id, stream_id, bytes([election_id]) * 16))
         self.sources = {name: self.engine.add_connected_source() for name in boxes.names}
         self.static = self.engine.add_static_source()
@@ -164,7 +167,7 @@ class Controller:
             case Role.CONTROL:
                 self.facts.agent_up(connection.ncp)
             case Role.FIB:
-                self.feeds[connection.ncp].up(connection, held=self.held and hello.keeps)
+                self.feeds[connection.ncp].up(connection, hello, held=self.held and hello.keeps)
 
     def _gone(self, accepted: Accepted) -> None:
         connection = accepted.connection
