@@ -96,9 +96,9 @@ def configuration(*, peer_asn: int, engine: str = "native", deferral: int = 360)
 
 def start(
     lab: Lab, daemon: type[Peer], *, ebgp: bool, prefixes: int = 400, engine: str = "native",
-    deferral: int = 360, restarts: Restarts | None = None, hold_time: int = 30,
+    deferral: int = 360, restarts: Restarts | None = None, hold_time: int = 30, passive: bool = False,
 ) -> Exchange:  # fmt: skip
-    """Everything up, sessions established, the tables on their way."""
+    """Everything up, sessions established, the tables on their way. ``passive``: the daemon waits for us to call."""
     boxes = {name: lab.box(name) for name in ("r1", "peer", "feeder")}
     lab.link(boxes["r1"], "eth0", boxes["peer"], "eth0", b_addresses=[f"{PEER[4]}/24", f"{PEER[6]}/64"])
     lab.link(boxes["r1"], "eth1", boxes["feeder"], "eth0", b_addresses=[f"{FEEDER[4]}/24", f"{FEEDER[6]}/64"])
@@ -107,7 +107,8 @@ def start(
     router = Router(lab, config, {"ncp1": boxes["r1"]})
     announce = [a for a in ANNOUNCED if ebgp or not a.path]
     neighbors = [
-        Neighbor(US[of], ASN, PEER[of], families=(of,), restarts=restarts, hold_time=hold_time) for of in (4, 6)
+        Neighbor(US[of], ASN, PEER[of], families=(of,), restarts=restarts, hold_time=hold_time, passive=passive)
+        for of in (4, 6)
     ]
     peer = daemon(boxes["peer"], PeerConfig(peer_asn, PEER[4], neighbors, announce))
     table = {

@@ -49,7 +49,14 @@ def test_readers_that_wait_for_room_make_the_controller_late_until_they_have_cau
         gate = threading.Event()
         try:
             assert not thread.behind
-            thread.post(lambda _: gate.wait(30))
+            held = threading.Event()
+
+            def hold(_: Engine) -> None:
+                held.set()
+                gate.wait(30)
+
+            thread.post(hold)
+            await until(held.is_set, "the thread is held")  # else it might take some of these along
             for _ in range(DEPTH + 1):
                 thread.post(lambda _: None)
             reader = asyncio.ensure_future(thread.room())
