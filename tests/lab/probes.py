@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import signal
 from dataclasses import dataclass
+from typing import Final
 
 from tests.lab.lab import Namespace
 from tests.lab.process import Process
@@ -21,6 +22,9 @@ class Loss:
 
 
 _COUNTS = re.compile(r"(\d+) packets transmitted, (\d+) received")
+_ANSWER = re.compile(r"icmp_seq=(\d+) ")
+ON_THE_WAY: Final = 0.2
+"""Seconds an answer may take: what was asked later than that before the end is no loss."""
 
 
 def ping(
@@ -55,10 +59,18 @@ class PingStream:
     def __init__(self, box: Namespace, destination: str, *, interval: float = 0.01) -> None:
         self.interval = interval
         self._process: Process = box.start(
-            f"ping-{destination.replace(':', '_')}", ["ping", "-n", "-q", "-i", str(interval), destination]
+            f"ping-{destination.replace(':', '_')}", ["ping", "-n", "-i", str(interval), destination]
         )
 
     def finish(self) -> Loss:
         self._process.signal(signal.SIGINT)
         self._process.wait(10)
-        return _loss(self._process.output())
+        return whole(self._process.output(), self.interval)
+
+
+def whole(text: str, interval: float) -> Loss:
+    """Of ping's output at its end, answer by answer: without the requests whose answers were still on the way."""
+    loss = _loss(text)
+    answers = _ANSWER.findall(text)
+    last = (loss.sent - int(answers[-1])) % 65536 if answers else 0
+    return Loss(loss.sent - last, loss.received) if last * interval <= ON_THE_WAY else loss
