@@ -1,6 +1,6 @@
-"""docs/cli.md shows what routingctl prints: every block is run and compared.
+"""docs/cli.md and other pages show what routingctl prints: every block is run and compared.
 
-`python -m tests.routingd.cli.test_docs` writes the present output into the page.
+`python -m tests.routingd.cli.test_docs` writes the present output into the pages.
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ from routingd.cli.grammar import Group
 from routingd.cli.main import cli
 from tests.routingd.cli.fake_daemon import serving
 
-PAGE = Path(__file__).parents[3] / "docs" / "cli.md"
+DOCS = Path(__file__).parents[3] / "docs"
+PAGE = DOCS / "cli.md"
+PAGES = (PAGE, DOCS / "fib-distribution.md", DOCS / "failures.md")
 FILE = re.compile(r"^`([\w.-]+\.yaml)`:\n\n```yaml\n(.*?)^```$", re.M | re.S)
 BLOCK = re.compile(r"^```console\n\$ (routingctl [^\n]*)\n(.*?)^```$", re.M | re.S)
 
@@ -54,7 +56,14 @@ def write_files(place: Path) -> None:
         (place / name).write_text(text)
 
 
-@pytest.mark.parametrize(("line", "expected"), BLOCK.findall(PAGE.read_text()))
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        pytest.param(*block, id=f"{page.stem}: {block[0]}")
+        for page in PAGES
+        for block in BLOCK.findall(page.read_text())
+    ],
+)
 def test_the_page_shows_what_is_printed(directory: Path, line: str, expected: str) -> None:
     assert shown(line, directory) == expected
 
@@ -78,8 +87,9 @@ def write() -> None:
         place = Path(name)
         write_files(place)
         with serving(place / "control.sock"):
-            page = BLOCK.sub(lambda m: f"```console\n$ {m[1]}\n{shown(m[1], place)}```", PAGE.read_text())
-    PAGE.write_text(page)
+            for page in PAGES:
+                new = BLOCK.sub(lambda m: f"```console\n$ {m[1]}\n{shown(m[1], place)}```", page.read_text())
+                page.write_text(new)
 
 
 if __name__ == "__main__":
