@@ -174,6 +174,8 @@ class BoxConfig(Message):
     kernel_metric: int = 50
     discover: list[str] = field(default_factory=list)
     """Ports on which to send router advertisements and to tell whose are heard."""
+    weighted_backup: bool = False
+    """Backups of the box itself stand beside the primaries of a group at the least weight there is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +200,7 @@ class Conditions(Message):
 @dataclass(frozen=True, slots=True)
 class Query(Message):
     """Controller: a question for a person. ``what``: "route" (args family, address, length), "routes" (family, cursor,
-    limit), "counts"."""
+    limit), "counts", "facts"."""
 
     TYPE: ClassVar[int] = 24
     id: int

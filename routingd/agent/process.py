@@ -34,6 +34,7 @@ from fibd.wire import (
 )
 from kernel import tcp_ao
 from kernel.routes import Report, RouteWriter, adopt, drain
+from kernel.self_tests import KernelFacts
 from native import AgentFib
 from routingd.agent.box import Box
 from routingd.agent.connection import Connection, Controller
@@ -64,16 +65,19 @@ class Settings:
 class AgentProcess:
     """``run`` returns when the process shall end."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, facts: KernelFacts) -> None:
         self._settings = settings
+        self.facts = facts
         self._loop = asyncio.get_running_loop()
         self._rng = random.Random()
         self._boot_id = os.urandom(16)
         self._store = Store(settings.state_directory)
         self.conditions = ConditionBook(self._loop.time, self._conditions_changed)
         self._telling: asyncio.TimerHandle | None = None
+        facts.judge(self.conditions)
         config = self._store.box() or _DEFAULT_BOX
         self._kernel = _kernel_of(config)
+        self._weighted_backup = config.weighted_backup
         self.model = self._new_model()
         self.agent = Agent(self.model, self._store.election_id())
         self.relay = Relay(self._rng)
@@ -94,7 +98,9 @@ class AgentProcess:
 
     def _new_model(self) -> AgentFib:
         table, protocol, metric = self._kernel
-        return AgentFib(ncp=self._settings.name, table=table, protocol=protocol, metric=metric)
+        model = AgentFib(ncp=self._settings.name, table=table, protocol=protocol, metric=metric)
+        model.set_weights(wide=self.facts.wide_weights, backup=self._weighted_backup)
+        return model
 
     # --- life ---------------------------------------------------------------------------------------------------------
 
@@ -326,6 +332,8 @@ class AgentProcess:
             case Heartbeat():
                 pass  # that it was heard is all there is to it
             case BoxConfig():
+                self._weighted_backup = message.weighted_backup
+                self.model.set_weights(wide=self.facts.wide_weights, backup=self._weighted_backup)
                 self.box.configure(message)
                 if _kernel_of(message) != self._kernel:
                     self._loop.create_task(

@@ -26,6 +26,7 @@ SAMPLES: Final[tuple[wire.Message, ...]] = (
     wire.BoxConfig(
         5, {"eth0": ["192.0.2.1/24"]}, fabric_port="fab", fabric_address="10.0.0.1/24",
         fabric_peers={"ncp2": [V4, b""]}, kernel_table=100, kernel_protocol=202, kernel_metric=20, discover=["eth1"],
+        weighted_backup=True,
     ),
     wire.Routers(6, [["eth1", V6]]),
     wire.Conditions([["audit", "warning", "3 routes were repaired", 2, 12.5]]),
