@@ -49,6 +49,8 @@ def plan(loaded: Loaded, rng: random.Random) -> RouterPlan:
         ),
         listen=_listen(loaded),
         deferral=config.bgp.graceful_restart.deferral,
+        grace=None if isinstance(config.without_controller.grace, str) else config.without_controller.grace,
+        isolate=config.without_controller.then == "isolate",
     )
 
 

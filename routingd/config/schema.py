@@ -22,6 +22,7 @@ from routingd.config.values import (
     EngineName,
     FileName,
     Flag,
+    Grace,
     InterfaceAddress,
     KernelMetric,
     KernelProtocol,
@@ -37,6 +38,7 @@ from routingd.config.values import (
     SocketName,
     Uint32,
     Weight,
+    WithoutControllerThen,
 )
 
 NOT_YET: Final[dict[tuple[str, ...], frozenset[str]]] = {
@@ -200,6 +202,16 @@ class Kernel(Model):
     before Linux 6.12)."""
 
 
+class WithoutController(Model):
+    """What a box does while no routingd speaks to it. In any case it goes on forwarding at first."""
+
+    grace: Grace = 600
+    """For how long."""
+    then: WithoutControllerThen = "remove-routes"
+    """Afterwards: `remove-routes` removes ours from its kernel; `isolate` also takes its ports down, so that those who
+    send to it notice, except fabric ports and the one by which routingd is reached, until a routingd is back."""
+
+
 class Config(Model):
     """The whole file. The top level is the network instance "default"."""
 
@@ -223,6 +235,8 @@ class Config(Model):
     """Control socket and logs."""
     kernel: Kernel = Kernel()
     """Kernel tables."""
+    without_controller: WithoutController = WithoutController()
+    """Boxes that no routingd speaks to."""
 
 
 def json_schema() -> dict[str, Any]:
