@@ -124,6 +124,8 @@ class Agent:
             return [], Error("version", f"this agent speaks versions {OLDEST} to {VERSION}, not {welcome.version}")
         if self.overtaken(welcome):
             return [], self.stale(welcome.election_id)
+        if welcome.stream_id != self._elected:
+            self.stream_id, self.applied = b"", 0  # nobody goes on with the stream of the controller before
         self._elected = welcome.stream_id
         if welcome.election_id > self.election_id:
             self.election_id = welcome.election_id

@@ -76,12 +76,11 @@ def show_prefix(prefix: tuple[bytes, int]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Kernel:
-    """Where every box puts its routes, and how."""
+    """Where every box puts its routes."""
 
     table: int = 254
     protocol: int = 201
     metric: int = 50
-    weighted_backup: bool = False
 
 
 class Boxes:

@@ -199,6 +199,14 @@ def test_a_stream_of_another_controller_is_not_gone_on_with() -> None:
     assert refused(agent.receive(Resume(5, 1))).startswith("protocol: nothing here to go on with")
 
 
+def test_under_another_controller_the_stream_of_the_one_before_is_not_named_any_more() -> None:
+    """It would look as if this controller had been overtaken by that one: both have the election id by then."""
+    agent, _ = agent_in_snapshot()
+    agent.lost()
+    assert agent.elect(Welcome(1, 6, b"another", KEY)) == ([Remember(6)], None)
+    assert (agent.stream_id, agent.applied) == (b"", 0)
+
+
 def test_a_model_made_anew_is_of_no_stream() -> None:
     agent, _ = agent_in_snapshot()
     agent.replace(PlainAgentFib(ncp="ncp1"))

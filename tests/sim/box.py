@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from fibd.agent import Agent, Close, Effect, Kick, Remember, Send
+from fibd.agent import RESUME, Agent, Close, Effect, Kick, Remember, Send
 from fibd.facts import Facts
 from fibd.wire import (
     Ack,
@@ -30,12 +30,11 @@ from fibd.wire import (
 )
 from native import AgentFib
 from tests.sim.folded import Folded
-from tests.sim.kernel import Kernel, Prefix, deleted
+from tests.sim.kernel import TABLES, Kernel, Prefix, deleted
 from tests.sim.links import Link
 from tests.sim.lowering import EIGHT_BITS, Ports, Weights, expected, lowered
 
 INDEXES = {"p0": 10, "p1": 11, "fabric": 12}
-TABLES = {4: 1, 16: 2}
 Failure = tuple[int, bytes, int, int, str]
 
 
@@ -74,7 +73,6 @@ class Running:
     facts: Facts = field(default_factory=Facts)
     dialled: dict[Role, Connection] = field(default_factory=dict)
     up: dict[Role, Connection] = field(default_factory=dict)
-    stream_id: bytes = b""
     kicked: bool = True
     position: int = 0
     facts_heard: int = 0
@@ -257,7 +255,8 @@ class Box:
         counts = run.model.counts()
         connection.send(
             Hello(
-                role, self.name, run.boot_id, stream_id=run.stream_id, last_sequence=run.agent.applied,
+                role, self.name, run.boot_id, capabilities=[RESUME], stream_id=run.agent.stream_id,
+                last_sequence=run.agent.applied,
                 election_id=run.agent.election_id, keeps=counts["routes"] + counts["stale"] > 0,
             )
         )  # fmt: skip
@@ -310,11 +309,11 @@ class Box:
         connection.welcome = message
         run.up[connection.role] = connection
         if connection.role is Role.CONTROL:
-            run.stream_id = message.stream_id
             for fact in run.facts.everything():
                 connection.send(fact)
         elif connection.role is Role.FIB:
             run.agent.connected(message)
+            run.folded.digest_key = message.digest_key
 
     def _down(self, run: Running, connection: Connection) -> None:
         connection.end()

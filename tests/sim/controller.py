@@ -37,7 +37,7 @@ from tests.sim.links import Link, Writer
 from tests.sim.loop import Loop
 
 ASN = 65000
-GRACE = 600.0
+GRACE = 50.0
 ROUTER_ID = bytes([9, 9, 9, 9])
 
 

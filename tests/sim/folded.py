@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Mapping
 
 from fibd.messages import Message, SnapshotBegin, SnapshotEnd, Transaction
+from rib.digest import has_shard, shard
+from rib.prefix import Prefix as RibPrefix
 from tests.props.folding import Adjacency, Group
-from tests.sim.kernel import Prefix
+from tests.sim.kernel import TABLES, Prefix
 
 
 class Folded:
@@ -16,6 +19,7 @@ class Folded:
     def __init__(self, found: set[Prefix]) -> None:
         self.routes: dict[Prefix, bytes | None] = dict.fromkeys(found)
         self.contents: dict[bytes, Group] = {}
+        self.digest_key = b""
         self.stale: set[Prefix] = set()
         self._adjacencies: dict[int, Adjacency] = {}
         self._groups: dict[int, bytes] = {}
@@ -25,7 +29,8 @@ class Folded:
         match message:
             case SnapshotBegin():
                 self._adjacencies, self._groups = {}, {}
-                self.stale = set(self.routes)
+                kept = dict(message.kept)
+                self.stale = {prefix for prefix in self.routes if not self._keeps(prefix, kept)}
             case Transaction():
                 self._transaction(message)
             case SnapshotEnd():
@@ -34,6 +39,11 @@ class Folded:
                     for prefix in self.stale:
                         del self.routes[prefix]
                     self.stale = set()
+
+    def _keeps(self, prefix: Prefix, kept: Mapping[int, bytes]) -> bool:
+        bits = kept.get(TABLES[len(prefix[0])])
+        at = shard(self.digest_key, RibPrefix(*prefix))
+        return self.routes[prefix] is not None and bits is not None and has_shard(bits, at)
 
     def _transaction(self, message: Transaction) -> None:
         for number, ncp, port, gateway, kind in message.adjacencies:

@@ -27,6 +27,8 @@ WIDTH = {2: 4, V6: 16}
 
 PROTOCOL, MAIN, METRIC = 201, 254, 50
 
+TABLES = {4: 1, 16: 2}
+"""The stream's table by the length of an address."""
 Prefix = tuple[bytes, int]
 
 

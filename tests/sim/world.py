@@ -17,9 +17,9 @@ import structlog
 from fibd.distributor import FeedState
 from fibd.wire import Role
 from tests.props.folding import FoldedFib, Group
-from tests.sim.box import TABLES, Box
+from tests.sim.box import Box
 from tests.sim.controller import Controller
-from tests.sim.kernel import Hops, Prefix
+from tests.sim.kernel import TABLES, Hops, Prefix
 from tests.sim.loop import Loop
 from tests.sim.lowering import Weights, expected
 from tests.sim.rib import BOXES, NAMES, PREFIXES, Inputs, addresses_of
