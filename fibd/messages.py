@@ -14,6 +14,8 @@ from typing import Any, ClassVar, Final
 VERSION: Final = 1
 OLDEST: Final = max(1, VERSION - 1)
 """Both ends speak this version and the one before, so that boxes and controller can be upgraded one after the other."""
+FOREVER: Final = -1.0
+"""A grace without end."""
 LOOK: Final = 4
 """A role of Hello besides those of ``Role``: an agent whose controller is silent only asks who answers there now."""
 
@@ -79,7 +81,7 @@ class Welcome(Message):
     """0: a full snapshot follows."""
     heartbeat: float = 1.0
     grace: float = 600.0
-    """Seconds for which the box forwards without a controller; negative: forever."""
+    """Seconds for which the box forwards without a controller; ``FOREVER`` or another negative one: without end."""
     router: str = ""
     isolate: bool = False
     """After the grace, ports are taken down besides the routes' removal."""
@@ -95,8 +97,8 @@ class Error(Message):
 
 @dataclass(frozen=True, slots=True)
 class Bye(Message):
-    """Leaving on purpose: keep forwarding for ``grace`` seconds. With ``flush`` the agent empties the kernel and
-    ends."""
+    """Leaving on purpose: keep forwarding for ``grace`` seconds (``FOREVER``: without end). With ``flush`` the agent
+    empties the kernel and ends."""
 
     TYPE: ClassVar[int] = 4
     reason: str
@@ -174,6 +176,8 @@ class BoxConfig(Message):
     kernel_metric: int = 50
     discover: list[str] = field(default_factory=list)
     """Ports on which to send router advertisements and to tell whose are heard."""
+    weighted_backup: bool = False
+    """Backups of the box itself stand beside the primaries of a group at the least weight there is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +202,7 @@ class Conditions(Message):
 @dataclass(frozen=True, slots=True)
 class Query(Message):
     """Controller: a question for a person. ``what``: "route" (args family, address, length), "routes" (family, cursor,
-    limit), "counts"."""
+    limit), "counts", "facts"."""
 
     TYPE: ClassVar[int] = 24
     id: int

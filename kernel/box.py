@@ -73,9 +73,11 @@ async def apply(
     indexes: Mapping[str, int],
     present: set[tuple[str, str]],
     ours: set[tuple[str, str]],
+    down: frozenset[str] = frozenset(),
 ) -> Applied:
-    """Bring ports up and make their addresses so. ``present`` is what they have, ``ours`` what an earlier call added:
-    only that is ever removed. A port that does not exist is not a problem: it is tried again when it appears."""
+    """Bring ports up, or ``down``, and make their addresses so. ``present`` is what they have, ``ours`` what an earlier
+    call added: only that is ever removed. A port that does not exist is not a problem: it is tried again when it
+    appears."""
     result = Applied(added=set(ours))
     targets = {(port, _canonical(address)) for port, addresses in wanted.items() for address in addresses}
     async with AsyncIPRoute() as route:
@@ -85,7 +87,7 @@ async def apply(
             result.added.discard((port, text))
         for port in wanted:
             if port in indexes:
-                await _up(route, port, indexes[port], result)
+                await _bring(route, port, indexes[port], "down" if port in down else "up", result)
         for port, text in sorted(targets - present):
             if port in indexes and await _address(route, "add", indexes[port], text, result):
                 result.added.add((port, text))
@@ -96,11 +98,11 @@ def _canonical(text: str) -> str:
     return str(ipaddress.ip_interface(text))
 
 
-async def _up(route: AsyncIPRoute, port: str, index: int, result: Applied) -> None:
+async def _bring(route: AsyncIPRoute, port: str, index: int, state: str, result: Applied) -> None:
     try:
-        await route.link("set", index=index, state="up")
+        await route.link("set", index=index, state=state)
     except (NetlinkError, OSError) as error:
-        result.problems.append(f"port {port} cannot be brought up: {error}")
+        result.problems.append(f"port {port} cannot be brought {state}: {error}")
 
 
 async def _address(route: AsyncIPRoute, operation: str, index: int, text: str, result: Applied) -> bool:

@@ -67,14 +67,16 @@ def force_send_buffer(sock: socket.socket, size: int) -> None:
 class RouteSocket:
     """Blocking; for the thread that owns it. Subscribes to nothing: 500,000 own adds overran a 64 MiB buffer."""
 
-    def __init__(self) -> None:
+    def __init__(self, patience: float = _PATIENCE) -> None:
+        """``patience``: seconds to wait for an answer."""
         self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE)
         force_receive_buffer(self._socket, _RECEIVE_BUFFER)
         force_send_buffer(self._socket, _SEND_BUFFER)
         for option in (_NETLINK_CAP_ACK, _NETLINK_EXT_ACK, _NETLINK_GET_STRICT_CHK):
             self._socket.setsockopt(_SOL_NETLINK, option, 1)
         self._socket.bind((0, 0))
-        self._socket.settimeout(_PATIENCE)
+        self._patience = patience
+        self._socket.settimeout(patience)
         self._sequence = 0
 
     def close(self) -> None:
@@ -135,7 +137,7 @@ class RouteSocket:
         try:
             return self._socket.recv(_READ)
         except TimeoutError as error:
-            raise NetlinkError(errno.ETIMEDOUT, f"the kernel did not answer within {_PATIENCE:g} s") from error
+            raise NetlinkError(errno.ETIMEDOUT, f"the kernel did not answer within {self._patience:g} s") from error
         except OSError as error:
             if error.errno == errno.ENOBUFS:
                 raise NetlinkError(errno.ENOBUFS, "the kernel dropped replies: its receive buffer is full") from error

@@ -14,7 +14,8 @@ from typing import Final, TextIO
 
 import structlog
 
-from kernel import privileges
+from kernel import privileges, self_tests
+from kernel.self_tests import KernelFacts
 from routingd.agent.connection import Controller
 from routingd.agent.process import AgentProcess, Settings
 from routingd.agent.state import AlreadyRunningError, Lock
@@ -136,8 +137,10 @@ def _configure_log(stream: TextIO, level: int) -> None:
 
 def _serve(settings: Settings, lock: Lock) -> int:
     try:
+        # before that is given up which it takes to make a network namespace
+        facts = self_tests.run()
         privileges.keep(privileges.AGENT)
-        asyncio.run(_run(settings, lock))
+        asyncio.run(_run(settings, facts, lock))
     except PermissionError as error:
         log.error("refused", reason=f"{error}: ncpd needs CAP_NET_ADMIN in its network namespace; run it as root")
         return _REFUSED
@@ -149,8 +152,8 @@ def _serve(settings: Settings, lock: Lock) -> int:
     return 0
 
 
-async def _run(settings: Settings, lock: Lock) -> None:
-    process = AgentProcess(settings)
+async def _run(settings: Settings, facts: KernelFacts, lock: Lock) -> None:
+    process = AgentProcess(settings, facts)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, process.stop)

@@ -109,7 +109,7 @@ class AgentServer:
         return self._connections.get((ncp, role))
 
     def of(self, ncp: str) -> list[AgentConnection]:
-        return [c for (name, _), c in self._connections.items() if name == ncp]
+        return [c for role in Role if (c := self._connections.get((ncp, role))) is not None]
 
     # --- listening ----------------------------------------------------------------------------------------------------
 

@@ -76,11 +76,12 @@ def show_prefix(prefix: tuple[bytes, int]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Kernel:
-    """Where every box puts its routes."""
+    """Where every box puts its routes, and how."""
 
     table: int = 254
     protocol: int = 201
     metric: int = 50
+    weighted_backup: bool = False
 
 
 class Boxes:

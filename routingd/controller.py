@@ -15,6 +15,7 @@ from typing import Any, Final, Protocol
 import structlog
 
 from fibd.membership import Membership
+from fibd.messages import FOREVER
 from fibd.wire import (
     Addresses,
     Answer,
@@ -48,7 +49,8 @@ from routingd.restart import DEFERRAL, Restart
 from routingd.statics import RibPlan, prepare
 
 GRACE: Final = 600.0
-"""How long boxes forward without us."""
+"""Seconds for which boxes forward without us, where nothing else is configured, and for which an absent one's place in
+the FIB is kept at most."""
 NOTED: Final = 1.0
 """Seconds after which a change of who our neighbors are is noted, with what else changes meanwhile."""
 SOCKET_NAME: Final = "ncc.sock"
@@ -71,6 +73,10 @@ class RouterPlan:
     ranges: tuple[Range, ...] = ()
     deferral: float = DEFERRAL
     """Seconds for which neighbors are waited for after a restart (RFC 4724 4.1)."""
+    grace: float | None = GRACE
+    """Seconds for which boxes forward without us; None: forever."""
+    isolate: bool = False
+    """Afterwards they also take their ports down."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +111,16 @@ class Controller:
         self.plan = plan
         self.clock: Callable[[], float] = loop.time
         self.engine: EngineThread[Engine] = EngineThread(engine, loop, fatal)
+        self._grace = FOREVER if plan.grace is None else plan.grace
         welcome = Welcome(
-            1, secrets.election_id, secrets.stream_id, secrets.digest_key, heartbeat=1.0, grace=GRACE, router=plan.name
+            1,
+            secrets.election_id,
+            secrets.stream_id,
+            secrets.digest_key,
+            heartbeat=1.0,
+            grace=self._grace,
+            router=plan.name,
+            isolate=plan.isolate,
         )
         self.membership = Membership(plan.boxes.names, welcome)
         certificates = {box.name: box.certificate for box in plan.boxes.all.values() if box.certificate}
@@ -119,7 +133,9 @@ class Controller:
         self._away: dict[str, asyncio.TimerHandle] = {}
         """Boxes without an agent, and when they are given up."""
         self.feeds = {
-            name: BoxFeed(name, secrets.election_id, secrets.stream_id, GRACE, self.engine, self.clock)
+            name: BoxFeed(
+                name, secrets.election_id, secrets.stream_id, min(GRACE, plan.grace or GRACE), self.engine, self.clock
+            )
             for name in plan.boxes.names
         }
         self._known = known
@@ -156,7 +172,7 @@ class Controller:
         forwarding. The FIB streams end first, so that what the sessions' end withdraws from the RIB reaches no kernel;
         control ends last, as an agent that loses it stops reading the streams connection, where the last words to peers
         may still wait."""
-        bye = Bye(reason, GRACE)
+        bye = Bye(reason, self._grace)
         self.agents.close()
         self._note_now()
         self._known = None
@@ -237,8 +253,9 @@ class Controller:
             case Role.CONTROL:
                 self.queries.agent_down(connection.ncp)
                 self._back(connection.ncp)
-                loop = asyncio.get_running_loop()
-                self._away[connection.ncp] = loop.call_later(GRACE, self.facts.lost, connection.ncp)
+                if self.plan.grace is not None:
+                    loop = asyncio.get_running_loop()
+                    self._away[connection.ncp] = loop.call_later(self.plan.grace, self.facts.lost, connection.ncp)
             case Role.STREAMS:
                 self.peers.agent_down(connection.ncp, reason)
             case Role.FIB:

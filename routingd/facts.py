@@ -213,6 +213,7 @@ class FactBook:
             kernel_protocol=kernel.protocol,
             kernel_metric=kernel.metric,
             discover=list(box.discover),
+            weighted_backup=kernel.weighted_backup,
         )
         if self._sent.get(ncp) == config:
             return

@@ -11,9 +11,10 @@ from typing import Final
 from fibd.latency import Latencies
 from fibd.wire import Role
 from routingd.boxes import Box
-from routingd.control.shapes import ErrnoCount, NcpBeat, NcpDetail, NcpDetails, NcpLatency, NcpSession
+from routingd.control.shapes import ErrnoCount, KernelFact, NcpBeat, NcpDetail, NcpDetails, NcpLatency, NcpSession
 from routingd.controller import Controller
 from routingd.fib_sums import held, wanted
+from routingd.queries import AgentSilentError
 from routingd.views import Views, boxes
 
 MOST: Final = 0.99
@@ -47,7 +48,18 @@ class NcpViews:
             "errors": errors(feed.feed.failed_by_errno),
             "beat": self._beat(box.name),
             "sessions": self._sessions(box.name),
+            "kernel_facts": await self._kernel_facts(box.name),
         }
+
+    async def _kernel_facts(self, name: str) -> list[KernelFact]:
+        try:
+            rows = await self._controller.queries.ask(name, "facts")
+        except AgentSilentError:
+            return []
+        return [
+            {"code": code, "holds": holds, "measured": measured, "means": means}
+            for code, holds, measured, means in rows
+        ]
 
     def _beat(self, name: str) -> NcpBeat | None:
         control = self._controller.agents.connection(name, Role.CONTROL)

@@ -32,7 +32,8 @@ def plan(loaded: Loaded, rng: random.Random) -> RouterPlan:
     """``rng`` jitters the sessions' timers."""
     config = loaded.config
     boxes = [_box(box) for box in effective.boxes(config).values()]
-    kernel = Kernel(config.kernel.table, config.kernel.protocol, config.kernel.metric)
+    where = config.kernel
+    kernel = Kernel(where.table, where.protocol, where.metric, where.weighted_backup)
     return RouterPlan(
         name=config.router.name,
         router_id=config.router.router_id.packed,
@@ -48,6 +49,8 @@ def plan(loaded: Loaded, rng: random.Random) -> RouterPlan:
         ),
         listen=_listen(loaded),
         deferral=config.bgp.graceful_restart.deferral,
+        grace=None if isinstance(config.without_controller.grace, str) else config.without_controller.grace,
+        isolate=config.without_controller.then == "isolate",
     )
 
 

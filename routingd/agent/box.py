@@ -60,6 +60,8 @@ class Box:
         self._added = store.added()
         self._rng = rng
         self._discovery: Discovery | None = None
+        self._down: frozenset[str] = frozenset()
+        """Ports that are kept down."""
         self._deaf: list[str] = []
         """Why there is none although it is wanted."""
         self._wake = asyncio.Event()
@@ -80,11 +82,21 @@ class Box:
 
     def configure(self, config: BoxConfig) -> None:
         config = self.config = _still_known(config, self.config)
+        self._down = frozenset()
         self._store.save_box(config)
         self._fabric()
         self._discover()
         self._changed()
         self._wake.set()
+
+    def isolate(self, way: bytes) -> None:
+        """No controller says what to forward any more: neighbors see our ports go down, until one has said what the
+        box shall be. The fabric stays, and the port with the address ``way``, by which the controller may return."""
+        config = self.config
+        if config is not None:
+            kept = {port for port, address, _ in self.facts.addresses if address == way}
+            self._down = frozenset(config.interfaces) - kept - {config.fabric_port, "lo"}
+            self._wake.set()
 
     def adopt_model(self, model: PortModel) -> None:
         """The model was made anew: tell it what it must know before it reads what the kernel holds."""
@@ -258,7 +270,7 @@ class Box:
             problems += wrong
         indexes = {name: row[0] for name, row in self.facts.ports.items()}
         present = {(port, _text(address, length)) for port, address, length in self.facts.addresses}
-        applied = await kernel_box.apply(wanted, indexes, present, self._added)
+        applied = await kernel_box.apply(wanted, indexes, present, self._added, self._down)
         self._added = applied.added
         self._store.save_added(applied.added)
         self._note(problems + applied.problems + self._deaf)

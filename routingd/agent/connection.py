@@ -6,6 +6,7 @@ Owns the byte stream only. What cannot be read ends this connection, never the p
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import ssl
 from collections import deque
 from collections.abc import Callable
@@ -93,6 +94,12 @@ class Connection:
         self._pump: asyncio.Task[None] | None = None
         self.ending = False
         """What comes is not taken any more."""
+
+    @property
+    def local(self) -> bytes:
+        """Our address on it; b"" on a unix socket."""
+        name = self._writer.get_extra_info("sockname")
+        return ipaddress.ip_address(name[0].partition("%")[0]).packed if isinstance(name, tuple) else b""
 
     @property
     def at_end(self) -> bool:

@@ -34,7 +34,9 @@ from fibd.wire import (
 )
 from kernel import tcp_ao
 from kernel.routes import Report, RouteWriter, adopt, drain
+from kernel.self_tests import KernelFacts
 from native import AgentFib
+from routingd.agent.absence import Absence, Terms
 from routingd.agent.box import Box
 from routingd.agent.connection import Connection, Controller
 from routingd.agent.greeting import Greeting
@@ -64,16 +66,19 @@ class Settings:
 class AgentProcess:
     """``run`` returns when the process shall end."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, facts: KernelFacts) -> None:
         self._settings = settings
+        self.facts = facts
         self._loop = asyncio.get_running_loop()
         self._rng = random.Random()
         self._boot_id = os.urandom(16)
         self._store = Store(settings.state_directory)
         self.conditions = ConditionBook(self._loop.time, self._conditions_changed)
         self._telling: asyncio.TimerHandle | None = None
+        facts.judge(self.conditions)
         config = self._store.box() or _DEFAULT_BOX
         self._kernel = _kernel_of(config)
+        self._weighted_backup = config.weighted_backup
         self.model = self._new_model()
         self.agent = Agent(self.model, self._store.election_id())
         self.relay = Relay(self._rng)
@@ -84,6 +89,7 @@ class AgentProcess:
         self._greeting = Greeting(
             self.agent, self._store, self.conditions, settings.controller, self._hello, self._connections.values
         )
+        self._absence = Absence(self._store, self.conditions, self._abandoned)
         self._control_up = asyncio.Event()
         self._beats: asyncio.Task[None] | None = None
         self._stopping = asyncio.Event()
@@ -94,13 +100,16 @@ class AgentProcess:
 
     def _new_model(self) -> AgentFib:
         table, protocol, metric = self._kernel
-        return AgentFib(ncp=self._settings.name, table=table, protocol=protocol, metric=metric)
+        model = AgentFib(ncp=self._settings.name, table=table, protocol=protocol, metric=metric)
+        model.set_weights(wide=self.facts.wide_weights, backup=self._weighted_backup)
+        return model
 
     # --- life ---------------------------------------------------------------------------------------------------------
 
     async def run(self, begun: Callable[[], None] = lambda: None) -> None:
         await self.box.start()
         self._adopt()
+        self._absence.begin()
         begun()
         tasks = [self._loop.create_task(self._keep_connected(role)) for role in Role]
         try:
@@ -111,6 +120,7 @@ class AgentProcess:
             for connection in list(self._connections.values()):
                 await connection.close()
             self._greeting.stop()
+            self._absence.stop()
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -141,6 +151,13 @@ class AgentProcess:
         self._writer = RouteWriter(self.model, lambda: self.agent.position, self._report)
         self._writer.start()
         self._kick()
+
+    def _abandoned(self, terms: Terms) -> None:
+        """Sessions go first: who hears nothing of us any more must not send us what we would drop."""
+        self.relay.table.close_all()
+        if terms.isolate:
+            self.box.isolate(terms.way)
+        self._loop.create_task(self._begin_again("no controller", flush=True))
 
     async def _begin_again(self, reason: str, *, flush: bool = False) -> None:
         """The model and the kernel have parted, or the model must be another: make it anew from what the kernel holds.
@@ -275,6 +292,7 @@ class AgentProcess:
         log.info("controller.connected", role=connection.role.name.lower(), router=welcome.router or None)
         match connection.role:
             case Role.CONTROL:
+                self._absence.end(welcome, connection.local)
                 for message in self.box.facts.everything():
                     connection.send(message)
                 self._tell_conditions()
@@ -290,6 +308,7 @@ class AgentProcess:
             del self._connections[connection.role]
         match connection.role:
             case Role.CONTROL:
+                self._absence.begin()
                 self._control_up.clear()
                 if self._beats is not None:
                     self._beats.cancel()
@@ -326,6 +345,8 @@ class AgentProcess:
             case Heartbeat():
                 pass  # that it was heard is all there is to it
             case BoxConfig():
+                self._weighted_backup = message.weighted_backup
+                self.model.set_weights(wide=self.facts.wide_weights, backup=self._weighted_backup)
                 self.box.configure(message)
                 if _kernel_of(message) != self._kernel:
                     self._loop.create_task(

@@ -1,4 +1,4 @@
-"""Answers to what the controller asks on behalf of a person: one route, a page of routes, counts."""
+"""Answers to what the controller asks on behalf of a person: one route, a page of routes, counts, kernel facts."""
 
 from __future__ import annotations
 
@@ -25,6 +25,8 @@ class Questions:
                 case "routes", [int(table), int(cursor), int(limit)]:
                     rows, following = self._process.model.page(table, cursor, max(1, min(limit, _MOST_ROWS)))
                     return Answer(query.id, {"rows": rows, "next": following})
+                case "facts", _:
+                    return Answer(query.id, self._process.facts.rows())
                 case "counts", _:
                     return Answer(query.id, self._counts())
         except (ValueError, OverflowError, TypeError) as error:

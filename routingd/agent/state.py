@@ -18,6 +18,7 @@ import msgpack
 from fibd.wire import BoxConfig, Decoder, WireError, encode
 
 _ELECTION: Final = "election"
+_ABSENCE: Final = "absence"
 _BOX: Final = "box.frame"
 _ADDED: Final = "addresses"
 _LOCK_ATTEMPTS: Final = 10
@@ -43,6 +44,13 @@ class Store:
 
     def save_election_id(self, election_id: int) -> None:
         self._write(_ELECTION, str(election_id).encode())
+
+    def absence(self) -> str:
+        """What to do without a controller, as ``absence.Terms`` has it in a line."""
+        return self._read(_ABSENCE).decode("ascii", "replace")
+
+    def save_absence(self, text: str) -> None:
+        self._write(_ABSENCE, text.encode())
 
     def box(self) -> BoxConfig | None:
         try:

@@ -23,6 +23,7 @@ def details(answer: Data) -> None:
         _table("Refused routes", ("Error", "Text", "Attempts"), [_error(e) for e in n["errors"]])
         _table("BGP sessions with their socket here", ("Neighbor", "State", "Local", "Remote"), _sessions(n))
         _section("Agent", _agent(n))
+        _table("Kernel", ("Fact", "Holds", "Measured", "Means"), [_fact(f) for f in n["kernel_facts"]])
 
 
 def _stream(n: Data) -> list[tuple[str, object]]:
@@ -76,6 +77,11 @@ def _error(e: Data) -> tuple[object, ...]:
 
 def _sessions(n: Data) -> list[tuple[object, ...]]:
     return [(s["address"], s["state"], s["local"], s["remote"]) for s in n["sessions"]]
+
+
+def _fact(f: Data) -> tuple[object, ...]:
+    holds = "unknown" if f["holds"] is None else "yes" if f["holds"] else "no"
+    return (f["code"].replace("-", " "), holds, f["measured"], "" if f["holds"] else f["means"])
 
 
 def _agent(n: Data) -> list[tuple[str, object]]:

@@ -95,6 +95,10 @@ def parse_sent_paths(value: object) -> int | str:
     return "all" if value == "all" else number_within(1, 254, "a number of paths, or all")(value)
 
 
+def parse_grace(value: object) -> int | str:
+    return "forever" if value == "forever" else number_within(1, 86400, "a number of seconds, or forever")(value)
+
+
 def parse_send_hold_time(value: object) -> int:
     seconds = number_within(0, 65535, "a send hold time in seconds")(value)
     if 0 < seconds < SEND_HOLD_MIN:

@@ -22,6 +22,7 @@ from routingd.config.values import (
     EngineName,
     FileName,
     Flag,
+    Grace,
     InterfaceAddress,
     KernelMetric,
     KernelProtocol,
@@ -37,6 +38,7 @@ from routingd.config.values import (
     SocketName,
     Uint32,
     Weight,
+    WithoutControllerThen,
 )
 
 NOT_YET: Final[dict[tuple[str, ...], frozenset[str]]] = {
@@ -186,7 +188,7 @@ class Management(Model):
 
 
 class Kernel(Model):
-    """Where routes are put in each NCP's kernel."""
+    """Where routes are put in each NCP's kernel, and how."""
 
     table: KernelTable = 254
     """Routing table; 254 is the main one."""
@@ -194,6 +196,20 @@ class Kernel(Model):
     """Route protocol number (`ip route show proto 201`): marks the routes as ours."""
     metric: KernelMetric = 50
     """Metric of all our routes: routes of others with another metric are not touched."""
+    weighted_backup: Flag = False
+    """Backups of a box stand beside the primaries in its kernel, at the least weight there is: when the primaries' port
+    loses carrier, the kernel forwards by them at once. The price: 1 flow in 65,536 always takes the backup (1 in 256
+    before Linux 6.12)."""
+
+
+class WithoutController(Model):
+    """What a box does while no routingd speaks to it. In any case it goes on forwarding at first."""
+
+    grace: Grace = 600
+    """For how long."""
+    then: WithoutControllerThen = "remove-routes"
+    """Afterwards: `remove-routes` removes ours from its kernel; `isolate` also takes its ports down, so that those who
+    send to it notice, except fabric ports and the one by which routingd is reached, until a routingd is back."""
 
 
 class Config(Model):
@@ -219,6 +235,8 @@ class Config(Model):
     """Control socket and logs."""
     kernel: Kernel = Kernel()
     """Kernel tables."""
+    without_controller: WithoutController = WithoutController()
+    """Boxes that no routingd speaks to."""
 
 
 def json_schema() -> dict[str, Any]:

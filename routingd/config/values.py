@@ -24,6 +24,7 @@ from routingd.config.scalars import (
     parse_device,
     parse_endpoint,
     parse_flag,
+    parse_grace,
     parse_hold_time,
     parse_host,
     parse_interface_address,
@@ -103,6 +104,20 @@ DelayOpen = Annotated[
     int,
     PlainValidator(number_within(0, 240, "a number of seconds")),
     *_schema("seconds, 0 to 240", type="integer", minimum=0, maximum=240),
+]
+Grace = Annotated[
+    int | str,
+    PlainValidator(parse_grace),
+    *_schema(
+        "seconds, 1 to 86400, or forever",
+        anyOf=[{"type": "integer", "minimum": 1, "maximum": 86400}, {"const": "forever"}],
+    ),
+]
+WITHOUT_CONTROLLER: Final = ("remove-routes", "isolate")
+WithoutControllerThen = Annotated[
+    str,
+    PlainValidator(one_of(*WITHOUT_CONTROLLER)),
+    *_schema(", ".join(WITHOUT_CONTROLLER), enum=list(WITHOUT_CONTROLLER)),
 ]
 Uint32 = Annotated[int, PlainValidator(number_within(0, 0xFFFFFFFF, "a number in range")), *_U32]
 KernelTable = Annotated[int, PlainValidator(number_within(1, 0xFFFFFFFF, "a kernel table")), *_METRIC]

@@ -259,6 +259,15 @@ class Ncps(TypedDict):
 # --- show ncp detail (args: name, absent for all) -------------------------------------------------------------------
 
 
+class KernelFact(TypedDict):
+    code: str
+    holds: bool | None
+    """None: not known."""
+    measured: str
+    means: str
+    """Where it does not hold."""
+
+
 class NcpDetail(NcpRow):
     sequence_applied: int
     """In the agent's model."""
@@ -282,6 +291,8 @@ class NcpDetail(NcpRow):
     errors: list[ErrnoCount]
     beat: NcpBeat | None
     sessions: list[NcpSession]
+    kernel_facts: list[KernelFact]
+    """What the agent tried out of its kernel at its start; empty where it does not say."""
 
 
 class NcpDetails(TypedDict):

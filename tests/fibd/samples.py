@@ -15,7 +15,7 @@ SAMPLES: Final[tuple[wire.Message, ...]] = (
         wire.Role.FIB, "ncp1", KEY, version_min=1, version_max=2, capabilities=["columns"], stream_id=b"\x01" * 8,
         last_sequence=7, election_id=3, hostname="box",
     ),
-    wire.Welcome(1, 4, b"\x02" * 8, KEY, resume=0, heartbeat=2.0, grace=60.0, router="r1"),
+    wire.Welcome(1, 4, b"\x02" * 8, KEY, resume=0, heartbeat=2.0, grace=60.0, router="r1", isolate=True),
     wire.Error("name", "no such NCP"),
     wire.Bye("upgrade", 30.0, flush=True),
     wire.Heartbeat(9, queue_depth=2, lag=0.5, last_audit=12.0, echo=8),
@@ -26,6 +26,7 @@ SAMPLES: Final[tuple[wire.Message, ...]] = (
     wire.BoxConfig(
         5, {"eth0": ["192.0.2.1/24"]}, fabric_port="fab", fabric_address="10.0.0.1/24",
         fabric_peers={"ncp2": [V4, b""]}, kernel_table=100, kernel_protocol=202, kernel_metric=20, discover=["eth1"],
+        weighted_backup=True,
     ),
     wire.Routers(6, [["eth1", V6]]),
     wire.Conditions([["audit", "warning", "3 routes were repaired", 2, 12.5]]),

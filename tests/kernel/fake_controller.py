@@ -52,6 +52,7 @@ class FakeController:
         self.election_id = 1
         self.stream_id = b"s"
         self.heartbeat = 0.2
+        self.grace, self.isolate = 600.0, False
         self.beating = True
         self.refuse: wire.Error | None = None
         self.digest_key = bytes(range(16))
@@ -106,7 +107,13 @@ class FakeController:
                             sock.sendall(wire.encode(self.refuse))
                             return
                         welcome = wire.Welcome(
-                            1, self.election_id, self.stream_id, self.digest_key, heartbeat=self.heartbeat
+                            1,
+                            self.election_id,
+                            self.stream_id,
+                            self.digest_key,
+                            heartbeat=self.heartbeat,
+                            grace=self.grace,
+                            isolate=self.isolate,
                         )
                         sock.sendall(wire.encode(welcome))
                         if message.role != LOOK:

@@ -6,9 +6,8 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
-
-import pytest
 
 from fibd.wire import (
     BoxConfig,
@@ -207,7 +206,7 @@ def test_an_agent_that_loses_control_loses_all_three_connections_and_may_come_ba
 
 
 def test_a_box_that_stays_away_longer_than_it_forwards_leaves_the_rib(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
 ) -> None:
     async def prefixes(one: Controller) -> int:
         counts = await one.engine.call(lambda engine: engine.counts())
@@ -225,7 +224,7 @@ def test_a_box_that_stays_away_longer_than_it_forwards_leaves_the_rib(
             await again.connect(tmp_path / SOCKET_NAME)
             await until(lambda: not one._away, "the box is back")
             assert await prefixes(one) == 2
-            monkeypatch.setattr("routingd.controller.GRACE", 0.05)
+            one.plan = replace(one.plan, grace=0.05)
             await again.close(Role.CONTROL)
             await until(lambda: not one.facts.pictures["ncp1"].ports, "the box is lost")
             assert await prefixes(one) == 0

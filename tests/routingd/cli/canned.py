@@ -624,6 +624,20 @@ def detail(row: NcpRow, model: FibSum) -> NcpDetail:
                 "remote": "192.0.2.2:179",
             }
         ],
+        "kernel_facts": [
+            {
+                "code": "ipv4-groups-cost-no-routes",
+                "holds": True,
+                "measured": "0.039 ms under 4096 routes, 0.039 ms under none, of CPU",
+                "means": "group changes cost O(routes) here: convergence will be slow",
+            },
+            {
+                "code": "weights-of-16-bits",
+                "holds": False,
+                "measured": "EINVAL",
+                "means": "weights have 8 bits: unequal shares are coarse",
+            },
+        ],
     }
 
 

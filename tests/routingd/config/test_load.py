@@ -67,7 +67,7 @@ def test_an_error_names_file_line_and_path() -> None:
         ),
         ("bgp: { neighbours: {} }", "`neighbours` is not a key here: did you mean `neighbors`?"),
         ("interface: {}", "`interface` is not a key here: did you mean `interfaces`?"),
-        ("kernel: { colour: red }", "`colour` is not a key here: known are metric, protocol, table"),
+        ("kernel: { colour: red }", "`colour` is not a key here: known are metric, protocol, table, weighted-backup"),
     ],
 )
 def test_an_unknown_key_is_refused_with_the_nearest_known_one(text: str, expected: str) -> None:

@@ -1,0 +1,71 @@
+"""A box that no controller speaks to: it forwards for the grace, then gives up its routes, or its ports too."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.kernel.box_under_test import PORT_A, PORT_B, BoxUnderTest, Table, box_under_test
+from tests.kernel.fake_controller import FakeController
+from tests.lab.waiting import wait_for
+
+pytestmark = pytest.mark.netns
+PREFIXES = ("203.0.113.0/24", "2001:db8:f::/48")
+
+
+@pytest.fixture
+def under_test() -> Iterator[BoxUnderTest]:
+    with box_under_test() as under:
+        yield under
+
+
+def with_routes(under_test: BoxUnderTest, controller: FakeController) -> None:
+    under_test.ready(controller)
+    table = Table(controller)
+    table.begin()
+    table.send(
+        adjacencies=[table.adjacency(1, PORT_A, "192.0.2.2"), table.adjacency(2, PORT_A, "2001:db8:a::2")],
+        groups=[table.group(1, 1), table.group(2, 2)],
+        routes=table.routes(1, PREFIXES[0]) + table.routes(2, PREFIXES[1]),
+    )
+    assert table.end().agree
+    under_test.wait_routes(PREFIXES)
+
+
+def up(under_test: BoxUnderTest, port: str) -> bool:
+    (row,) = under_test.box.ip_json("link", "show", port)
+    return "UP" in row["flags"]
+
+
+def test_after_the_grace_routes_go_and_ports_stay(under_test: BoxUnderTest) -> None:
+    under_test.controller.grace = 2.0
+    under_test.start()
+    with_routes(under_test, under_test.controller)
+    under_test.lose_controller()
+    assert set(under_test.routes()) == set(PREFIXES), "it forwards for the grace"
+    under_test.wait_routes(())
+    assert up(under_test, PORT_A)
+    again = FakeController.unix(under_test.socket)
+    again.election_id = 2
+    with_routes(under_test, again)
+    assert again.hellos[-1].keeps is False
+    again.close()
+
+
+def test_a_box_that_isolates_itself_takes_its_ports_down_until_a_controller_is_back(under_test: BoxUnderTest) -> None:
+    under_test.controller.grace, under_test.controller.isolate = 1.0, True
+    process = under_test.start()
+    with_routes(under_test, under_test.controller)
+    under_test.kill(process)
+    under_test.controller.close()
+    under_test.start()
+    wait_for("ports down", lambda: (up(under_test, PORT_A), up(under_test, PORT_B)), lambda ups: ups == (False, False))
+    assert up(under_test, "lo")
+    assert under_test.routes() == {}
+    again = FakeController.unix(under_test.socket)
+    again.election_id = 2
+    with_routes(under_test, again)
+    assert up(under_test, PORT_A)
+    assert up(under_test, PORT_B)
+    again.close()
