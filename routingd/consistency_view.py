@@ -13,18 +13,21 @@ from typing import Any, Final
 
 from routingd.control.shapes import FibConsistency, FibStanding, FibSum
 from routingd.controller import Controller
-from routingd.fib_sums import held, wanted
+from routingd.fib_sums import audited, held, wanted
 from routingd.queries import AgentSilentError
 from routingd.views import boxes
 
 ATTEMPTS: Final = 5
 PAUSE: Final = 0.1
 """Seconds between two."""
+AUDIT: Final = 25.0
+"""Seconds that an audit may take: a million IPv6 routes are read in two."""
 AWAY: Final = "`routingctl show ncp` says why; a box without an agent forwards by what its kernel has"
 RESEND: Final = (
     "this must not happen: report it, and restart ncpd on that box, which goes on forwarding; what differs is sent "
     "again when its agent connects"
 )
+CONTESTED: Final = "`ip monitor route` there shows which; or give us a table of our own (`kernel: table`)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +52,7 @@ class ConsistencyView:
     async def _box(self, name: str, audit: bool) -> FibStanding:
         try:
             if audit:
-                await self._controller.queries.ask(name, "audit")
+                await self._controller.queries.ask(name, "audit", patience=AUDIT)
             told = await self._compared(name)
         except AgentSilentError as error:
             return self._row(name, {}, "unknown", str(error), AWAY)
@@ -61,6 +64,10 @@ class ConsistencyView:
             return self._row(name, told.counts, "moving", "changes are on their way", "ask again")
         if model != told.wanted:
             return self._row(name, told.counts, "differs", "its model is not what it was sent", RESEND)
+        last = audited(told.counts)
+        if last is not None and last["contested"]:
+            reason = f"another program changes {last['contested']} of our routes in its kernel again and again"
+            return self._row(name, told.counts, "differs", reason, CONTESTED)
         return self._row(name, told.counts, "equal", "", "")
 
     async def _compared(self, name: str) -> _Told:
@@ -93,5 +100,5 @@ class ConsistencyView:
             "failed": sent["failed"],
             "outstanding": sent["outstanding_transactions"],
             "lag": sent["lag"],
-            "audit": counts.get("audit"),
+            "audit": audited(counts),
         }

@@ -67,6 +67,14 @@ METRICS: Final[Mapping[str, Declared]] = {
     "routingd_fib_swept_routes_total": Declared(
         "counter", "Routes that the box removed as nobody had sent them again, by count and digest.", ("ncp",)
     ),
+    "routingd_fib_audits_total": Declared("counter", "Comparisons of the box's kernel with its model.", ("ncp",)),
+    "routingd_fib_drift_total": Declared(
+        "counter", "Routes and nexthops that the kernel had otherwise than written, by kind.", ("ncp", "kind")
+    ),
+    "routingd_fib_repairs_total": Declared("counter", "Of those, the ones that were written again.", ("ncp",)),
+    "routingd_fib_foreign_changes_total": Declared(
+        "counter", "Nexthops of ours that another program deleted or changed.", ("ncp",)
+    ),
     "routingd_netlink_messages_total": Declared("counter", "Messages written to the box's kernel.", ("ncp",)),
     "routingd_netlink_overruns_total": Declared("counter", "Kernel events lost by the agent (ENOBUFS).", ("ncp",)),
     "routingd_agents_refused_total": Declared(
@@ -85,6 +93,9 @@ COUNTS: Final[Mapping[str, str]] = {
     "routingd_fib_installed_routes": "installed",
     "routingd_fib_pending": "pending",
     "routingd_fib_swept_routes_total": "swept",
+    "routingd_fib_audits_total": "audits",
+    "routingd_fib_repairs_total": "repairs",
+    "routingd_fib_foreign_changes_total": "foreign_changes",
     "routingd_netlink_messages_total": "netlink_messages",
     "routingd_netlink_overruns_total": "event_overruns",
 }
@@ -209,6 +220,8 @@ class Metrics:
         for family in ("ipv4", "ipv6"):
             if family in counts:
                 out.put("routingd_fib_routes", counts[family], name, family)
+        for kind, drifted in counts.get("drift", {}).items():
+            out.put("routingd_fib_drift_total", drifted, name, kind)
         for metric, counter in COUNTS.items():
             if counter in counts:
                 out.put(metric, counts[counter], name)

@@ -13,7 +13,7 @@ from fibd.wire import Role
 from routingd.boxes import Box
 from routingd.control.shapes import ErrnoCount, KernelFact, NcpBeat, NcpDetail, NcpDetails, NcpLatency, NcpSession
 from routingd.controller import Controller
-from routingd.fib_sums import held, wanted
+from routingd.fib_sums import audited, held, wanted
 from routingd.queries import AgentSilentError
 from routingd.views import Views, boxes
 
@@ -45,6 +45,7 @@ class NcpViews:
             "latency": latency(feed.feed.latencies),
             "controller_fib": fib,
             "model_fib": held(row["agent"]),
+            "audit": audited(row["agent"]),
             "errors": errors(feed.feed.failed_by_errno),
             "beat": self._beat(box.name),
             "sessions": self._sessions(box.name),

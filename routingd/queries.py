@@ -25,8 +25,9 @@ class Queries:
         self._slots: dict[str, asyncio.Semaphore] = {}
         self._next = 1
 
-    async def ask(self, ncp: str, what: str, *args: Any) -> Any:
-        """Raises AgentSilentError with a text for a person."""
+    async def ask(self, ncp: str, what: str, *args: Any, patience: float | None = None) -> Any:
+        """Raises AgentSilentError with a text for a person. ``patience``: seconds, where it may take long."""
+        patience = PATIENCE if patience is None else patience
         slots = self._slots.setdefault(ncp, asyncio.Semaphore(MAX_OPEN))
         async with slots:
             connection = self._connection(ncp)
@@ -37,10 +38,10 @@ class Queries:
             self._open[(ncp, number)] = answer
             connection.send(Query(number, what, list(args)))
             try:
-                async with asyncio.timeout(PATIENCE):
+                async with asyncio.timeout(patience):
                     return await answer
             except TimeoutError:
-                raise AgentSilentError(f"the agent of {ncp} did not answer within {PATIENCE:.0f} s") from None
+                raise AgentSilentError(f"the agent of {ncp} did not answer within {patience:.0f} s") from None
             finally:
                 del self._open[(ncp, number)]
 

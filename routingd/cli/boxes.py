@@ -68,7 +68,17 @@ def _fib(n: Data) -> list[tuple[str, object]]:
     for name, told in (("RIB", n["controller_fib"]), ("Agent's model", n["model_fib"])):
         text = f"{told['ipv4']} IPv4, {told['ipv6']} IPv6, digest {told['digest']}" if told is not None else "unknown"
         rows.append((name, text))
+    rows.append(("Kernel", _kernel(n["audit"])))
     return rows
+
+
+def _kernel(audit: Data | None) -> str:
+    if audit is None:
+        return "not compared with the model yet"
+    found = f"{audit['drifted']} drifted, {audit['repaired']} repaired" if audit["drifted"] else "as the model says"
+    contested = f", {audit['contested']} contested by another program" if audit["contested"] else ""
+    when = f"{duration(audit['ago'])} ago in {seconds(audit['seconds'])}"
+    return f"{audit['compared']} routes compared {when}: {found}{contested}"
 
 
 def _error(e: Data) -> tuple[object, ...]:

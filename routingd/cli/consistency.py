@@ -37,7 +37,11 @@ def _progress(n: Data) -> str:
 
 
 def audited(audit: Data | None) -> str:
-    return "-" if audit is None else duration(audit["ago"])
+    """When, and what came of it."""
+    if audit is None:
+        return "-"
+    made = f", {audit['repaired']} repaired" if audit["drifted"] else ""
+    return f"{duration(audit['ago'])} ago{made}"
 
 
 def route(answer: Data) -> None:

@@ -20,6 +20,22 @@ class FibSum(TypedDict):
     """Of prefixes and their groups' keys, in hexadecimal; equal digests mean equal tables."""
 
 
+class FibAudit(TypedDict):
+    """The last time that an agent compared its kernel with its model."""
+
+    ago: float
+    """Seconds."""
+    seconds: float
+    """That it took."""
+    compared: int
+    """Routes."""
+    drifted: int
+    """Routes and nexthops that were missing, different or not ours to have."""
+    repaired: int
+    contested: int
+    """Routes that drifted again and again, and are left alone."""
+
+
 class FibStanding(TypedDict):
     """One box against the controller, and its kernel against the box's model."""
 
@@ -38,8 +54,8 @@ class FibStanding(TypedDict):
     """Transactions that the box has not acknowledged."""
     lag: float
     """Seconds: age of the oldest of those."""
-    audit: dict[str, object] | None
-    """The last comparison of the kernel with the model, as the agent tells it."""
+    audit: FibAudit | None
+    """None: there was none yet."""
 
 
 class FibConsistency(TypedDict):

@@ -28,6 +28,7 @@ from routingd.control.bgp_shapes import (
 )
 from routingd.control.fib_shapes import (
     ErrnoCount,
+    FibAudit,
     FibConsistency,
     FibStanding,
     FibSum,
@@ -112,6 +113,7 @@ __all__ = [
     "ExportMember",
     "Failure",
     "FamilyName",
+    "FibAudit",
     "FibConsistency",
     "FibFailure",
     "FibPage",
@@ -288,6 +290,7 @@ class NcpDetail(NcpRow):
     """What the RIB wants in every FIB."""
     model_fib: FibSum | None
     """What the agent's model holds."""
+    audit: FibAudit | None
     errors: list[ErrnoCount]
     beat: NcpBeat | None
     sessions: list[NcpSession]

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import pytest
 
-from fibd.wire import Ack, Role
+from fibd.wire import Ack, Query, Role
 from native import Engine
 from routingd import queries
 from routingd.commands import Commands
@@ -112,6 +112,26 @@ def test_a_box_without_an_agent_is_unknown(tmp_path: Path, monkeypatch: pytest.M
             await until(lambda: Role.CONTROL in agent.closed, "the agent has left")
             (row,) = (await asked("show fib consistency"))["ncps"]
             assert row["reason"] == "the agent of ncp1 is not connected"
+
+    run(test)
+
+
+def test_an_audit_is_asked_for_first_and_what_it_came_to_is_told(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with forwarding(tmp_path) as (_, agent, asked):
+            found = {"age": 0.2, "seconds": 0.1, "compared": 2, "repaired": 1, "held": 0, "contested": 0}
+            (row,) = (await asked("show fib consistency"))["ncps"]
+            assert row["audit"] is None
+            agent.answers |= {"audit": found}
+            agent.answers["counts"] |= {"last_audit": found}
+            (row,) = (await asked("show fib consistency", audit=True))["ncps"]
+            assert [query.what for query in agent.of(Role.CONTROL, Query)][-2:] == ["audit", "counts"]
+            assert (row["state"], row["audit"]["drifted"], row["audit"]["repaired"]) == ("equal", 1, 1)
+            agent.answers["counts"] |= {"last_audit": found | {"held": 3, "contested": 3}}
+            (row,) = (await asked("show fib consistency"))["ncps"]
+            assert (row["state"], row["audit"]["drifted"]) == ("differs", 4)
+            assert "another program changes 3 of our routes" in row["reason"]
+            assert "kernel: table" in row["advice"]
 
     run(test)
 

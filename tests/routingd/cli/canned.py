@@ -17,6 +17,7 @@ from routingd.control.shapes import (
     ExplainPeer,
     ExplainResolution,
     ExportGroup,
+    FibAudit,
     FibConsistency,
     FibRow,
     FibStanding,
@@ -599,6 +600,11 @@ RIB_FIB: FibSum = {"ipv4": 200002, "ipv6": 2, "digest": "9f3c0d51e84b7790"}
 BEHIND_FIB: FibSum = {"ipv4": 160001, "ipv6": 2, "digest": "51e84b77909f3c0d"}
 
 
+AUDIT: FibAudit = {
+    "ago": 131.0, "seconds": 0.31, "compared": 200004, "drifted": 3, "repaired": 3, "contested": 0,
+}  # fmt: skip
+
+
 def detail(row: NcpRow, model: FibSum) -> NcpDetail:
     return {
         **row,
@@ -612,6 +618,7 @@ def detail(row: NcpRow, model: FibSum) -> NcpDetail:
         "latency": {"count": 114, "median": 0.005, "most": 0.25, "longest": 1.91},
         "controller_fib": RIB_FIB,
         "model_fib": model,
+        "audit": AUDIT if row["embedded"] else None,
         "errors": [{"errno": 22, "name": "EINVAL", "text": "Invalid argument", "count": row["failed"]}]
         if row["failed"]
         else [],
@@ -657,7 +664,7 @@ def standing(row: NcpRow, model: FibSum) -> FibStanding:
         "failed": row["failed"],
         "outstanding": row["outstanding_transactions"],
         "lag": row["lag"],
-        "audit": None,
+        "audit": None if moving else AUDIT,
     }
 
 
