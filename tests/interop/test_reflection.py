@@ -60,21 +60,24 @@ class Reflection:
             there.route("10.0.0.0/8", "via", ours(address))
             neighbors = [self._to(ours(address), address, client=address == REFLECTOR)]
             if address == REFLECTOR:
-                neighbors.append(self._to(FAR, ours(FAR), client=True))
+                # Two GoBGPs that call at once may not hear each other for a minute.
+                neighbors.append(replace(self._to(FAR, ours(FAR), client=True), passive=True))
             self._peer(daemon, there, address, neighbors)
         if not edges_only:
             far = lab.box("far")
             near = self.peers[REFLECTOR].box
             lab.link(near, "eth1", far, "eth0", a_addresses=[f"{ours(FAR)}/24"], b_addresses=[f"{FAR}/24"])
             far.route("10.0.0.0/8", "via", ours(FAR))
-            # Only the reflector calls: between two GoBGPs that call at once it may take minutes until one is heard.
-            self._peer(daemon, far, FAR, [replace(self._to(ours(FAR), FAR), passive=True)])
+            self._peer(daemon, far, FAR, [self._to(ours(FAR), FAR)])
         self.router = Router(lab, configuration(), {"ncp1": self.box})
         with ThreadPoolExecutor() as pool:
-            for started in [pool.submit(each.start) for each in (self.router, *self.peers.values())]:
+            others = [peer for address, peer in self.peers.items() if address != FAR]
+            for started in [pool.submit(each.start) for each in (self.router, *others)]:
                 started.result()
         self.router.wait_established(*(address for address in self.peers if address != FAR))
         if not edges_only:
+            # Last: a route that comes while OpenBGPD reads its configuration is told to nobody.
+            self.peers[FAR].start()
             self.peers[FAR].wait_established()
 
     def _to(self, there: str, here: str, *, client: bool = False) -> Neighbor:
