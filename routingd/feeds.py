@@ -52,12 +52,16 @@ class BoxFeed:
         self._reader: Consumer[Engine] | None = None
         self._cursor: Cursor | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._giving_up: asyncio.TimerHandle | None = None
+        """While the box is away."""
 
     # --- the connection -----------------------------------------------------------------------------------------------
 
     def up(self, connection: AgentConnection, hello: Hello, *, held: bool = False) -> None:
         """``held``: the box keeps what it has until ``release``."""
         self._connection = connection
+        if self._giving_up is not None:
+            self._giving_up.cancel()
         self._tells_sums = RESUME in hello.capabilities
         again = hello.boot_id == self._boot_id and hello.stream_id == self._stream_id and self._tells_sums
         self._boot_id = hello.boot_id
@@ -82,9 +86,7 @@ class BoxFeed:
         self.held = self._asked = False
         self._connection = None
         self.feed.lost()
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = asyncio.get_running_loop().call_later(self._grace, self._forget)
+        self._giving_up = asyncio.get_running_loop().call_later(self._grace, self._forget)
 
     def _forget(self) -> None:
         self._close_cursor()

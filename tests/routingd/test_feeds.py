@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
-from fibd.distributor import Want
-from routingd.feeds import Cursor
+from fibd.distributor import Chunk, Want
+from fibd.wire import Hello
+from routingd.feeds import BoxFeed, Cursor
 from tests.fibd.test_distributor import Delta, routes
 
 
@@ -58,3 +60,60 @@ def test_while_the_end_is_not_reached_changes_may_be_as_old_as_the_backlog() -> 
     engine.deltas = [routes(1), routes(1), routes(1)]
     assert [engine.read(at=at) for at in (102.0, 110.0, 120.0)] == [102.0, 102.0, 102.0]
     assert engine.read(at=121.0) is None
+
+
+class Inline:
+    """An engine and its thread in one: jobs run at once, reads when the test says so."""
+
+    def __init__(self) -> None:
+        self.closed: list[int] = []
+        self.waiting = False
+        self._deliver: Any = None
+
+    def fib_resume(self, held: Any) -> tuple[int, list[Any]]:
+        return 1, []
+
+    def fib_close(self, consumer: int) -> None:
+        self.closed.append(consumer)
+
+    def post(self, work: Any, done: Any = lambda _: None) -> None:
+        done(work(self))
+
+    def consumer(self, deliver: Any) -> Inline:
+        self._deliver = deliver
+        return self
+
+    def request(self, read: Any) -> None:
+        self.waiting = True
+
+    def arrives(self) -> None:
+        self.waiting = False
+        self._deliver(Chunk(None, True, 0, 0))
+
+    def close(self) -> None:
+        pass
+
+
+class Wire:
+    def send(self, *messages: Any) -> None:
+        pass
+
+    def send_frames(self, frames: Any) -> None:
+        pass
+
+
+def test_a_box_that_stays_away_is_given_up_whatever_was_being_read_when_it_went() -> None:
+    async def test() -> None:
+        loop = asyncio.get_running_loop()
+        engine = Inline()
+        feed = BoxFeed("ncp1", 1, b"s" * 16, 0.02, engine, loop.time)  # type: ignore[arg-type]
+        feed.up(Wire(), Hello(3, "ncp1", b"b" * 16))  # type: ignore[arg-type]
+        assert engine.waiting
+        feed.down()
+        engine.arrives()
+        assert engine.closed == []
+        async with asyncio.timeout(5):
+            while engine.closed != [1]:  # noqa: ASYNC110 - of the feed's own timer
+                await asyncio.sleep(0.005)
+
+    asyncio.run(test())
