@@ -20,6 +20,7 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 from fibd.latency import BOUNDS, Latencies
+from protocols.bgp.fsm import State
 from routingd.control.shapes import NcpRow
 from routingd.controller import Controller
 from routingd.fib_sums import wanted
@@ -180,8 +181,9 @@ class Metrics:
     def _own(self, out: Samples) -> None:
         controller = self._controller
         out.put("routingd_info", 1, metadata.version("routingd"), controller.plan.name)
-        for state, count in Counter(str(peer.session.state) for peer in controller.peers.all).items():
-            out.put("routingd_bgp_sessions", count, state)
+        states = Counter(peer.session.state for peer in controller.peers.all)
+        for state in State:
+            out.put("routingd_bgp_sessions", states[state], str(state))
         out.histogram("routingd_event_loop_slice_seconds", self._slices)
         out.put("routingd_event_loop_longest_slice_seconds", self._slices.longest)
         out.put("routingd_engine_jobs", controller.engine.depth)

@@ -71,6 +71,7 @@ def test_a_scrape_tells_of_every_box_and_of_the_router(tmp_path: Path) -> None:
             assert told["routingd_ncp_state", (box, ("state", "forwarding"))] == 1
             assert told["routingd_ncp_connected", (("connection", "fib"), box)] == 1
             assert told["routingd_ncp_conditions", (box, ("severity", "alarm"))] == 1
+            assert told["routingd_bgp_sessions", (("state", "Established"),)] == 0
             assert told["routingd_rib_routes", (("family", "ipv4"),)] == 2
             assert told["routingd_fib_routes", (("family", "ipv4"), box)] == 2
             assert told["routingd_fib_credit_bytes", (box,)] == 4096
