@@ -104,7 +104,7 @@ COUNTS: Final[Mapping[str, str]] = {
 
 
 AT_ONCE: Final = 16
-"""Boxes asked in one turn of the event loop: it is not held for more than a millisecond or two."""
+"""Boxes asked, or told of, in one turn of the event loop: it is not held for more than a millisecond or two."""
 
 
 @dataclass(slots=True)
@@ -174,8 +174,10 @@ class Metrics:
             asking.append(asyncio.create_task(self._views.ncp(box)))
             if len(asking) % AT_ONCE == 0:
                 await asyncio.sleep(0)
-        for answer in asyncio.as_completed(asking):
+        for at, answer in enumerate(asking):
             self._box(out, await answer)
+            if at % AT_ONCE == 0:
+                await asyncio.sleep(0)
         return out
 
     def _own(self, out: Samples) -> None:
