@@ -1,5 +1,5 @@
-"""Every message between routingd and ncpd, as a frozen dataclass. No I/O and no encoding: ``fibd.wire`` puts them on
-the wire.
+"""Every message between routingd and ncpd, as a frozen dataclass; those about streams are in ``stream_messages``. No I/O
+and no encoding: ``fibd.wire`` puts them on the wire.
 
 A message's fields, in order, are the keys 0, 1, 2 … of its map: fields are only ever appended. So are the columns of
 rows, and a reader cuts off those that it does not know.
@@ -10,6 +10,21 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any, ClassVar, Final
+
+from fibd.message import Message
+from fibd.stream_messages import (
+    Capsule,
+    Lease,
+    StreamAdopt,
+    StreamClose,
+    StreamConnect,
+    StreamCredit,
+    StreamData,
+    StreamListen,
+    StreamOpened,
+    Streams,
+    StreamUnlisten,
+)
 
 VERSION: Final = 1
 OLDEST: Final = max(1, VERSION - 1)
@@ -33,11 +48,6 @@ class AdjacencyKind(IntEnum):
     DROP = 1
     LOCAL = 2
     UNREACHABLE = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    TYPE: ClassVar[int] = 0
 
 
 # --- every connection -------------------------------------------------------------------------------------------------
@@ -218,133 +228,6 @@ class Answer(Message):
     error: str = ""
 
 
-# --- streams ----------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class StreamListen(Message):
-    """Controller: accept TCP here. Refused connections (address not in ``allow``) are closed by the agent and
-    counted."""
-
-    TYPE: ClassVar[int] = 32
-    listener: int
-    local: bytes
-    """Address bytes; all zeros: any of that family."""
-    port: int
-    device: str = ""
-    allow: list[list[Any]] = field(default_factory=list)
-    """Rows (peer address bytes, MD5 key or "", TTL to send or 0, minimum TTL to accept or 0)."""
-    ranges: list[list[Any]] = field(default_factory=list)
-    """Peers by prefix, of which the longest counts, after those in ``allow``. Rows (address bytes, prefix length, MD5
-    key, TTL to send, minimum TTL)."""
-    ao: list[list[Any]] = field(default_factory=list)
-    """TCP-AO keys (RFC 5925) of peers among those. Rows (address bytes, prefix length, send id, receive id, algorithm,
-    key bytes), the one to sign with first."""
-
-
-@dataclass(frozen=True, slots=True)
-class StreamUnlisten(Message):
-    TYPE: ClassVar[int] = 33
-    listener: int
-
-
-@dataclass(frozen=True, slots=True)
-class StreamConnect(Message):
-    """Controller: open TCP to a peer. Stream numbers the controller gives are even, those the agent gives to accepted
-    ones odd."""
-
-    TYPE: ClassVar[int] = 34
-    stream: int
-    remote: bytes
-    port: int
-    local: bytes = b""
-    device: str = ""
-    ttl: int = 0
-    minimum_ttl: int = 0
-    md5: str = ""
-    timeout: float = 30.0
-    ao: list[list[Any]] = field(default_factory=list)
-    """TCP-AO keys: rows (send id, receive id, algorithm, key bytes), the one to sign with first."""
-
-
-@dataclass(frozen=True, slots=True)
-class StreamOpened(Message):
-    """Agent: a stream is up: asked for (listener 0) or accepted."""
-
-    TYPE: ClassVar[int] = 35
-    stream: int
-    listener: int
-    local: bytes
-    local_port: int
-    remote: bytes
-    remote_port: int
-    device: str = ""
-    credit: int = 1 << 20
-    """Bytes the controller may send at first."""
-
-
-@dataclass(frozen=True, slots=True)
-class StreamData(Message):
-    """Either way. Rows (stream numbers, bytes): the same bytes may go to many streams. From the controller the bytes
-    are whole BGP messages, so the agent may put a KEEPALIVE between any two rows."""
-
-    TYPE: ClassVar[int] = 36
-    rows: list[list[Any]]
-    arrived: float = 0.0
-    """Seconds between arrival at the agent and sending of this frame (monotonic), so that queueing never looks like
-    silence."""
-
-
-@dataclass(frozen=True, slots=True)
-class StreamCredit(Message):
-    """Either way. Rows (stream, further bytes the other side may send)."""
-
-    TYPE: ClassVar[int] = 37
-    rows: list[list[int]]
-
-
-@dataclass(frozen=True, slots=True)
-class StreamClose(Message):
-    """Either way. ``reason`` for people, errno 0 when orderly. From the controller: flush what is queued, then close;
-    ``reset`` drops it."""
-
-    TYPE: ClassVar[int] = 38
-    stream: int
-    reason: str = ""
-    errno: int = 0
-    reset: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Lease(Message):
-    """Controller: send ``packet`` on the stream every ``interval`` s (jittered down to 75 %, RFC 4271 10) while
-    nothing else was sent, until ``lease`` s after the latest renewal. Interval 0 ends it."""
-
-    TYPE: ClassVar[int] = 39
-    stream: int
-    interval: float
-    lease: float
-    packet: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Capsule(Message):
-    """Controller, at Established; kept by the agent with the stream, given back to a controller that adopts it."""
-
-    TYPE: ClassVar[int] = 40
-    stream: int
-    blob: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Streams(Message):
-    """Agent, after Welcome on the streams connection: the streams it still has. Rows (stream, listener, local, local
-    port, remote, remote port, device, capsule)."""
-
-    TYPE: ClassVar[int] = 41
-    rows: list[list[Any]]
-
-
 # --- fib --------------------------------------------------------------------------------------------------------------
 
 
@@ -441,7 +324,7 @@ MESSAGES: Final[dict[int, type[Message]]] = {
     for m in (
         Hello, Welcome, Error, Bye, Heartbeat, Ports, Addresses, Neighbours, FactsComplete, BoxConfig, Routers,
         Conditions, Query, Answer, StreamListen, StreamUnlisten, StreamConnect, StreamOpened, StreamData, StreamCredit,
-        StreamClose, Lease, Capsule, Streams, Transaction, Ack, SnapshotBegin, SnapshotEnd, SnapshotVerdict,
-        Resume, DigestRequest, DigestReply,
+        StreamClose, Lease, Capsule, Streams, StreamAdopt, Transaction, Ack, SnapshotBegin, SnapshotEnd,
+        SnapshotVerdict, Resume, DigestRequest, DigestReply,
     )
 }  # fmt: skip

@@ -27,7 +27,6 @@ from fibd.messages import (
     Answer,
     BoxConfig,
     Bye,
-    Capsule,
     Conditions,
     DigestReply,
     DigestRequest,
@@ -35,7 +34,6 @@ from fibd.messages import (
     FactsComplete,
     Heartbeat,
     Hello,
-    Lease,
     Message,
     Neighbours,
     Ports,
@@ -46,6 +44,13 @@ from fibd.messages import (
     SnapshotBegin,
     SnapshotEnd,
     SnapshotVerdict,
+    Transaction,
+    Welcome,
+)
+from fibd.stream_messages import (
+    Capsule,
+    Lease,
+    StreamAdopt,
     StreamClose,
     StreamConnect,
     StreamCredit,
@@ -54,17 +59,15 @@ from fibd.messages import (
     StreamOpened,
     Streams,
     StreamUnlisten,
-    Transaction,
-    Welcome,
 )
 
 __all__ = [
     "BEGIN", "COMMIT", "CRITICAL", "MAX_CHUNK", "MAX_FRAME", "MESSAGES", "MOST_ELECTION", "VERSION", "Ack",
     "Addresses", "AdjacencyKind", "Answer", "BoxConfig", "Bye", "Capsule", "Conditions", "Decoder", "DigestReply",
     "DigestRequest", "Error", "FactsComplete", "Heartbeat", "Hello", "Lease", "Message", "Neighbours", "Ports",
-    "Query", "Resume", "Role", "Routers", "SnapshotBegin", "SnapshotEnd", "SnapshotVerdict", "StreamClose",
-    "StreamConnect", "StreamCredit", "StreamData", "StreamListen", "StreamOpened", "StreamUnlisten", "Streams",
-    "Transaction", "Welcome", "WireError", "encode",
+    "Query", "Resume", "Role", "Routers", "SnapshotBegin", "SnapshotEnd", "SnapshotVerdict", "StreamAdopt",
+    "StreamClose", "StreamConnect", "StreamCredit", "StreamData", "StreamListen", "StreamOpened", "StreamUnlisten",
+    "Streams", "Transaction", "Welcome", "WireError", "encode",
 ]  # fmt: skip
 
 MAX_FRAME: Final = 16 * 1024 * 1024
@@ -258,6 +261,8 @@ _FIELDS: Final[dict[tuple[type[Message], str], Check]] = {
     (StreamClose, "stream"): _U32,
     (Lease, "stream"): _U32,
     (Capsule, "stream"): _U32,
+    (Streams, "lives"): _list(_row(_U32, _number, _number, _ANY_INTEGER)),
+    (StreamAdopt, "stream"): _U32,
     (Streams, "rows"): _list(_row(_U32, _U32, _ADDRESS, _U16, _ADDRESS, _U16, _text, _octets)),
     (Transaction, "election_id"): _ELECTION,
     (Transaction, "sequence"): _U64,

@@ -27,7 +27,7 @@ class Events(Protocol):
 
     def stream_opened(self, stream: Stream) -> None: ...
     def stream_refused(self, number: int, reason: str, code: int) -> None: ...
-    def stream_data(self, stream: Stream, data: bytes) -> None: ...
+    def stream_data(self, stream: Stream, data: bytes, age: float) -> None: ...
     def stream_credit(self, stream: Stream, amount: int) -> None: ...
     def stream_closed(self, stream: Stream, reason: str, code: int) -> None: ...
 
@@ -85,20 +85,19 @@ class StreamTable:
     # --- the controller comes and goes --------------------------------------------------------------------------------
 
     def attach(self) -> None:
-        """A controller is there. Streams stay still until ``resume``."""
+        """A controller is there. What outlived the one before stays as it is until this one adopts or closes it."""
         self._attached = True
-        if self._window is not None:
-            self._window.cancel()
-            self._window = None
         if self._listeners:
             self._loop.call_later(_ORPHAN_PATIENCE, self._close_orphans)
 
-    def resume(self) -> None:
-        for stream in list(self.streams.values()):
+    def adopt(self, number: int) -> None:
+        stream = self.streams.get(number)
+        if stream is not None and not stream.attached:
             stream.start()
 
     def detach(self, window: float) -> None:
-        """It is gone: hold what is established for ``window`` seconds, begin nothing, accept nothing."""
+        """It is gone: hold what is Established for ``window`` seconds, begin nothing, accept nothing. With what has no
+        capsule nobody could go on."""
         if not self._attached:
             return
         self._attached = False
@@ -107,9 +106,26 @@ class StreamTable:
         for listener in self._listeners.values():
             listener.number = 0
             self._loop.remove_reader(listener.sock)
-        for stream in self.streams.values():
-            stream.detach()
-        self._window = self._loop.call_later(window, self.close_all)
+        for stream in list(self.streams.values()):
+            if not stream.capsule:
+                self.close(stream.number, reset=False)
+            elif stream.attached:
+                stream.detach()
+        if self._window is not None:
+            self._window.cancel()
+        self._window = self._loop.call_later(window, self._window_over)
+
+    def _window_over(self) -> None:
+        """Who was not adopted by now is not held any longer."""
+        for stream in [stream for stream in self.streams.values() if not stream.attached]:
+            self.close(stream.number, reset=False)
+        if not self._attached:
+            self.close_all()
+
+    @property
+    def leased(self) -> bool:
+        """Some session is kept for a controller that stands still."""
+        return any(stream.leased for stream in self.streams.values())
 
     def close_all(self) -> None:
         """Also the listeners: nobody would answer what they accept."""
@@ -248,8 +264,8 @@ class StreamTable:
         if stream is not None:
             stream.close(reset)
 
-    def stream_data(self, stream: Stream, data: bytes) -> None:
-        self._events.stream_data(stream, data)
+    def stream_data(self, stream: Stream, data: bytes, age: float) -> None:
+        self._events.stream_data(stream, data, age)
 
     def stream_credit(self, stream: Stream, amount: int) -> None:
         self._events.stream_credit(stream, amount)

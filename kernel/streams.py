@@ -1,8 +1,9 @@
 """One TCP connection of the router: credits both ways, a bounded write queue, leased KEEPALIVEs.
 
-Owns the socket once it is connected. Bytes are never looked at; what the controller sends is whole messages, so
-between any two writes a leased packet may go out (RFC 4271 4.4), and never anywhere else: three daemons answered a
-KEEPALIVE inside another message with a NOTIFICATION.
+Owns the socket once it is connected. Of the bytes only the length in each header is looked at. What the controller
+sends is whole messages, so between any two writes a leased packet may go out (RFC 4271 4.4), and never anywhere else:
+three daemons answered a KEEPALIVE inside another message with a NOTIFICATION. While no controller is there, what is
+received waits here, from the beginning of a message on.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from kernel.boundary import Boundary
 from kernel.edge_sockets import endpoint, reset_on_close
 
 INITIAL_CREDIT: Final = 1 << 20
@@ -27,6 +29,8 @@ _OWED_FOR: Final = 5.0
 _UNSENT: Final = 128 * 1024
 """Bytes the kernel holds beyond what the peer's window lets out. Megabytes there would hide a peer that takes nothing,
 and what is said last would wait behind them."""
+_KEPT: Final = 128 * 1024
+"""Received bytes that wait here for a controller; for more TCP holds the peer back."""
 _FLUSH_PATIENCE: Final = 5.0
 _DRAIN_PATIENCE: Final = 2.0
 
@@ -34,7 +38,9 @@ _DRAIN_PATIENCE: Final = 2.0
 class Sink(Protocol):
     """Where a stream's events go."""
 
-    def stream_data(self, stream: Stream, data: bytes) -> None: ...
+    def stream_data(self, stream: Stream, data: bytes, age: float) -> None:
+        """``age``: seconds since it arrived."""
+
     def stream_credit(self, stream: Stream, amount: int) -> None: ...
     def stream_closed(self, stream: Stream, reason: str, code: int) -> None: ...
 
@@ -45,6 +51,10 @@ class _Lease:
     until: float
     packet: bytes
     due: float
+    hold: float
+    """Without a controller: seconds of silence after which the peer is given up; 0: any."""
+    farewell: bytes
+    """What it is told then."""
 
 
 class Stream:
@@ -61,6 +71,11 @@ class Stream:
         self.remote, self.remote_port = endpoint(sock.getpeername())
         self.capsule = b""
         self.keepalives = 0
+        self.ended: tuple[str, int] | None = None
+        """Why, where it ended while no controller was there."""
+        self.established_at: float | None = None
+        """When the first capsule came."""
+        self.heard_at = asyncio.get_running_loop().time()
         self._socket = sock
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _UNSENT)
         self._sink = sink
@@ -78,30 +93,90 @@ class Stream:
         self._closed = False
         self._attached = False
         self._reading = False
+        self._boundary = Boundary()
+        self._kept = bytearray()
+        self._silence: asyncio.TimerHandle | None = None
+
+    # --- the controller -----------------------------------------------------------------------------------------------
+
+    @property
+    def attached(self) -> bool:
+        """A controller has it."""
+        return self._attached
+
+    @property
+    def room(self) -> int:
+        """Bytes that a controller may send at first; less than nothing where more than that waits already."""
+        return INITIAL_CREDIT - self._queued
+
+    @property
+    def leased(self) -> bool:
+        """Somebody may rely on us for now."""
+        return self._lease is not None and self._loop.time() < self._lease.until
+
+    def deposit(self, capsule: bytes) -> None:
+        if self.established_at is None:
+            self.established_at = self._loop.time()
+        self.capsule = capsule
 
     # --- reading ------------------------------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """A controller listens: read as far as credits go."""
+        """A controller listens: it gets what it has missed, then what comes, as far as credits go."""
         self._attached = True
-        self._resume()
+        self._stop_listening_for_silence()
+        kept, self._kept = bytes(self._kept), bytearray()
+        if kept:
+            self._credit -= len(kept)
+            self._boundary.passed(kept)
+            self._sink.stream_data(self, kept, self._loop.time() - self.heard_at)
+        if self.ended is not None:
+            self._sink.stream_closed(self, *self.ended)
+        elif not self._closing:
+            self._resume()
 
     def detach(self) -> None:
-        """The controller is away: TCP holds the peer back; what it grants and is granted starts afresh with the
-        next."""
+        """The controller is away. What it was given of an unfinished message is kept for the next; what it grants and
+        is granted starts afresh."""
         self._attached = False
-        self._pause()
         self._credit = INITIAL_CREDIT
         self._owed = 0
+        self._kept = bytearray(self._boundary.tail)
+        self._boundary = Boundary()
+        self._resume()
+        self._listen_for_silence()
+
+    def _listen_for_silence(self) -> None:
+        self._stop_listening_for_silence()
+        if self._lease is not None and self._lease.hold and self._reading:
+            self._silence = self._loop.call_at(self.heard_at + self._lease.hold, self._silent, self._lease)
+
+    def _stop_listening_for_silence(self) -> None:
+        if self._silence is not None:
+            self._silence.cancel()
+            self._silence = None
+
+    def _silent(self, lease: _Lease) -> None:
+        """RFC 4271 6.5, by arrival: as long as we read, silence is the peer's."""
+        if self._loop.time() < self.heard_at + lease.hold:
+            self._listen_for_silence()
+        elif self._reading and not self._closing:
+            self.ended = f"nothing heard from the peer for {lease.hold:g} s", errno.ETIMEDOUT
+            self._put(lease.farewell)
+            self.close(reset=False)
 
     def grant(self, amount: int) -> None:
         self._credit += amount
         self._resume()
 
     def _resume(self) -> None:
-        if self._attached and self._credit > 0 and not self._reading and not self._closing and not self._closed:
+        if self._wanted() > 0 and not self._reading and not self._closing and not self._closed:
             self._loop.add_reader(self._socket, self._readable)
             self._reading = True
+
+    def _wanted(self) -> int:
+        """So many bytes may be read."""
+        return self._credit if self._attached else _KEPT - len(self._kept)
 
     def _pause(self) -> None:
         if self._reading:
@@ -110,7 +185,7 @@ class Stream:
 
     def _readable(self) -> None:
         try:
-            data = self._socket.recv(min(_READ, self._credit))
+            data = self._socket.recv(min(_READ, self._wanted()))
         except (BlockingIOError, InterruptedError):
             return
         except OSError as error:
@@ -119,10 +194,16 @@ class Stream:
         if not data:
             self._end("the peer closed the connection", 0)
             return
-        self._credit -= len(data)
-        if self._credit <= 0:
+        self.heard_at = self._loop.time()
+        if self._attached:
+            self._credit -= len(data)
+            self._boundary.passed(data)
+        else:
+            self._kept += data
+        if self._wanted() <= 0:
             self._pause()
-        self._sink.stream_data(self, data)
+        if self._attached:
+            self._sink.stream_data(self, data, 0.0)
 
     # --- writing ------------------------------------------------------------------------------------------------------
 
@@ -185,7 +266,7 @@ class Stream:
 
     # --- leased packets -----------------------------------------------------------------------------------------------
 
-    def lease(self, interval: float, lasts: float, packet: bytes) -> None:
+    def lease(self, interval: float, lasts: float, packet: bytes, hold: float = 0.0, farewell: bytes = b"") -> None:
         """Start, renew or (interval 0) end. Renewing does not move the next packet."""
         if interval <= 0 or self._closing or self._closed:
             self._lease = None
@@ -195,7 +276,7 @@ class Stream:
         due = now + self._jittered(interval)
         if self._lease is not None and self._lease.interval == interval:
             due = self._lease.due
-        self._lease = _Lease(interval, now + lasts, packet, due)
+        self._lease = _Lease(interval, now + lasts, packet, due, hold, farewell)
         self._arm()
 
     def _jittered(self, interval: float) -> float:
@@ -278,7 +359,9 @@ class Stream:
             return
         told = self._closing
         self._release()
-        if not told:
+        if not told and not self._attached:
+            self.ended = reason, code
+        elif not told:
             self._sink.stream_closed(self, reason, code)
 
     def _release(self) -> None:
@@ -286,6 +369,7 @@ class Stream:
             return
         self._closed = True
         self._cancel_timer()
+        self._stop_listening_for_silence()
         if self._giving is not None:
             self._giving.cancel()
         self._lease = None

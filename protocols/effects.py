@@ -58,6 +58,8 @@ class Established:
     agreed: Agreed
     local: bytes
     remote: bytes
+    adopted: bool = False
+    """It has been so before: the peer holds what another routingd has told it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,11 +118,14 @@ class LimitReached:
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """Let the agent send ``packet`` every ``interval`` s while the connection lives; the edge renews the lease."""
+    """Let the agent send ``packet`` every ``interval`` s while the connection lives; the edge renews the lease. While
+    nobody renews it, a peer that is silent for ``hold`` s is told ``farewell``."""
 
     conn: int
     interval: float
     packet: bytes
+    hold: int = 0
+    farewell: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,18 +22,22 @@ class AdjRibsOut:
         engine: EngineThread[Engine],
         send: Callable[[bytes], None],
         room: Callable[[], bool],
+        told: Callable[[], None],
     ) -> None:
-        """``send`` whole messages; ``room``: the stream has nothing that waits, and credit."""
+        """``send`` whole messages; ``room``: the stream has nothing that waits, and credit. ``told``: End-of-RIB has
+        been sent for each family."""
         self._up = up
         self._counters = counters
         self._engine = engine
         self._send = send
         self._room = room
+        self._told = told
         self._open = True
         self._begun = False
 
     def begin(self, families: Sequence[Family]) -> None:
-        """The peer is told these from here on, if it is not yet; the engine knows the session."""
+        """The peer is told these from here on, if it is not yet; the engine knows the session. Of an adopted session it
+        is told that everything comes again, and sweeps the rest afterwards (RFC 7313 4)."""
         if self._begun:
             return
         self._begun = True
@@ -45,7 +49,12 @@ class AdjRibsOut:
         def opened(_: None) -> None:
             if self._open:
                 for family in families:
+                    if self._up.adopted:
+                        self._marker(family, RefreshSubtype.BEGIN)
+                        self._up.refreshing.add(family)
                     self._up.readers[family] = self._engine.consumer(partial(self._read, family))
+                if not families:
+                    self._told()
                 self.read()
 
         self._engine.post(open_all, opened)
@@ -75,10 +84,13 @@ class AdjRibsOut:
             self._counters.sent(MessageType.UPDATE, len(read.data), read.updates)
             self._send(read.data)
         if not read.backlog and not read.begun:
-            up.end_of_rib_sent.add(family)
             if family in up.refreshing:
                 up.refreshing.discard(family)
                 self._marker(family, RefreshSubtype.END)
+            if family not in up.end_of_rib_sent:
+                up.end_of_rib_sent.add(family)
+                if up.end_of_rib_sent >= set(up.readers):
+                    self._told()
         self.read()
 
     def _marker(self, family: Family, subtype: RefreshSubtype) -> None:

@@ -145,7 +145,7 @@ class Controller:
         self.restart = Restart(expected, plan.deferral, lambda: self.peers.all, self._restarted)
         self.peers = Peers(
             plan.neighbors, plan.ranges, plan.boxes, self.engine, self.clock, self.facts.link_local, self.restart,
-            self._note,
+            self._note, secrets.election_id,
         )  # fmt: skip
         self._noting: asyncio.TimerHandle | None = None
         self._restarted_task: asyncio.Task[None] | None = None

@@ -1,5 +1,4 @@
-"""An Established BGP session: its numbers in the engine, its Adj-RIBs-Out, and what a box keeps of it for another
-controller."""
+"""An Established BGP session: its numbers in the engine, and its Adj-RIBs-Out."""
 
 from __future__ import annotations
 
@@ -7,13 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-import msgpack
-
 from native import Engine, SessionTerms
 from protocols.bgp.config import PeerConfig
 from protocols.bgp.family import IPV4_UNICAST, IPV6_UNICAST, Family
 from protocols.bgp.negotiation import Agreed
-from protocols.bgp.session import Session
 from rib.prefix import is_link_local
 from routingd.engine_thread import Consumer
 
@@ -41,6 +37,8 @@ class Up:
     membership: Membership
     terms: SessionTerms
     open_export: Callable[[Engine, Family], None]
+    adopted: bool = False
+    """The peer holds what an earlier routingd has told it."""
     readers: dict[Family, Consumer[Engine]] = field(default_factory=dict)
     end_of_rib_sent: set[Family] = field(default_factory=set)
     refresh_due: set[Family] = field(default_factory=set)
@@ -115,25 +113,3 @@ def exporter(
         )  # fmt: skip
 
     return open_export
-
-
-def capsule(session: Session, agreed: Agreed) -> bytes:
-    """What another controller needs to take the session over, kept by the box with the stream."""
-    config = session.config
-    blob: bytes = msgpack.packb(
-        {
-            "version": 1,
-            "peer": config.address,
-            "local_asn": agreed.local_asn,
-            "peer_asn": agreed.peer_asn,
-            "local_router_id": agreed.local_router_id,
-            "peer_router_id": agreed.peer_router_id,
-            "hold_time": agreed.hold_time,
-            "four_octet_as": agreed.four_octet_as,
-            "families": [list(f) for f in agreed.families],
-            "route_refresh": agreed.route_refresh,
-            "max_receive": agreed.max_receive,
-            "max_send": agreed.max_send,
-        }
-    )
-    return blob

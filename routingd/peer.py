@@ -16,6 +16,7 @@ import structlog
 
 from native import Changes, Engine, Updates
 from protocols import effects
+from protocols.bgp.capsule import NotAdoptableError, examine
 from protocols.bgp.config import PeerConfig
 from protocols.bgp.errors import Cease, CeaseSubcode
 from protocols.bgp.family import AFI_IPV6, Family, family_name
@@ -25,9 +26,9 @@ from routingd.adj_rib_in import AdjRibIn
 from routingd.adj_ribs_out import AdjRibsOut
 from routingd.boxes import Place
 from routingd.engine_thread import EngineThread
-from routingd.established import Beside, Membership, Up, capsule, exporter, paths_of
+from routingd.established import Beside, Membership, Up, exporter, paths_of
 from routingd.listening import Range
-from routingd.peer_streams import PeerStreams, Stream, Streams
+from routingd.peer_streams import WINDOW, Kept, PeerStreams, Stream, Streams
 from routingd.session_events import SessionEvents
 
 RESTART: Final = 60.0
@@ -126,8 +127,28 @@ class Peer:
     def start(self, restarting: bool = False) -> None:
         """``restarting``: its box has kept forwarding by what an earlier routingd knew."""
         self._ordered()
-        families = frozenset(f.family for f in self.session.config.families)
-        self._perform(self.session.start(self._clock(), families if restarting else None))
+        self._perform(self.session.start(self._clock(), self._forwarded(restarting)))
+
+    def _forwarded(self, restarting: bool) -> frozenset[Family] | None:
+        return frozenset(f.family for f in self.session.config.families) if restarting else None
+
+    def adopt(self, kept: Kept, restarting: bool) -> None:
+        """Go on with a stream of an earlier routingd, or of ours before its agent was away. Raises
+        NotAdoptableError."""
+        if (self.session.kept_down and self.ordered) or self.session.connections:
+            raise NotAdoptableError("the session is stopped, or has another connection already")
+        if self.place.local not in (b"", kept.local):
+            raise NotAdoptableError("it comes from another address of ours")
+        found = examine(kept.capsule, self.session.config, self._owner.election, self._owner.deferring)
+        self._ordered()
+        conn = self._streams.accept(self.place.ncp, kept.stream, kept.credit, WINDOW)
+        self._owner.own_stream(self.place.ncp, kept.stream, self, conn)
+        adopted = self.session.adopt(
+            conn, kept.local, kept.remote, kept.inbound, found, kept.up_for, kept.silent_for, self._clock(),
+            self._forwarded(restarting),
+        )  # fmt: skip
+        self._perform(adopted)
+        self._streams.adopt(conn)
 
     def restarted(self) -> None:
         """The RIB is whole again after a restart of ours."""
@@ -152,12 +173,11 @@ class Peer:
         return bool(asked)
 
     def leave(self, cease: Cease) -> None:
-        """This routingd ends and another one follows. Without a NOTIFICATION a neighbor with graceful restart keeps our
-        routes (RFC 4724 4.2); any other drops them however the session ends, and may as well know why."""
+        """This routingd ends and another one follows, which finds the session with its box. Only a neighbor with
+        graceful restart keeps our routes if that fails (RFC 4724 4.2); any other drops them however the session ends,
+        and may as well know why."""
         if self.up is None or self.session.config.graceful_restart is not Mode.ON or not self.keeps:
             self.stop(cease)
-        else:
-            self._streams.close(self.up.conn, cease.message, reset=False)
 
     def accept(self, ncp: str, number: int, credit: int) -> int:
         """A connection the peer opened; the number it has within the session."""
@@ -178,7 +198,8 @@ class Peer:
     def credited(self, conn: int, count: int) -> None:
         stream = self._streams.credited(conn, count)
         if stream is not None:
-            self.session.moved(conn, self._clock(), waits=stream.waits)
+            if (connection := self.session.connection(conn)) is not None:
+                connection.moved(self._clock(), waits=stream.waits)
             if self._told is not None:
                 self._told.read()
             self._arm()
@@ -223,8 +244,8 @@ class Peer:
                     log.warning("bgp.malformed", peer=self.name, **finding.describe(self._clock()))
                 case effects.LimitReached(_, mark):
                     log.warning("bgp.limit", peer=self.name, text=mark.text)
-                case effects.Lease(conn, interval, packet):
-                    self._streams.lease(conn, interval, packet)
+                case effects.Lease(conn, interval, packet, hold, farewell):
+                    self._streams.lease(conn, interval, packet, hold, farewell)
                 case effects.RefreshRequested(_, afi, safi):
                     if self._told is not None:
                         self._told.refresh((afi, safi))
@@ -259,8 +280,10 @@ class Peer:
         self._timer = None
         now = self._clock()
         # A peer whose words wait for the engine, perhaps unread, is not silent.
-        for conn in [c.number for c in self.session.connections] if self._engine.behind else self._streams.owing:
-            self.session.late(conn, now)
+        owing = self._streams.owing
+        for connection in self.session.connections:
+            if self._engine.behind or connection.number in owing:
+                connection.late(now)
         self._perform(self.session.timer(now))
 
     def _connect(self, conn: int) -> None:
@@ -272,9 +295,8 @@ class Peer:
         self._loop.call_soon(lambda: self._perform(self.session.connect_failed(conn, reason, self._clock())))
 
     def _send(self, conn: int, data: bytes) -> None:
-        if self._streams.send(conn, data):
-            # Until the box says that TCP took it (RFC 9687).
-            self.session.waiting(conn, self._clock())
+        if self._streams.send(conn, data) and (connection := self.session.connection(conn)) is not None:
+            connection.waiting(self._clock())  # until the box says that TCP took it (RFC 9687)
 
     # --- routes in ----------------------------------------------------------------------------------------------------
 
@@ -326,11 +348,13 @@ class Peer:
             membership,
             terms,
             exporter(config, agreed, next_hops, membership, self._beside()),
+            event.adopted,
         )
         self.up = up
         told = self._told = AdjRibsOut(
-            up, self.session.counters, self._engine, lambda data: self._export(event.conn, data), self._has_room
-        )
+            up, self.session.counters, self._engine, lambda data: self._export(event.conn, data), self._has_room,
+            lambda: self._deposit(event.conn, told=True),
+        )  # fmt: skip
         exported = [f.family for f in config.families if f.family in agreed.families and f.export_policy == ACCEPT]
         for family in [f for f in exported if not next_hops[f[0]]]:
             # RFC 4760 5.1.3: there would be no next hop to announce.
@@ -348,7 +372,13 @@ class Peer:
         self._exported = exported
         if not self._owner.deferring:
             told.begin(exported)
-        self._streams.keep(event.conn, capsule(self.session, agreed))
+        if not up.adopted:
+            self._deposit(event.conn, told=False)
+
+    def _deposit(self, conn: int, *, told: bool) -> None:
+        """With its box, what another routingd needs to go on with the session."""
+        if (connection := self.session.connection(conn)) is not None:
+            self._streams.keep(conn, connection.capsule(election=self._owner.election, told=told))
 
     def _export(self, conn: int, data: bytes) -> None:
         self._send(conn, data)

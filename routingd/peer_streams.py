@@ -10,7 +10,8 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol
 
-from fibd.wire import MAX_CHUNK, Capsule, Lease, StreamClose, StreamConnect
+from fibd.wire import MAX_CHUNK, Capsule, Lease, StreamAdopt, StreamClose, StreamConnect
+from fibd.wire import Streams as Offered
 from protocols.bgp.config import PeerConfig
 from routingd.boxes import Place
 from routingd.outbox import Outbox, pieces
@@ -18,12 +19,18 @@ from routingd.outbox import Outbox, pieces
 if TYPE_CHECKING:
     from routingd.peer import Peer
 
+WINDOW: Final = 1 << 20
+"""Bytes that a box takes for a stream at first."""
 LEASE: Final = 30.0
 """How long a box keeps a session's KEEPALIVEs going without hearing from us."""
 
 
 class Streams(Protocol):
     """Where a peer's connections run (``peers``)."""
+
+    @property
+    def election(self) -> int:
+        """The id of this routingd."""
 
     @property
     def deferring(self) -> bool:
@@ -38,6 +45,9 @@ class Streams(Protocol):
     def behind(self, ncp: str) -> bool:
         """What peers sent to that box waits to be read here."""
 
+    def own_stream(self, ncp: str, stream: int, peer: Peer, conn: int) -> None:
+        """A stream with a number from before is this peer's."""
+
     def new_stream(self, ncp: str, peer: Peer, conn: int) -> int: ...
     def forget_stream(self, ncp: str, stream: int) -> None: ...
     def link_local(self, place: Place) -> bytes:
@@ -45,6 +55,33 @@ class Streams(Protocol):
 
     def at_rest(self, peer: Peer) -> None:
         """No connection, and nothing that is due."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A stream that outlived the controller that had it, as its box offers it."""
+
+    stream: int
+    inbound: bool
+    local: bytes
+    remote: bytes
+    device: str
+    capsule: bytes
+    up_for: float
+    """Seconds since it was Established."""
+    silent_for: float
+    """Seconds since the box heard the peer."""
+    credit: int
+
+    @classmethod
+    def of(cls, message: Offered) -> list[Kept]:
+        """Those that somebody may go on with: with a capsule, from an agent that tells how they live."""
+        lives = {number: (up, silent, credit) for number, up, silent, credit in message.lives}
+        return [
+            cls(number, listener > 0, local, remote, device, blob, *lives[number])
+            for number, listener, local, _, remote, _, device, blob in message.rows
+            if number in lives
+        ]
 
 
 @dataclass(slots=True)
@@ -107,12 +144,19 @@ class PeerStreams:
         stream.credit = stream.window = credit
         return True
 
-    def accept(self, ncp: str, number: int, credit: int) -> int:
-        """A connection the peer opened; the number it has within the session."""
+    def accept(self, ncp: str, number: int, credit: int, window: int | None = None) -> int:
+        """A connection the peer opened, or had when it was adopted; the number it has within the session."""
         conn = self._next_inbound
         self._next_inbound += 1
-        self._all[conn] = Stream(ncp, number, credit, credit)
+        self._all[conn] = Stream(ncp, number, credit, credit if window is None else window)
         return conn
+
+    def adopt(self, conn: int) -> None:
+        """What the box has kept of it comes now."""
+        stream = self._all.get(conn)
+        outbox = self._owner.outbox(stream.ncp) if stream is not None else None
+        if stream is not None and outbox is not None:
+            outbox.message(StreamAdopt(stream.number))
 
     def closed(self, conn: int) -> bool:
         """Ended at the box. False: it had been closed here before."""
@@ -194,10 +238,10 @@ class PeerStreams:
         if stream is not None and outbox is not None:
             outbox.message(Capsule(stream.number, blob))
 
-    def lease(self, conn: int, interval: float, packet: bytes) -> None:
+    def lease(self, conn: int, interval: float, packet: bytes, hold: float, farewell: bytes) -> None:
         stream = self._all.get(conn)
         if stream is not None:
-            stream.lease = Lease(stream.number, interval, LEASE, packet)
+            stream.lease = Lease(stream.number, interval, LEASE, packet, hold, farewell)
             self.renew()
 
     def renew(self) -> None:

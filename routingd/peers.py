@@ -27,6 +27,7 @@ from fibd.wire import (
     WireError,
 )
 from native import Engine
+from protocols.bgp.capsule import NotAdoptableError
 from protocols.bgp.config import PeerConfig
 from protocols.bgp.errors import Cease, CeaseSubcode
 from protocols.bgp.session import Session
@@ -35,7 +36,7 @@ from routingd.engine_thread import EngineThread
 from routingd.listening import Range, Ranges, listeners
 from routingd.outbox import Outbox
 from routingd.peer import Peer, unheard
-from routingd.peer_streams import LEASE
+from routingd.peer_streams import LEASE, Kept
 from routingd.restart import Restart
 from routingd.session_events import SessionEvents
 
@@ -69,11 +70,13 @@ class Peers:
         link_local: Callable[[str, str], bytes],
         restart: Restart,
         stirred: Callable[[], None],
+        election: int = 0,
     ) -> None:
         """``link_local``: of a box's port, what the box told last. ``stirred``: something about a neighbor may have
         changed."""
         self._restart = restart
         self.stirred = stirred
+        self.election = election
         self._boxes = boxes
         self._engine = engine
         self._clock = clock
@@ -86,6 +89,8 @@ class Peers:
         self._next_stream: dict[str, int] = {}
         self._addresses: dict[str, Collection[bytes]] = {}
         self._with_streams: set[str] = set()
+        self._kept: dict[str, list[Kept]] = {}
+        """By box, streams of an earlier time that nobody has decided about."""
         self._signing: dict[str, bool] = {}
         """Boxes, and whether they can do TCP-AO."""
         self._renewal: asyncio.TimerHandle | None = None
@@ -102,7 +107,9 @@ class Peers:
             address = b"" if config.unnumbered else config.address
             self._by_address[neighbor.ncp, neighbor.port, address] = self._peer(neighbor)
         self._listeners: dict[str, list[StreamListen]] = {}
-        """By box, as it was last told."""
+        """By box, as it is told."""
+        self._listening: set[str] = set()
+        """Boxes that have been told."""
 
     @property
     def all(self) -> list[Peer]:
@@ -133,9 +140,7 @@ class Peers:
         self._listeners[ncp] = listeners(ncp, peers, ranges, self._boxes)
         if len(ranges) < len(self.ranges.all) or any(not self._can(ncp, peer.session.config) for peer in self.all):
             log.error("bgp.no-sessions-with-tcp-ao", ncp=ncp, reason=NO_TCP_AO)
-        outbox = self._outboxes[ncp] = Outbox(asyncio.get_running_loop().call_soon, send)
-        for listener in self._listeners[ncp]:
-            outbox.message(listener)
+        self._outboxes[ncp] = Outbox(asyncio.get_running_loop().call_soon, send)
         self._renew()
 
     def _can(self, ncp: str, config: PeerConfig) -> bool:
@@ -148,19 +153,35 @@ class Peers:
         self._start(ncp)
 
     def _start(self, ncp: str) -> None:
-        """Sessions begin once their box has the address to connect from and has told which streams it still has."""
+        """Sessions begin once their box has the address to connect from and has told which streams it still has. Who
+        connects before waits in the box: to be refused would only make a neighbor pause."""
         addresses = self._addresses.get(ncp)
         if addresses is None or ncp not in self._with_streams:
             return
+        for kept in self._kept.pop(ncp, ()):
+            self._go_on(ncp, kept)
         for peer in self.all:
             local = peer.place.local
             ready = any(peer.session.config.address) and (not local or local in addresses)
             if peer.place.ncp != ncp or peer.ordered or not ready:
                 continue
             if self._can(ncp, peer.session.config):
-                peer.start(self._restart.kept(ncp))
+                self._begin(peer)
             else:
                 peer.session.last_connect_error = f"{ncp}: {NO_TCP_AO}"
+        self._listen(ncp)
+
+    def _begin(self, peer: Peer) -> None:
+        restarting = self._restart.kept(peer.place.ncp)
+        if restarting and peer.name in self._restart.waits_for and peer.session.came_back is None:
+            peer.session.came_back = (False, "its box had lost the connection")
+        peer.start(restarting)
+
+    def _listen(self, ncp: str) -> None:
+        if (outbox := self._outboxes.get(ncp)) is not None and ncp not in self._listening:
+            self._listening.add(ncp)
+            for listener in self._listeners[ncp]:
+                outbox.message(listener)
 
     def routers_heard(self, ncp: str, rows: list[list[Any]]) -> None:
         """(port, link-local address): where unnumbered neighbors are; the last word counts."""
@@ -175,6 +196,9 @@ class Peers:
         outbox = self._outboxes.pop(ncp, None)
         if outbox is not None:
             outbox.clear()
+        self._with_streams.discard(ncp)
+        self._listening.discard(ncp)
+        self._kept.pop(ncp, None)
         for (name, _), (peer, conn) in list(self._streams.items()):
             if name == ncp:
                 peer.closed(conn, f"{ncp}: {reason}")
@@ -185,7 +209,7 @@ class Peers:
         forwarding: nothing is withdrawn from the FIB."""
         if self._renewal is not None:
             self._renewal.cancel()
-        for ncp, outbox in self._outboxes.items():
+        for ncp, outbox in () if returning else self._outboxes.items():
             for listener in self._listeners[ncp]:
                 outbox.message(StreamUnlisten(listener.listener))
         cease = Cease(CeaseSubcode.ADMINISTRATIVE_SHUTDOWN, "routingd stops")
@@ -232,7 +256,7 @@ class Peers:
                 if owner := self._streams.get((ncp, message.stream)):
                     owner[0].closed(owner[1], message.reason or "closed")
             case Streams():
-                self._leftovers(ncp, message.rows)
+                self._leftovers(ncp, message)
             case _:
                 raise WireError(f"{type(message).__name__} does not belong on the streams connection")
 
@@ -242,19 +266,20 @@ class Peers:
                 owner[0].opened(owner[1], opened.local, opened.remote, opened.credit)
             return
         used = opened.stream % 2 == 0 or (ncp, opened.stream) in self._streams
-        peer = None if used else self._caller(ncp, opened)
+        peer = None if used else self._caller(ncp, opened.remote, opened.device)
         if peer is None or (peer.by is None and peer.place.local not in (b"", opened.local)):
             self.turned_away += 1
             self._outboxes[ncp].message(StreamClose(opened.stream, "no neighbor has this address", reset=True))
             return
+        if not peer.ordered:
+            self._start(ncp)  # an unnumbered one is found by its connection
         conn = peer.accept(ncp, opened.stream, opened.credit)
-        self._streams[(ncp, opened.stream)] = (peer, conn)
+        self.own_stream(ncp, opened.stream, peer, conn)
         peer.accepted(conn, opened.local, opened.remote)
 
-    def _caller(self, ncp: str, opened: StreamOpened) -> Peer | None:
+    def _caller(self, ncp: str, remote: bytes, device: str) -> Peer | None:
         """Whose connection this is."""
-        remote = opened.remote
-        on = opened.device if ipaddress.ip_address(remote).is_link_local else ""
+        on = device if ipaddress.ip_address(remote).is_link_local else ""
         if (peer := self._by_address.get((ncp, on, remote))) is not None:
             return peer
         if not on:
@@ -265,7 +290,6 @@ class Peers:
             return peer if any(one.remote == remote for one in peer.session.connections) else None
         if peer is not None:
             peer.learned(remote)
-            self._start(ncp)
         return peer
 
     def _newcomer(self, ncp: str, address: bytes) -> Peer | None:
@@ -295,16 +319,34 @@ class Peers:
             del self._by_address[key]
             self.ranges.leave(peer.by)
 
-    def _leftovers(self, ncp: str, rows: list[list[Any]]) -> None:
-        """Streams that outlived an earlier routingd or connection. Their sessions are unknown here, so they are closed
-        without a NOTIFICATION: where graceful restart was agreed the peer keeps our routes until the session is back
-        (RFC 4724 4.1)."""
-        for number, *_ in rows:
+    def _leftovers(self, ncp: str, offered: Streams) -> None:
+        """Streams that outlived an earlier routingd or connection."""
+        kept = {one.stream: one for one in Kept.of(offered)}
+        for number, *_ in offered.rows:
             if (ncp, number) not in self._streams:
-                self._outboxes[ncp].message(StreamClose(number, "this routingd does not know the session"))
                 self._next_stream[ncp] = max(self._next_stream.get(ncp, 2), (number + 2) & ~1)
+                if number not in kept:
+                    self._outboxes[ncp].message(StreamClose(number, "nobody knows the session"))
+        self._kept[ncp] = [one for one in kept.values() if (ncp, one.stream) not in self._streams]
         self._with_streams.add(ncp)
         self._start(ncp)
+
+    def _go_on(self, ncp: str, kept: Kept) -> None:
+        """With a session, or else close it without a NOTIFICATION: the peer keeps our routes until the session is back
+        (RFC 4724 4.1). From a peer's silence nothing is inferred."""
+        peer = self._caller(ncp, kept.remote, kept.device)
+        try:
+            if peer is None:
+                raise NotAdoptableError("no neighbor has this address")
+            peer.adopt(kept, self._restart.kept(ncp))
+        except NotAdoptableError as error:
+            log.info("bgp.not-adopted", ncp=ncp, peer=peer.name if peer is not None else None, reason=str(error))
+            if peer is not None:
+                peer.session.came_back = (False, str(error))
+            self._outboxes[ncp].message(StreamClose(kept.stream, str(error)))
+        else:
+            log.info("bgp.adopted", peer=peer.name, seconds=round(kept.up_for, 1))
+            self._restart.expect(peer.name)
 
     def named(self, name: str) -> Peer | None:
         """By address, link-local ones with their port, with or without the NCP."""
@@ -329,6 +371,9 @@ class Peers:
         self._next_stream[ncp] = number + 2 if number + 2 <= 0xFFFFFFFE else 2
         self._streams[(ncp, number)] = (peer, conn)
         return number
+
+    def own_stream(self, ncp: str, stream: int, peer: Peer, conn: int) -> None:
+        self._streams[(ncp, stream)] = (peer, conn)
 
     def forget_stream(self, ncp: str, stream: int) -> None:
         self._streams.pop((ncp, stream), None)

@@ -72,6 +72,11 @@ class Restart:
         """Neither boxes nor neighbors are told routes yet."""
         return bool(self._keeping) and not self._ended
 
+    def expect(self, name: str) -> None:
+        """An adopted session: its neighbor tells everything again."""
+        if self.deferring:
+            self.waits_for |= {name}
+
     def look(self) -> None:
         """Something about a neighbor may have changed."""
         if not self.deferring or not self.waits_for:

@@ -114,8 +114,11 @@ class Attempts:
         self._idle_until = now + seconds
         self._barred = True
 
-    def up(self) -> None:
+    def up(self, reason: str) -> list[Effect]:
+        """The session is Established: nothing is tried any more."""
         self._tried = 0
+        self.rest()
+        return self.cancel(reason)
 
     def lasted(self, seconds: float) -> None:
         """A session ended that had been up for so long."""
@@ -130,6 +133,13 @@ class Attempts:
     def refusing(self) -> bool:
         """RFC 4271 8.2.2: Idle refuses. After a first error a peer that comes back is no oscillation, and is taken."""
         return self.held and (self._failures > 1 or len(self._offended) > 1)
+
+    @property
+    def refusal(self) -> str:
+        """Why the peer's connections are not taken for now; empty: they are."""
+        if self._barred:
+            return "the session is held down after too many prefixes"
+        return "the session is held down after repeated errors" if self.refusing else ""
 
     @property
     def barred(self) -> bool:

@@ -10,6 +10,7 @@ from typing import Final, Protocol
 
 import native
 from protocols.bgp.capabilities import Capability
+from protocols.bgp.capsule import Adoptable, seal
 from protocols.bgp.config import PeerConfig
 from protocols.bgp.counters import Counters
 from protocols.bgp.errors import ErrorCode, HeaderSubcode, Notification, SessionError, header_error
@@ -33,6 +34,8 @@ from protocols.bgp.negotiation import Agreed, negotiate
 from protocols.bgp.retention import Retention
 from protocols.effects import Effect, Established, Lease, Notified, RefreshRequested, Routes, Send
 
+BEGUN_WITHIN: Final = 10.0
+"""Seconds in which a peer that is asked for everything again begins, or goes on with the next family."""
 LARGE_HOLD_TIME: Final = 240.0
 """RFC 4271 8.2.2: how long a peer may take to send its OPEN."""
 
@@ -53,6 +56,15 @@ def _asks(item: tuple[int, bytes]) -> bool:
     return item[0] == MessageType.ROUTE_REFRESH and item[1][2:3] == b"\0"
 
 
+class Owner(Protocol):
+    """The session, as far as its connections share it."""
+
+    config: PeerConfig
+    counters: Counters
+    retention: Retention
+    rng: Rng
+
+
 Inbound = tuple[MessageType, "bytes | native.Updates"]
 """A message and its body; UPDATEs come as a run."""
 
@@ -61,15 +73,15 @@ class Connection:
     """Mutable state of one connection; every method takes what happened and gives what to do."""
 
     __slots__ = (
-        "_config", "_counters", "_framer", "_hold_deadline", "_keepalive_deadline", "_open_deadline",
-        "_retention", "_rng", "_send_deadline", "agreed", "closed", "end_of_rib", "established_at", "inbound",
-        "limits", "local", "number", "offered", "received", "remote", "state",
+        "_again", "_again_deadline", "_bodies", "_config", "_counters", "_framer", "_hold_deadline",
+        "_keepalive_deadline", "_open_deadline", "_retention", "_rng", "_send_deadline", "adopted", "agreed", "closed",
+        "end_of_rib", "established_at", "inbound", "limits", "local", "number", "offered", "received", "remote",
+        "state",
     )  # fmt: skip
 
     def __init__(
-        self, number: int, *, inbound: bool, local: bytes, remote: bytes, config: PeerConfig,
-        offered: Sequence[Capability], counters: Counters, retention: Retention, rng: Rng,
-    ) -> None:  # fmt: skip
+        self, number: int, inbound: bool, local: bytes, remote: bytes, offered: Sequence[Capability], session: Owner
+    ) -> None:
         self.number = number
         self.inbound = inbound
         self.local = local
@@ -80,12 +92,19 @@ class Connection:
         self.received: Open | None = None
         self.agreed: Agreed | None = None
         self.end_of_rib: set[Family] = set()
-        self.limits = Limits(config.families)
+        self.limits = Limits(session.config.families)
         self.established_at: float | None = None
-        self._config = config
-        self._counters = counters
-        self._retention = retention
-        self._rng = rng
+        self.adopted = False
+        """It was Established by another routingd."""
+        self._bodies = (b"", b"")
+        """Of both OPENs, ours first."""
+        self._again: dict[Family, bool] = {}
+        """Families that an adopted session's peer has not told again yet, and whether it has begun."""
+        self._again_deadline: float | None = None
+        self._config = session.config
+        self._counters = session.counters
+        self._retention = session.retention
+        self._rng = session.rng
         self._framer = native.Framer(MAX_MESSAGE)
         self._hold_deadline: float | None = None
         self._keepalive_deadline: float | None = None
@@ -113,6 +132,7 @@ class Connection:
             capabilities=self.offered,
         )
         self._hold_deadline = now + LARGE_HOLD_TIME
+        self._bodies = (data[HEADER_LENGTH:], self._bodies[1])
         return self._send(MessageType.OPEN, data)
 
     def notify(self, notification: Notification) -> list[Effect]:
@@ -171,6 +191,7 @@ class Connection:
         """The peer's OPEN, checked and agreed upon. ``confirm`` follows unless a collision ends this connection."""
         check_expected(self.state, MessageType.OPEN)
         self.received = decode_open(body)
+        self._bodies = (self._bodies[0], body)
         self.agreed = negotiate(self._config, self.offered, self.received)
 
     def confirm(self, now: float) -> list[Effect]:
@@ -201,10 +222,49 @@ class Connection:
         self._keepalive_deadline = None
         self._framer.max_message = self.agreed.max_receive
         self._counters.established += 1
-        out: list[Effect] = [Established(self.number, self.agreed.terms(), self.agreed, self.local, self.remote)]
-        if self.agreed.hold_time:
-            out.append(Lease(self.number, self.agreed.keepalive_interval, KEEPALIVE))
+        return self._begun(self.agreed)
+
+    def _begun(self, agreed: Agreed) -> list[Effect]:
+        terms = agreed.terms()
+        out: list[Effect] = [Established(self.number, terms, agreed, self.local, self.remote, self.adopted)]
+        if agreed.hold_time:
+            farewell = encode_notification(Notification(ErrorCode.HOLD_TIMER_EXPIRED, 0))
+            out.append(Lease(self.number, agreed.keepalive_interval, KEEPALIVE, agreed.hold_time, farewell))
         return out
+
+    # --- from one routingd to the next --------------------------------------------------------------------------------
+
+    def capsule(self, *, election: int, told: bool) -> bytes:
+        """For the one that goes on with this session. ``told``: our End-of-RIB has gone out."""
+        assert self.agreed is not None
+        return seal(self._config, *self._bodies, self.agreed, election=election, told=told)
+
+    def adopt(self, kept: Adoptable, up_for: float, silent_for: float, now: float) -> list[Effect]:
+        """Established at once, ``up_for`` seconds ago; the peer was heard ``silent_for`` seconds ago. What it has told
+        is lost, so it is asked for everything again."""
+        self.received, self.agreed = kept.received, kept.agreed
+        self.state = State.ESTABLISHED
+        self.adopted = True
+        self.established_at = now - up_for
+        self._framer.max_message = self.agreed.max_receive
+        self._restart_hold(now - silent_for)
+        self._again = dict.fromkeys(self.agreed.families, False)
+        self._again_deadline = now + BEGUN_WITHIN
+        return [*self._begun(self.agreed), *self.ask_again()]
+
+    def mute(self, now: float) -> bool:
+        """Adopted, but the peer does not tell everything again: nothing may be inferred from that."""
+        return self._again_deadline is not None and now >= self._again_deadline
+
+    def _tells_again(self, family: Family, now: float, *, ends: bool) -> None:
+        if family not in self._again:
+            return
+        self._again[family] = True
+        if ends:
+            del self._again[family]
+            self.end_of_rib.add(family)
+        waits = self._again and not any(self._again.values())
+        self._again_deadline = now + BEGUN_WITHIN if waits else None
 
     def ask_again(self) -> list[Effect]:
         if self.state is not State.ESTABLISHED or self.agreed is None or not self.agreed.route_refresh:
@@ -223,10 +283,18 @@ class Connection:
             case RefreshSubtype.REQUEST:
                 return [RefreshRequested(self.number, *family)]
             case RefreshSubtype.BEGIN:
+                self._tells_again(family, now, ends=False)
                 return self._retention.refresh_begins(family, now)
             case RefreshSubtype.END:
-                return self._retention.refresh_ends(family)
+                return self._refreshed(family, now)
         return []
+
+    def _refreshed(self, family: Family, now: float) -> list[Effect]:
+        if not self._again.get(family):
+            return self._retention.refresh_ends(family)
+        # Of an adopted session: it stands for End-of-RIB, which the peer has sent long ago.
+        self._tells_again(family, now, ends=True)
+        return self._retention.end_of_rib(family) or self._retention.refresh_ends(family)
 
     # --- time -------------------------------------------------------------------------------------------------
 
@@ -258,6 +326,8 @@ class Connection:
         """What the peer sent may wait unread, by our own fault: silence for so long says nothing."""
         if self._hold_deadline is not None and now >= self._hold_deadline:
             self._restart_hold(now)
+        if self.mute(now):
+            self._again_deadline = now + BEGUN_WITHIN
 
     def deadlines(self) -> dict[str, float]:
         """Of the timers that run, by name. The keepalive timer of an Established session is the agent's."""
@@ -266,6 +336,7 @@ class Connection:
             "keepalive": self._keepalive_deadline,
             "send-hold": self._send_deadline,
             "delay-open": self._open_deadline,
+            "refresh": self._again_deadline,
         }
         return {name: at for name, at in timers.items() if at is not None}
 

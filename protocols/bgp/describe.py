@@ -78,6 +78,9 @@ def describe(session: Session, next_attempt: float | None, now: float) -> dict[s
         ],
         **_connection(session, connection),
         "counters": counters.describe(now),
+        "came_back": None
+        if session.came_back is None
+        else {"adopted": session.came_back[0], "reason": session.came_back[1] or None},
         "retained": session.retention.describe(now),
         "last_connect_error": session.last_connect_error,
         "last_notification": {

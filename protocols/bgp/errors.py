@@ -112,6 +112,10 @@ def error_name(code: int, subcode: int) -> str:
     return f"{name}: {detail}"
 
 
+_BLAMING: Final = (ErrorCode.MESSAGE_HEADER, ErrorCode.UPDATE_MESSAGE, ErrorCode.FINITE_STATE_MACHINE,
+                   ErrorCode.ROUTE_REFRESH)  # fmt: skip
+
+
 @dataclass(frozen=True, slots=True)
 class Notification:
     """One NOTIFICATION (RFC 4271 4.5), sent or received."""
@@ -144,6 +148,11 @@ class Notification:
         length = self.data[0]
         told = printable(self.data[1 : 1 + length])
         return told if length <= len(self.data) - 1 else f"{told} (truncated: {len(self.data) - 1} of {length} octets)"
+
+    @property
+    def blames(self) -> bool:
+        """The program of who receives it. What is wrong with an OPEN is mostly one of the two configurations'."""
+        return self.code in _BLAMING
 
     def hard_reset(self) -> Notification:
         """RFC 8538 3: the same as an end that no route outlives."""

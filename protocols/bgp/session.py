@@ -12,9 +12,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from protocols.bgp.attempts import CONNECT_TIMEOUT, Attempts
+from protocols.bgp.capsule import Adoptable
 from protocols.bgp.collision import gives_way, loser
 from protocols.bgp.config import PeerConfig
-from protocols.bgp.connection import Connection, Rng
+from protocols.bgp.connection import BEGUN_WITHIN, Connection, Rng
 from protocols.bgp.counters import Counters
 from protocols.bgp.describe import LastDown, describe
 from protocols.bgp.errors import Cease, CeaseSubcode, ErrorCode, Notification, OpenSubcode, SessionError
@@ -34,10 +35,6 @@ _COLLISION: Final = Notification(ErrorCode.CEASE, CeaseSubcode.CONNECTION_COLLIS
 _REJECTED: Final = Notification(ErrorCode.CEASE, CeaseSubcode.CONNECTION_REJECTED)
 _OPTIONAL_PARAMETER_REFUSED: Final = (ErrorCode.OPEN_MESSAGE, OpenSubcode.UNSUPPORTED_OPTIONAL_PARAMETER)
 
-_BLAMED: Final = (ErrorCode.MESSAGE_HEADER, ErrorCode.UPDATE_MESSAGE, ErrorCode.FINITE_STATE_MACHINE,
-                  ErrorCode.ROUTE_REFRESH)  # fmt: skip
-"""Errors of the peer's program. What is wrong with its OPEN is mostly one of the two configurations'."""
-
 
 class Session:
     def __init__(self, config: PeerConfig, rng: Rng) -> None:
@@ -50,11 +47,13 @@ class Session:
         self.last_session: LastDown | None = None
         """Of those that were Established."""
         self.last_connect_error = ""
-        self._rng = rng
+        self.rng = rng
         self._connections: dict[int, Connection] = {}
         self.retention = Retention(config.stale_time)
         self.forwarding = NOTHING_KEPT
         """What our next OPENs say about restarts of our own."""
+        self.came_back: tuple[bool, str] | None = None
+        """After the latest absence of a controller: adopted or not, and why not."""
         self._attempts = Attempts(config, rng)
         self._bare_open = False
 
@@ -103,11 +102,8 @@ class Session:
             return []
         if not inbound and conn != self._attempts.pending:
             return [Close(conn, "no longer wanted", reset=True)]
-        connection = Connection(
-            conn, inbound=inbound, local=local, remote=remote, config=self.config,
-            offered=() if self._bare_open else offer(self.config, self.forwarding), counters=self.counters,
-            retention=self.retention, rng=self._rng,
-        )  # fmt: skip
+        offered = () if self._bare_open else offer(self.config, self.forwarding)
+        connection = Connection(conn, inbound, local, remote, offered, self)
         out: list[Effect] = []
         if inbound:
             refusal = self._refuse(connection, now)
@@ -122,6 +118,23 @@ class Session:
         self._connections[conn] = connection
         out += connection.begin(now)
         self._moved(out, "TCP connection accepted" if inbound else "TCP connection opened")
+        return out
+
+    def adopt(
+        self, conn: int, local: bytes, remote: bytes, inbound: bool, kept: Adoptable, up_for: float, silent_for: float,
+        now: float, restarting: frozenset[Family] | None = None,
+    ) -> list[Effect]:  # fmt: skip
+        """Go on with a session of an earlier routingd, or of ours before the box was away; ``restarting`` as for
+        ``start``."""
+        self.running = True
+        if restarting is not None:
+            self.forwarding = Forwarding(True, restarting)
+        out = self._attempts.up("the session is adopted")
+        connection = self._connections[conn] = Connection(conn, inbound, local, remote, kept.offered, self)
+        out += connection.adopt(kept, up_for, silent_for, now)
+        out += self._up(connection, now)
+        self.came_back = (True, "")
+        self._moved(out, "adopted")
         return out
 
     def connect_failed(self, conn: int, reason: str, now: float) -> list[Effect]:
@@ -196,21 +209,6 @@ class Session:
                 break
         return out
 
-    def waiting(self, conn: int, now: float) -> None:
-        """Something to send on this connection waits for TCP, which the peer holds back."""
-        if (connection := self._connections.get(conn)) is not None:
-            connection.waiting(now)
-
-    def late(self, conn: int, now: float) -> None:
-        """We are behind with what comes on this connection."""
-        if (connection := self._connections.get(conn)) is not None:
-            connection.late(now)
-
-    def moved(self, conn: int, now: float, *, waits: bool) -> None:
-        """TCP took something of what waited; ``waits``: there is more."""
-        if (connection := self._connections.get(conn)) is not None:
-            connection.moved(now, waits=waits)
-
     def _message(self, connection: Connection, kind: MessageType, body: bytes | Updates, now: float) -> list[Effect]:
         if kind is MessageType.NOTIFICATION and isinstance(body, bytes):
             return self._notified(connection, decode_notification(body), now)
@@ -223,8 +221,7 @@ class Session:
         out = connection.handle(kind, body, now)
         if connection.state is not before:
             # Only one connection may be Established (RFC 4271 6.8), so the others end.
-            self._attempts.up()
-            ended = self._attempts.cancel("the session is Established")
+            ended = self._attempts.up("the session is Established")
             reason = "the session is Established on another connection"
             ended += [e for c in self.connections if c is not connection for e in self._discard(c, reason)]
             out = ended + out + self._up(connection, now)
@@ -274,6 +271,10 @@ class Session:
                 out += connection.timer(now)
             except SessionError as error:
                 out += self._fail(connection, error, now)
+            if connection.mute(now):
+                # RFC 4724 4.1: without a NOTIFICATION, so that it keeps our routes until we are back.
+                self.came_back = (False, reason := f"no BoRR within {BEGUN_WITHIN:g} s")
+                out += self._lost(connection, now, f"adopted, but {reason}", damp=False)
         self._moved(out, "OPEN sent")
         if (pending := self._attempts.pending) is not None and self._attempts.unanswered(now):
             out.append(Close(pending, "no answer to the attempt to connect", reset=True))
@@ -288,6 +289,9 @@ class Session:
     @property
     def connections(self) -> tuple[Connection, ...]:
         return tuple(self._connections.values())
+
+    def connection(self, conn: int) -> Connection | None:
+        return self._connections.get(conn)
 
     @property
     def kept_down(self) -> bool:
@@ -318,11 +322,7 @@ class Session:
         elif self.state is State.ESTABLISHED and not any(gives_way(c, now) for c in self.connections):
             # RFC 4271 6.8: an Established session is not given up for a newcomer; it ends by its own hold timer.
             reason, said = "the session is Established", inbound.notify(_COLLISION)
-        elif self._attempts.barred:
-            reason = "the session is held down after too many prefixes"
-        elif self._attempts.refusing:
-            reason = "the session is held down after repeated errors"
-        else:
+        elif not (reason := self._attempts.refusal):
             return []
         self.counters.rejected[reason] += 1
         return [*said, Refused(inbound.number, reason), Close(inbound.number, reason, reset=not said)]
@@ -373,7 +373,7 @@ class Session:
             self._attempts.lasted(now - up)
         if self.running and damp:
             self._attempts.failed()
-        if sent is not None and sent.code in _BLAMED:
+        if sent is not None and sent.blames:
             self._attempts.offended(now)
         if self.running and not self._connections:
             if damp:

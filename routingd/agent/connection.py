@@ -125,7 +125,7 @@ class Connection:
                 message, since = self._waiting.popleft()
                 if isinstance(message, StreamData):
                     # So that waiting here never looks like a silent peer to the controller's hold timer.
-                    message = replace(message, arrived=self._loop.time() - since)
+                    message = replace(message, arrived=message.arrived + self._loop.time() - since)
                 self._writer.write(encode(message))
         except OSError:
             self.abort()

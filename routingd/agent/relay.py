@@ -17,6 +17,7 @@ from fibd.wire import (
     Capsule,
     Lease,
     Message,
+    StreamAdopt,
     StreamClose,
     StreamConnect,
     StreamCredit,
@@ -56,15 +57,21 @@ class Relay:
         """The streams connection is up: offer what is still open."""
         self._send = send
         self.table.attach()
+        there = list(self.table.streams.values())
+        now = asyncio.get_running_loop().time()
         send(
             Streams(
                 [
                     [s.number, s.listener, s.local, s.local_port, s.remote, s.remote_port, s.device, s.capsule]
-                    for s in self.table.streams.values()
-                ]
+                    for s in there
+                ],
+                [
+                    [s.number, now - s.established_at, now - s.heard_at, s.room]
+                    for s in there
+                    if s.established_at is not None
+                ],
             )
         )
-        self.table.resume()
 
     def detach(self) -> None:
         self._send = None
@@ -81,12 +88,15 @@ class Relay:
                 for number, amount in grants:
                     if (stream := self.table.streams.get(number)) is not None:
                         stream.grant(amount)
-            case Lease(number, interval, lasts, packet):
+            case Lease(number, interval, lasts, packet, hold, farewell):
                 if (stream := self.table.streams.get(number)) is not None:
-                    stream.lease(interval, lasts, packet)
+                    stream.lease(interval, lasts, packet, hold, farewell)
             case Capsule(number, blob):
                 if (stream := self.table.streams.get(number)) is not None:
-                    stream.capsule = blob
+                    stream.deposit(blob)
+            case StreamAdopt(number):
+                log.info("stream.adopted", stream=number)
+                self.table.adopt(number)
             case StreamListen():
                 self._listen(message)
             case StreamUnlisten(listener):
@@ -150,8 +160,8 @@ class Relay:
     def stream_refused(self, number: int, reason: str, code: int) -> None:
         self._tell(StreamClose(number, reason, code))
 
-    def stream_data(self, stream: Stream, data: bytes) -> None:
-        self._tell(StreamData([[[stream.number], data]]))
+    def stream_data(self, stream: Stream, data: bytes, age: float) -> None:
+        self._tell(StreamData([[[stream.number], data]], age))
 
     def stream_credit(self, stream: Stream, amount: int) -> None:
         self._tell(StreamCredit([[stream.number, amount]]))

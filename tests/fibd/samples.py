@@ -43,9 +43,10 @@ SAMPLES: Final[tuple[wire.Message, ...]] = (
     wire.StreamData([[[2, 3], b"\xff" * 19]], arrived=0.25),
     wire.StreamCredit([[2, 4096]]),
     wire.StreamClose(2, "peer closed", errno=104, reset=True),
-    wire.Lease(2, 30.0, 60.0, b"\xff" * 19),
+    wire.Lease(2, 30.0, 60.0, b"\xff" * 19, hold=90.0, farewell=b"\xff" * 21),
     wire.Capsule(2, b"open"),
-    wire.Streams([[2, 0, V4, 179, V4, 40000, "eth0", b"open"]]),
+    wire.Streams([[2, 0, V4, 179, V4, 40000, "eth0", b"open"]], lives=[[2, 60.0, 0.5, -19]]),
+    wire.StreamAdopt(2),
     wire.Transaction(
         4, 10, urgent=True, adjacencies=[[1, "ncp1", "eth0", V4, 0]], groups=[[1, KEY, 0, b"\x01" + bytes(7)]],
         routes=[[1, V4, b"\x18", b"\x01\0\0\0", b"\x01"], [2, V6, b"\x40", b"\x01\0\0\0", b"\0"]],

@@ -19,7 +19,7 @@ def test_a_neighbor_whose_routes_wait_for_the_engine_is_not_silent(tmp_path: Pat
     async def test() -> None:
         router = plan()
         (first,) = router.neighbors
-        session = Session(replace(first.session.config, hold_time=3), first.session._rng)
+        session = Session(replace(first.session.config, hold_time=3), first.session.rng)
         router = replace(router, neighbors=(Neighbor(session, first.group, first.ncp),))
         async with controller(tmp_path, router) as one:
             remote = await established(tmp_path, FakeAgent("ncp1"))

@@ -237,6 +237,6 @@ def test_with_hold_time_zero_no_timer_runs_once_the_session_is_up() -> None:
     session.receive(OURS, OPEN + KEEPALIVE, 0)
     assert session.state is State.ESTABLISHED
     assert session.deadlines() == {}
-    session.waiting(OURS, 1)  # nor a send hold timer (RFC 9687 3)
+    session.connections[0].waiting(1)  # nor a send hold timer (RFC 9687 3)
     assert session.next_deadline() is None
     assert session.timer(1e9) == []

@@ -493,13 +493,15 @@ def test_everything_about_a_session_can_be_shown_as_json_in_every_state() -> Non
 def test_a_hold_timer_that_fires_while_we_are_late_starts_over_and_else_goes_on() -> None:
     session, conn = established()
     due = session.deadlines()["hold"]
-    session.late(conn, due - 1)
+    connection = session.connection(conn)
+    assert connection is not None
+    connection.late(due - 1)
     assert session.deadlines()["hold"] == due
-    session.late(conn, due)
+    connection.late(due)
     assert session.timer(due) == []
     assert session.deadlines()["hold"] == due + 90
     assert any(isinstance(e, Down) for e in session.timer(due + 90))
-    session.late(conn, due + 91)
+    assert session.connection(conn) is None
 
 
 def test_a_flood_of_requests_in_one_read_is_one_request_of_each_family() -> None:

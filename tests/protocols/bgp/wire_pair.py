@@ -56,7 +56,8 @@ class World:
                     side.sent.append(data)
                     if side.held is not None:
                         side.held.append((conn, data))
-                        side.session.waiting(conn, self.now)
+                        if (connection := side.session.connection(conn)) is not None:
+                            connection.waiting(self.now)
                         continue
                     step = self.piece or len(data)
                     for at in range(0, len(data), step):
@@ -98,7 +99,8 @@ class World:
         side.held = held[at:] if all_but else None
         for conn, data in held[:at]:
             self.later(self.delay, partial(self._deliver, side, conn, data))
-            side.session.moved(conn, self.now, waits=bool(all_but))
+            if (connection := side.session.connection(conn)) is not None:
+                connection.moved(self.now, waits=bool(all_but))
 
     def start(self) -> World:
         for side in (self.a, self.b):
