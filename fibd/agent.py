@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
+from fibd.message import Message
 from fibd.messages import (
     OLDEST,
     VERSION,
@@ -18,7 +19,6 @@ from fibd.messages import (
     DigestReply,
     DigestRequest,
     Error,
-    Message,
     Resume,
     SnapshotBegin,
     SnapshotEnd,

@@ -6,7 +6,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from fibd.messages import Addresses, FactsComplete, Message, Neighbours, Ports, Routers
+from fibd.message import Message
+from fibd.messages import Addresses, FactsComplete, Neighbours, Ports, Routers
 
 _ROWS_PER_MESSAGE: Final = 1024
 _ROUTERS: Final = 8

@@ -1,5 +1,5 @@
-"""Every message between routingd and ncpd, as a frozen dataclass; those about streams are in ``stream_messages``. No I/O
-and no encoding: ``fibd.wire`` puts them on the wire.
+"""Every message between routingd and ncpd, as a frozen dataclass; those about streams are in ``stream_messages``. No
+I/O and no encoding: ``fibd.wire`` puts them on the wire.
 
 A message's fields, in order, are the keys 0, 1, 2 … of its map: fields are only ever appended. So are the columns of
 rows, and a reader cuts off those that it does not know.

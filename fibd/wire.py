@@ -1,9 +1,8 @@
 """The frames between routingd and ncpd: encoding, and a decoder that trusts nothing. No I/O.
 
 Frame = ``u32 length | u8 type | u8 flags | u16 channel`` (big-endian; length counts what follows it) and one msgpack
-map with small integer keys, the fields of a message of ``fibd.messages`` in order. Unknown keys and further columns of
-a row are ignored, an absent key takes the field's default, unknown types are skipped unless flagged critical. Anything
-oversize, truncated or of the wrong type raises ``WireError``: the connection that carried it closes, no other notices.
+map with small integer keys, the fields of a message in order. Unknown keys and further columns are ignored, an absent
+key takes the field's default, unknown types are skipped unless critical. What is broken raises ``WireError``.
 """
 
 from __future__ import annotations
@@ -17,6 +16,7 @@ from typing import Any, Final, get_args, get_origin, get_type_hints
 import msgpack
 
 from fibd import bounds
+from fibd.message import Message
 from fibd.messages import (
     LOOK,
     MESSAGES,
@@ -34,7 +34,6 @@ from fibd.messages import (
     FactsComplete,
     Heartbeat,
     Hello,
-    Message,
     Neighbours,
     Ports,
     Query,
@@ -72,10 +71,9 @@ __all__ = [
 
 MAX_FRAME: Final = 16 * 1024 * 1024
 MAX_CHUNK: Final = 256 * 1024
-"""No message puts more than this on the fib or streams connection, so that an urgent one never waits longer than a
-chunk."""
+"""Of one message on the fib or streams connection at most: an urgent one never waits longer than for that."""
 MAX_ITEMS: Final = 1 << 16
-"""Elements of one array or map: columns are bytes, so nothing honest comes near it."""
+"""Elements of one array or map; columns are bytes."""
 MOST_ELECTION: Final = (1 << 63) - 1
 """Half of what fits: far from it there is always a higher id."""
 CRITICAL: Final = 0x01
@@ -261,8 +259,8 @@ _FIELDS: Final[dict[tuple[type[Message], str], Check]] = {
     (StreamClose, "stream"): _U32,
     (Lease, "stream"): _U32,
     (Capsule, "stream"): _U32,
-    (Streams, "lives"): _list(_row(_U32, _number, _number, _ANY_INTEGER)),
     (StreamAdopt, "stream"): _U32,
+    (Streams, "lives"): _list(_row(_U32, _number, _number, _ANY_INTEGER)),
     (Streams, "rows"): _list(_row(_U32, _U32, _ADDRESS, _U16, _ADDRESS, _U16, _text, _octets)),
     (Transaction, "election_id"): _ELECTION,
     (Transaction, "sequence"): _U64,

@@ -342,14 +342,8 @@ class Peer:
         next_hops = {**self.next_hops, own_afi: event.local}
         for afi, _ in agreed.extended_next_hop if own_afi == AFI_IPV6 else ():
             next_hops[afi] = event.local  # RFC 8950 3: the address that the peer is known to reach
-        up = Up(
-            event.conn,
-            agreed,
-            membership,
-            terms,
-            exporter(config, agreed, next_hops, membership, self._beside()),
-            event.adopted,
-        )
+        export = exporter(config, agreed, next_hops, membership, self._beside())
+        up = Up(event.conn, agreed, membership, terms, export, event.adopted)
         self.up = up
         told = self._told = AdjRibsOut(
             up, self.session.counters, self._engine, lambda data: self._export(event.conn, data), self._has_room,

@@ -16,7 +16,8 @@ from typing import Final, Protocol
 import structlog
 
 from fibd.facts import Facts
-from fibd.messages import BoxConfig, Message
+from fibd.message import Message
+from fibd.messages import BoxConfig
 from kernel import box as kernel_box
 from kernel.links import Address, Change, Gone, Link, Neighbour, Observer, Seen
 from kernel.router_discovery import Discovery

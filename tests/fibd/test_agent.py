@@ -10,13 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fibd.agent import WINDOW, Agent, Close, Effect, Kick, Remember, Send
+from fibd.message import Message
 from fibd.messages import (
     Ack,
     DigestReply,
     DigestRequest,
     Error,
     Heartbeat,
-    Message,
     Resume,
     SnapshotBegin,
     SnapshotEnd,

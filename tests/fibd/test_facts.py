@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fibd.facts import Facts, PortRow
-from fibd.messages import Addresses, FactsComplete, Message, Neighbours, Ports, Routers
+from fibd.message import Message
+from fibd.messages import Addresses, FactsComplete, Neighbours, Ports, Routers
 
 UP: PortRow = (2, True, True, 1500, b"\x02" * 6, "veth")
 DOWN: PortRow = (2, True, False, 1500, b"\x02" * 6, "veth")

@@ -360,9 +360,13 @@ def test_streams_outlive_their_controller_and_are_offered_to_the_next_with_their
     assert read_exactly(peer, 3 * 19) == KEEPALIVE * 3
     successor = FakeController.unix(under_test.socket)
     offered = successor.wait(wire.Streams)
-    (row,) = offered.rows
+    ((row,), ((number, up_for, silent_for, credit),)) = offered.rows, offered.lives
     assert (row[0], row[4], row[7]) == (opened.stream, packed(PEER_A), b"both opens")
+    assert (number, credit) == (opened.stream, 1 << 20)
+    assert silent_for > 0
+    assert up_for > 0
     peer.sendall(b"still here")
+    successor.send(STREAMS, wire.StreamAdopt(opened.stream))
     wait_for("bytes", lambda: arrived(successor, opened.stream) == b"still here", every=0.01)
     successor.send(STREAMS, wire.StreamClose(opened.stream, "unknown session"))
     while peer.recv(4096):

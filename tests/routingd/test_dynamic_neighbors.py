@@ -116,6 +116,7 @@ bgp:
 def test_an_unnumbered_neighbor_is_where_its_last_router_advertisement_came_from(tmp_path: Path) -> None:
     async def test(one: Controller, agent: FakeAgent) -> None:
         (peer,) = one.peers.all
+        await until(lambda: agent.of(Role.STREAMS, StreamListen), "the listener")
         (listener,) = agent.of(Role.STREAMS, StreamListen)
         first, second = (bytes.fromhex(f"fe80{0:024x}{last:04x}") for last in (2, 3))
         assert (listener.device, listener.allow) == ("eth0", [])

@@ -89,7 +89,8 @@ def test_established_hands_out_what_was_agreed_and_the_lease() -> None:
     assert isinstance(up, Established)
     assert (up.conn, up.local, up.remote) == (-1, B.address, A.address)
     assert (up.agreed.peer_asn, up.agreed.peer_router_id, up.agreed.hold_time) == (65002, B.router_id, 30)
-    assert lease == Lease(-1, 10.0, KEEPALIVE)
+    expired = encode_notification(Notification(4, 0))
+    assert lease == Lease(-1, 10.0, KEEPALIVE, hold=30, farewell=expired)
 
 
 def test_open_and_keepalives_in_one_read_are_enough() -> None:
