@@ -208,6 +208,7 @@ def neighbor(peer: Peer, summary: BgpSummaryRow, described: dict[str, Any]) -> B
         "graceful_restart": str(config.graceful_restart),
         "restart_time": config.restart_time,
         "long_lived_stale_time": config.long_lived_stale_time,
+        "came_back": described["came_back"],
         "retained": described["retained"],
         "weight": config.weight,
         "distance": config.distance,

@@ -88,6 +88,7 @@ def _neighbor(n: Data) -> None:
             ("Options", _options(n)),
             ("Its routes", _routes(n)),
             ("Restarts", _restarts(n)),
+            ("Came back", _came_back(n["came_back"])),
             ("Retained", ", ".join(map(_retained, n["retained"]))),
             ("Messages", _messages(n)),
         )
@@ -196,6 +197,12 @@ def _restarts(n: Data) -> str:
     ours = f"; ours take up to {n['restart_time']} s" if n["graceful_restart"] == "on" else ""
     long_lived = f", then last resort for up to {n['long_lived_stale_time']} s" if n["long_lived_stale_time"] else ""
     return f"its routes stay{long_lived}{ours}"
+
+
+def _came_back(how: Data | None) -> str:
+    if how is None:
+        return ""
+    return "adopted, as it was" if how["adopted"] else f"by a restart: {how['reason']}"
 
 
 def _retained(kept: Data) -> str:

@@ -156,6 +156,15 @@ class BgpRetained(TypedDict):
     """Seconds until they go."""
 
 
+class BgpReturn(TypedDict):
+    """How a session went on after routingd, or the agent's way to it, had been away."""
+
+    adopted: bool
+    """It stayed up, and both sides told everything again (RFC 7313); else it came back by a restart."""
+    reason: str | None
+    """Why it was not adopted."""
+
+
 class BgpNeighbor(BgpSummaryRow):
     group: str | None
     learned: str | None
@@ -187,6 +196,8 @@ class BgpNeighbor(BgpSummaryRow):
     restart_time: int
     """Ours, offered where graceful restart is on."""
     long_lived_stale_time: int
+    came_back: BgpReturn | None
+    """None: it began with this routingd."""
     retained: list[BgpRetained]
     weight: int
     distance: int | None
@@ -198,7 +209,7 @@ class BgpNeighbor(BgpSummaryRow):
     last_session: BgpEnd | None
     """The last one that was Established and is not any more."""
     timers: dict[str, float]
-    """Seconds until those that run fire: connect, connect-retry, idle-hold, hold, keepalive, send-hold."""
+    """Seconds until those that run fire: connect, connect-retry, idle-hold, hold, keepalive, send-hold, refresh."""
     offences: int
     """Sessions that its bad messages ended within the last hour; the pause grows with each."""
     connections_refused: dict[str, int]

@@ -81,7 +81,8 @@ class End:
 
     def peer(self, box: Namespace) -> Peer:
         neighbors = [
-            Neighbor(self.us[of], ASN, self.them[of], families=(of,), restarts=Restarts(60)) for of in FAMILIES
+            Neighbor(self.us[of], ASN, self.them[of], families=(of,), restarts=Restarts(60, end_of_rib=True))
+            for of in FAMILIES
         ]
         return self.daemon(box, PeerConfig(self.asn, f"10.0.0.{self.number}", neighbors, self.announced))
 

@@ -183,6 +183,9 @@ class Bird(Peer):
         last = self.ask(f"show protocols {self._protocol(neighbor)}").strip().splitlines()[-1].split(maxsplit=5)
         return (last[5] if len(last) > 5 else last[3]).strip().lower()
 
+    def up_since(self, neighbor: str) -> str:
+        return self.ask(f"show protocols {self._protocol(neighbor)}").strip().splitlines()[-1].split()[4]
+
     def told_name(self, neighbor: str) -> str:
         told = self.ask(f"show protocols all {self.neighbor(neighbor).name}").partition("Neighbor capabilities")[2]
         return next((line.split()[-1] for line in told.splitlines() if "Hostname" in line), "")

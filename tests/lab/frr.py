@@ -73,13 +73,14 @@ def configuration(config: PeerConfig) -> str:
 
 
 def _restarts(config: PeerConfig) -> list[str]:
-    """FRR has these for all neighbors, and says of every restart that forwarding went on. Its End-of-RIB is left out:
-    it comes before the routes whose selection it has deferred, and would tell any helper to drop them (FRR #20165)."""
+    """FRR has these for all neighbors, and says of every restart that forwarding went on. After one its End-of-RIB
+    comes before the routes whose selection it has deferred, and would tell any helper to drop them (FRR #20165)."""
     said = next((n.restarts for n in config.neighbors if n.restarts is not None), None)
     if said is None:
         return []
     lines = [" bgp graceful-restart", f" bgp graceful-restart restart-time {said.seconds}"]
-    lines += [" bgp graceful-restart preserve-fw-state", " bgp graceful-restart disable-eor"]
+    lines += [" bgp graceful-restart preserve-fw-state"]
+    lines += [] if said.end_of_rib else [" bgp graceful-restart disable-eor"]
     lines += [" no bgp hard-administrative-reset"]  # or `clear bgp` would be a hard reset
     return lines + ([f" bgp long-lived-graceful-restart stale-time {said.long_lived}"] if said.long_lived else [])
 
@@ -176,6 +177,11 @@ class Frr(Peer):
     def session(self, neighbor: str) -> str:
         name = _name(neighbor)
         return str(self._json(f"show bgp neighbors {name} json")[name]["bgpState"]).lower()
+
+    def up_since(self, neighbor: str) -> str:
+        """By how often it has come up and gone down: the time that FRR tells wavers by a second."""
+        row = self._json(f"show bgp neighbors {_name(neighbor)} json")[_name(neighbor)]
+        return f"{row['connectionsEstablished']} {row['connectionsDropped']}"
 
     def told_name(self, neighbor: str) -> str:
         row = self._json(f"show bgp neighbors {neighbor} json")[neighbor]

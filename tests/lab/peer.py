@@ -24,6 +24,9 @@ class Restarts:
     """Restart Time."""
     long_lived: int = 0
     """Long-Lived Stale Time; 0: not offered."""
+    end_of_rib: bool = False
+    """FRR says End-of-RIB. Where it restarts itself it must not, and where it does not it answers no request for a
+    refresh."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +153,10 @@ class Peer(abc.ABC):
     @abc.abstractmethod
     def routes(self, neighbor: str, of: int = 4) -> set[Route]:
         """What it has received from ``neighbor`` (IPv4 or IPv6 unicast), read with the daemon's own tool."""
+
+    def up_since(self, neighbor: str) -> str:
+        """Stays the same for as long as the session stays up, as the daemon itself tells it."""
+        raise LabError(f"{self.kind} is not asked for how long its sessions have been up")
 
     def told_name(self, neighbor: str) -> str:
         """What it shows as the neighbour's name (FQDN capability), and perhaps more."""
