@@ -15,6 +15,7 @@ from fibd.wire import (
     Addresses,
     Answer,
     Bye,
+    Capsule,
     Decoder,
     Error,
     FactsComplete,
@@ -62,6 +63,8 @@ class FakeAgent:
         self.boot_id = bytes([boot]) * 16
         self.keeps = False
         """It forwards by what an earlier controller told it."""
+        self.kept = Streams([])
+        """Streams that it still has."""
         self.received: list[tuple[Role, Message]] = []
         self.writers: dict[Role, asyncio.StreamWriter] = {}
         self.closed: set[Role] = set()
@@ -85,7 +88,7 @@ class FakeAgent:
                 f"an answer on {role.name}",
             )  # type: ignore[misc]
             if role is Role.STREAMS:
-                self.send(role, Streams([]))
+                self.send(role, self.kept)
 
     def of(self, role: Role, *kinds: type[Message]) -> list[Any]:
         return [m for r, m in self.received if r is role and isinstance(m, kinds)]
@@ -213,6 +216,16 @@ class RemotePeer:
     def send(self, data: bytes) -> None:
         self.sent_bytes += len(data)
         self.agent.send(Role.STREAMS, StreamData([[[self.stream], data]]))
+
+    def outlives(self) -> None:
+        """Its stream and what was left with it are there for the next controller; of the last one, all is forgotten."""
+        capsules = [m.blob for m in self.agent.of(Role.STREAMS, Capsule) if m.stream == self.stream]
+        local, remote = bytes([192, 0, 2, 1]), bytes([192, 0, 2, 2])
+        rows = [[self.stream, 0, local, 50000, remote, 179, "", capsules[-1]]]
+        self.agent.kept = Streams(rows, [[self.stream, 60.0, 0.5, WINDOW]])
+        self.agent.received.clear()
+        self.log.clear()
+        self.updates = 0
 
     def credit_given_back(self) -> int:
         rows = [row for m in self.agent.of(Role.STREAMS, StreamCredit) for row in m.rows if row[0] == self.stream]
