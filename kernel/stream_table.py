@@ -122,11 +122,6 @@ class StreamTable:
         if not self._attached:
             self.close_all()
 
-    @property
-    def leased(self) -> bool:
-        """Some session is kept for a controller that stands still."""
-        return any(stream.leased for stream in self.streams.values())
-
     def close_all(self) -> None:
         """Also the listeners: nobody would answer what they accept."""
         for number in list(self._connecting):

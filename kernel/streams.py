@@ -109,11 +109,6 @@ class Stream:
         """Bytes that a controller may send at first; less than nothing where more than that waits already."""
         return INITIAL_CREDIT - self._queued
 
-    @property
-    def leased(self) -> bool:
-        """Somebody may rely on us for now."""
-        return self._lease is not None and self._loop.time() < self._lease.until
-
     def deposit(self, capsule: bytes) -> None:
         if self.established_at is None:
             self.established_at = self._loop.time()
