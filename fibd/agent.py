@@ -86,7 +86,7 @@ class Agent:
     def __init__(self, model: Model, election_id: int = 0) -> None:
         self.election_id = election_id
         """The highest ever accepted."""
-        self._elected = b""
+        self.elected = b""
         """The stream of the controller that has it, once met."""
         self.stream_id = b""
         """Of the stream that the model is of; b"" for none. It outlives connections."""
@@ -124,9 +124,9 @@ class Agent:
             return [], Error("version", f"this agent speaks versions {OLDEST} to {VERSION}, not {welcome.version}")
         if self.overtaken(welcome):
             return [], self.stale(welcome.election_id)
-        if welcome.stream_id != self._elected:
+        if welcome.stream_id != self.elected:
             self.stream_id, self.applied = b"", 0  # nobody goes on with the stream of the controller before
-        self._elected = welcome.stream_id
+        self.elected = welcome.stream_id
         if welcome.election_id > self.election_id:
             self.election_id = welcome.election_id
             return [Remember(self.election_id)], None
@@ -136,7 +136,7 @@ class Agent:
         """Whether the controller that said this may not write any more. Of two with one id the first one met may."""
         if welcome.election_id != self.election_id:
             return welcome.election_id < self.election_id
-        return self._elected not in (b"", welcome.stream_id)
+        return self.elected not in (b"", welcome.stream_id)
 
     def connected(self, welcome: Welcome) -> None:
         """The fib connection is up, its Welcome accepted. A snapshot must follow, or what continues the stream."""

@@ -79,7 +79,7 @@ class Membership:
     def _overtaken(self, hello: Hello) -> bool:
         """Two that start in one instant may have one id; an agent keeps to the one it met first."""
         ours = self._welcome
-        other = hello.stream_id not in (b"", ours.stream_id)
+        other = hello.elected not in (b"", ours.stream_id)
         return hello.election_id > ours.election_id or (hello.election_id == ours.election_id and other)
 
     def gone(self, ncp: str, boot_id: bytes, role: int) -> None:

@@ -76,6 +76,8 @@ class Hello(Message):
     hostname: str = ""
     keeps: bool = False
     """The box forwards by what it was told before."""
+    elected: bytes = b""
+    """The ``Welcome.stream_id`` that came with that election id; b"" where this is not remembered."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,7 @@ from fibd.wire import (
     WireError,
 )
 from native import Engine
+from protocols.bgp.graceful import Mode
 from routingd.agents import AgentConnection, AgentServer
 from routingd.boxes import Boxes
 from routingd.conditions import ConditionBook
@@ -91,7 +92,9 @@ class Secrets:
 class Known(Protocol):
     """Names of neighbors that have a session with graceful restart, across restarts of ours (``identity``)."""
 
-    def read(self) -> frozenset[str]: ...
+    def read(self) -> frozenset[str] | None:
+        """None: any of those configured may have one."""
+
     def write(self, names: frozenset[str]) -> None: ...
 
 
@@ -139,7 +142,10 @@ class Controller:
             for name in plan.boxes.names
         }
         self._known = known
-        expected = known.read() if known is not None else frozenset()
+        expected = known.read() if known is not None else frozenset[str]()
+        if expected is None:
+            graceful = (n.session.config for n in plan.neighbors if n.session.config.graceful_restart is Mode.ON)
+            expected = frozenset(config.name for config in graceful)
         if not plan.ranges:  # else one of a range may be among them
             expected &= {neighbor.session.config.name for neighbor in plan.neighbors}
         self.restart = Restart(expected, plan.deferral, lambda: self.peers.all, self._restarted)

@@ -77,11 +77,12 @@ class KnownNeighbors:
         self._path = state_dir / _NEIGHBORS
         self._written: frozenset[str] | None = None
 
-    def read(self) -> frozenset[str]:
+    def read(self) -> frozenset[str] | None:
+        """None: nothing is known, as the state directory is new, lost, or another machine's."""
         try:
             return frozenset(self._path.read_text().split("\n")) - {""}
         except FileNotFoundError:
-            return frozenset()
+            return None
 
     def write(self, names: frozenset[str]) -> None:
         if names != self._written:

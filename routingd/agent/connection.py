@@ -169,12 +169,13 @@ class Connection:
         finally:
             self.abort()
 
-    def end(self) -> None:
-        """Stop after the message in hand; ``run`` returns and its caller closes. What was sent still goes out."""
+    def end(self, patience: float = _CLOSE_PATIENCE) -> None:
+        """Stop after the message in hand; ``run`` returns and its caller closes. What was sent still goes out, as far
+        as the other side reads within ``patience`` seconds."""
         if not self.ending:
             self.ending = True
             close_once(self._writer)
-            self._loop.call_later(_CLOSE_PATIENCE, self.abort)
+            self._loop.call_later(patience, self.abort)
 
     def abort(self) -> None:
         self.ending = True

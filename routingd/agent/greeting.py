@@ -23,6 +23,8 @@ from routingd.conditions import ConditionBook
 log = structlog.get_logger("ncpd")
 
 _WELCOME_PATIENCE: Final = 5.0
+_LAST_WORD: Final = 0.2
+"""Seconds that a controller which was overtaken has for taking the word about it; it may stand still."""
 _LOOK_AGAIN: Final = 2.0
 """Seconds; so long one that goes on has to say so on its own connection."""
 HUNG: Final = 30.0
@@ -78,7 +80,7 @@ class Greeting:
             if connection.welcome is not None and self._agent.overtaken(connection.welcome):
                 log.warning("controller.fenced", role=connection.role.name.lower(), by=self._agent.election_id)
                 connection.send(self._agent.stale(connection.welcome.election_id))
-                connection.end()
+                connection.end(_LAST_WORD)
 
     def _remember(self, election_id: int) -> None:
         """A box that nobody may write to because its disk is full would be worse than one that has forgotten after a

@@ -279,7 +279,7 @@ class AgentProcess:
             role, self._settings.name, self._boot_id,
             capabilities=["columns", RESUME, *(["tcp-ao"] if tcp_ao.supported() else [])],
             stream_id=self.agent.stream_id, last_sequence=self.agent.applied, election_id=self.agent.election_id,
-            hostname=socket.gethostname(), keeps=self._keeps(),
+            hostname=socket.gethostname(), keeps=self._keeps(), elected=self.agent.elected,
         )  # fmt: skip
 
     def _keeps(self) -> bool:

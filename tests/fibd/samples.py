@@ -13,7 +13,7 @@ KEY: Final = bytes(range(16))
 SAMPLES: Final[tuple[wire.Message, ...]] = (
     wire.Hello(
         wire.Role.FIB, "ncp1", KEY, version_min=1, version_max=2, capabilities=["columns"], stream_id=b"\x01" * 8,
-        last_sequence=7, election_id=3, hostname="box",
+        last_sequence=7, election_id=3, hostname="box", elected=b"\x03" * 8,
     ),
     wire.Welcome(1, 4, b"\x02" * 8, KEY, resume=0, heartbeat=2.0, grace=60.0, router="r1", isolate=True),
     wire.Error("name", "no such NCP"),

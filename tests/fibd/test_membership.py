@@ -41,14 +41,14 @@ def test_an_agent_that_has_served_a_later_controller_is_refused() -> None:
     assert isinstance(answer, Error)
     assert answer.code == "election"
     assert "another controller has taken over" in answer.text
-    assert isinstance(membership().hello(hello(election_id=49, stream_id=b"older")), Welcome)
+    assert isinstance(membership().hello(hello(election_id=49, stream_id=b"older", elected=b"older")), Welcome)
 
 
 def test_of_two_controllers_with_one_id_an_agent_keeps_to_its_own() -> None:
-    answer = membership().hello(hello(election_id=50, stream_id=b"other"))
+    answer = membership().hello(hello(election_id=50, elected=b"other"))
     assert isinstance(answer, Error)
     assert answer.code == "election"
-    assert isinstance(membership().hello(hello(election_id=50, stream_id=b"stream")), Welcome)
+    assert isinstance(membership().hello(hello(election_id=50, elected=b"stream", stream_id=b"model's")), Welcome)
 
 
 def test_who_only_looks_takes_no_place() -> None:
