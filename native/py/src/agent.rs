@@ -1,5 +1,5 @@
 //! Binding of the agent's model. Arguments are read and results made under the GIL; the model is locked and worked on without it.
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard};
 
 use pyo3::conversion::FromPyObjectOwned;
@@ -276,6 +276,10 @@ impl AgentFib {
             dict.set_item(name, value)?;
         }
         Ok(dict)
+    }
+
+    fn failed_by_errno(&self, py: Python<'_>) -> BTreeMap<u16, usize> {
+        self.with(py, |model| model.failed_by_errno())
     }
 
     fn digest(&self, py: Python<'_>) -> (u64, u64) {

@@ -1,4 +1,5 @@
 //! Adjacencies and groups of the stream: by id while the stream lasts, by key beyond it.
+use super::hop::Gateway;
 use super::lowering::Outcome;
 use super::routes::NO_GROUP;
 use super::{Adjacency, AdjacencySlot, Core, Family, Group, Kind, Member};
@@ -131,8 +132,18 @@ impl Core {
         }
     }
 
-    /// Being put again is the sign to try again what the kernel refused.
-    fn forgive_group(&mut self, slot: u32) {
+    /// Whether some member may carry routes of this family at some box: an IPv6 route cannot use an IPv4 nexthop.
+    pub(super) fn suits(&self, slot: u32, family: Family) -> bool {
+        let members = &self.groups[slot].members;
+        let cannot = |m: &Member| {
+            let adjacency = &self.adjacencies[m.adjacency].adjacency;
+            adjacency.kind == Kind::Ip && matches!(adjacency.gateway, Some(Gateway::V4(_)))
+        };
+        family == Family::V4 || members.is_empty() || !members.iter().all(cannot)
+    }
+
+    /// Being put again, or a route on it, is the sign to try again what the kernel refused.
+    pub(super) fn forgive_group(&mut self, slot: u32) {
         let kernels = self.groups[slot].kernel;
         let wants: Vec<u32> = kernels
             .iter()

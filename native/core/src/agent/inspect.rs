@@ -1,4 +1,5 @@
 //! Questions: totals, one route, pages of routes.
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::hop::Gateway;
@@ -108,6 +109,18 @@ impl AgentFib {
     pub fn installed(&mut self) -> usize {
         let counts = self.counts();
         counts.installed + counts.local
+    }
+
+    /// Routes that the kernel refuses now, by errno. Looks at every route.
+    pub fn failed_by_errno(&self) -> BTreeMap<u16, usize> {
+        let mut found = BTreeMap::new();
+        let failed = |class| class == Class::Failed;
+        let four = self.v4.entries.iter().filter(|e| failed(e.class()));
+        let six = self.v6.entries.iter().filter(|e| failed(e.class()));
+        for errno in four.map(|e| e.errno).chain(six.map(|e| e.errno)) {
+            *found.entry(errno).or_default() += 1;
+        }
+        found
     }
 
     pub fn counts(&mut self) -> Counts {

@@ -178,13 +178,16 @@ fn put_column<const N: usize>(
 ) -> Vec<(usize, &'static str)> {
     let mut refused = Vec::new();
     routes.reserve_for(rows.len());
-    let mut last: Option<(u32, u32)> = None;
+    let mut last: Option<(u32, (u32, bool))> = None;
     for (index, ((len, id, op), address)) in rows.zip(dst.chunks_exact(N)).enumerate() {
         let mut addr = [0; N];
         addr.copy_from_slice(address);
         let known = match last {
-            Some((known, slot)) if known == id => Some(slot),
-            _ if op == OP_PUT => core.group_ids.get(&id).copied(),
+            Some((known, found)) if known == id => Some(found),
+            _ if op == OP_PUT => core
+                .group_ids
+                .get(&id)
+                .map(|&slot| (slot, core.suits(slot, RouteTable::<N>::FAMILY))),
             _ => None,
         };
         let reason = if table != RouteTable::<N>::FAMILY.table() {
@@ -194,9 +197,13 @@ fn put_column<const N: usize>(
         };
         match (reason, op, known) {
             (Some(reason), ..) => refused.push((index, reason)),
-            (None, OP_PUT, Some(slot)) => {
-                last = Some((id, slot));
+            (None, OP_PUT, Some((slot, suits))) => {
+                last = Some((id, (slot, suits)));
                 put_route(core, routes, table, addr, len, slot);
+                // it counts, as the controller counts it, and waits for its group to become another
+                if !suits {
+                    refused.push((index, "an IPv6 route cannot use an IPv4 next hop"));
+                }
             }
             (None, OP_PUT, None) => refused.push((index, "unknown group")),
             (None, OP_DELETE, _) => {
@@ -222,6 +229,10 @@ fn put_route<const N: usize>(
     let e = routes.entries[i as usize];
     if e.flags & (FRESH | FAILED) == FRESH && e.group == group {
         return;
+    }
+    if e.has(FAILED) {
+        core.forgive_group(group);
+        core.mark_dirty(group);
     }
     let mut digest = core
         .digest

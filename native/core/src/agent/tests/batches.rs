@@ -10,7 +10,11 @@ fn the_first_batch_is_these_bytes() {
     let mut fib = model();
     group(&mut fib, 1, &[(1, 3, 0)]);
     put(&mut fib, 7, 1);
-    put6(&mut fib, 7, 1);
+    let dst = [&[0x20, 7][..], &[0; 14]].concat();
+    assert_eq!(
+        fib.put_routes(2, &dst, &[16], &1u32.to_le_bytes(), &[1]),
+        Ok(vec![(0, "an IPv6 route cannot use an IPv4 next hop")])
+    );
     let (bytes, first, last) = fib.next_batch(1 << 18).unwrap().unwrap();
     assert_eq!((first, last), (1, 3));
     let nexthop = concat!(

@@ -51,6 +51,22 @@ fn where_every_gateway_is_refused_each_route_fails_with_the_reason_and_recovers(
 }
 
 #[test]
+fn a_route_that_is_put_again_gives_the_next_hop_that_was_refused_another_chance() {
+    let (mut fib, mut kernel) = (model(), Kernel::default());
+    kernel.unreachable_gateways.insert(HOPS[0].2.to_vec());
+    group(&mut fib, 1, &[(1, 1, 0)]);
+    put(&mut fib, 1, 1);
+    put(&mut fib, 2, 1);
+    assert_eq!(drain(&mut fib, &mut kernel).len(), 2);
+    assert_eq!(Vec::from_iter(fib.failed_by_errno()), [(113, 2)]);
+    kernel.unreachable_gateways.clear();
+    put(&mut fib, 1, 1);
+    assert_eq!(drain(&mut fib, &mut kernel), []);
+    assert_eq!(state(&mut fib, 1), Some(State::Installed));
+    assert_eq!((kernel.routes.len(), fib.failed_by_errno().len()), (2, 0));
+}
+
+#[test]
 fn backups_carry_only_when_no_primary_lowers() {
     let (mut fib, mut kernel) = (model(), Kernel::default());
     group(&mut fib, 1, &[(1, 1, 0), (2, 1, 1)]);
@@ -172,7 +188,7 @@ fn routes_of_another_box_go_over_the_fabric_and_come_back_with_it() {
     );
     fib.put_adjacencies(&[
         (8, "east", "x", &[10, 7, 0, 1], 0),
-        (9, "east", "y", &[10, 7, 0, 2], 0),
+        (9, "east", "y", &v6, 0),
     ])
     .unwrap();
     group(&mut fib, 1, &[(8, 1, 0), (9, 2, 0)]);
