@@ -40,6 +40,7 @@ from routingd.agent.absence import Absence, Terms
 from routingd.agent.box import Box
 from routingd.agent.connection import Connection, Controller
 from routingd.agent.greeting import Greeting
+from routingd.agent.no_room import NoRoom
 from routingd.agent.questions import Questions
 from routingd.agent.relay import Relay
 from routingd.agent.state import Store
@@ -76,6 +77,7 @@ class AgentProcess:
         self.conditions = ConditionBook(self._loop.time, self._conditions_changed)
         self._telling: asyncio.TimerHandle | None = None
         facts.judge(self.conditions)
+        self._no_room = NoRoom(self.conditions)
         config = self._store.box() or _DEFAULT_BOX
         self._kernel = _kernel_of(config)
         self._weighted_backup = config.weighted_backup
@@ -198,6 +200,7 @@ class AgentProcess:
         for table, address, length, code, text in report.failures[:10]:
             prefix = f"{address.hex()}/{length}" if address else "nexthop"
             log.warning("route.refused", prefix=prefix, table=table, errno=code, reason=text)
+        self._no_room.written(self.model, report.failures, report.drained)
         self._perform(self.agent.written(report.position, report.drained, report.failures))
 
     def _perform(self, effects: Iterable[Effect]) -> None:

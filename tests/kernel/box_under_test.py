@@ -109,9 +109,10 @@ class BoxUnderTest:
         self.controller = FakeController.unix(self.socket)
         self.process: Process
 
-    def start(self, *extra: str, controller: str = "") -> Process:
+    def start(self, *extra: str, controller: str = "", module: Sequence[str] = ("routingd.agent_main",)) -> Process:
+        """``module`` with its own arguments: another program that is an ncpd in the end."""
         argv = [
-            sys.executable, "-m", "routingd.agent_main",
+            sys.executable, "-m", *module,
             "--ncp", "ncp1", "--controller", controller or f"unix:{self.socket}",
             "--run-dir", str(self.run_dir), "--state-dir", str(self.state_dir), *extra,
         ]  # fmt: skip

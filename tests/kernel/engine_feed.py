@@ -9,7 +9,7 @@ from typing import Any
 
 import native
 from fibd import wire
-from fibd.distributor import Feed, read_chunk
+from fibd.distributor import Failure, FailureKey, Feed, read_chunk
 from tests.kernel.fake_controller import FakeController
 from tests.lab.waiting import wait_for
 
@@ -76,6 +76,10 @@ class EngineFeed:
             return self._feed.caught_up and bool(done())
 
         wait_for("the box to have everything", whole, timeout=timeout, every=0.002)
+
+    @property
+    def failures(self) -> dict[FailureKey, Failure]:
+        return self._feed.failures
 
     def take(self) -> Sent:
         sent, self.sent = self.sent, Sent()
