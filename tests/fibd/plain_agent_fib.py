@@ -133,6 +133,9 @@ class PlainAgentFib:
             shard_sums(self.key, ((t, Prefix(a, n), group) for (t, a, n), group in self.routes.items())).items()
         )
 
+    def retry_failed(self) -> None:
+        """What was refused is taken to be in the kernel here: there is nothing to try again."""
+
     def _shard(self, key: RouteKey) -> int:
         return shard(self.key, Prefix(key[1], key[2]))
 

@@ -176,10 +176,21 @@ def test_a_stream_goes_on_over_another_connection_and_its_last_words_are_said_ag
     assert agent.written(before, True, []) == [], "nobody to tell"
     assert (agent.stream_id, agent.applied, agent.complete) == (b"stream", 3, True)
     agent.connected(welcome())
-    assert agent.receive(Resume(5, 3)) == [Send(Ack(3, 3, 3, WINDOW)), Send(SnapshotVerdict(True, count, digest))]
+    assert agent.receive(Resume(5, 3)) == [Send(Ack(3, 3, 3, WINDOW)), Send(SnapshotVerdict(True, count, digest)), Kick()]
     assert agent.receive(Transaction(5, 4, routes=routes(2))) == [Kick()]
     assert agent.written(agent.position, True, []) == [Send(Ack(4, 4, 4, WINDOW))]
     assert len(model.routes) == 2
+
+
+def test_more_failures_than_an_acknowledgement_holds_are_told_to_a_stream_that_goes_on() -> None:
+    agent, _ = agent_in_snapshot()
+    agent.lost()
+    failures = [(1, bytes([10, 0, n >> 8, n & 255]), 32, 28, "full") for n in range(1025)]
+    assert agent.written(agent.position, False, failures) == [], "nobody to tell"
+    agent.connected(welcome())
+    told = [message for message in sent(agent.receive(Resume(5, 1))) if isinstance(message, Ack)]
+    assert [len(ack.failures) for ack in told] == [1024, 1]
+    assert [ack.installed for ack in told] == [0, 0]
 
 
 @pytest.mark.parametrize("message", [Resume(5, 1), Resume(5, 3), Transaction(5, 3)])

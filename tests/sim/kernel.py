@@ -156,9 +156,10 @@ class Kernel:
         number = _u32(_attributes(body[8:])[ID])
         self.lost.discard(number)
         if number in self.groups:
-            users = [prefix for prefix, route in self.routes.items() if route.group == number]
-            assert not users, f"a group is deleted under its routes {users}"
+            # An agent that heard of a port's loss while it wrote deletes the group to be sure, and its routes with it.
             del self.groups[number]
+            self.routes = {prefix: route for prefix, route in self.routes.items() if route.group != number}
+            self.lost.add(number)
             return 0
         if number in self.singles:
             del self.singles[number]

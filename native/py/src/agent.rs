@@ -205,6 +205,10 @@ impl AgentFib {
             .collect()
     }
 
+    fn retry_failed(&self, py: Python<'_>) {
+        self.with(py, |model| model.retry_failed());
+    }
+
     #[pyo3(signature = (count, digest, sweep = true))]
     fn snapshot_end(
         &self,

@@ -1,5 +1,5 @@
 //! Where a stream begins anew: what is held already is told as sums of shards, and what the controller has the same of stays as it is.
-use super::routes::{RouteTable, FAILED, FRESH, NO_GROUP, QUEUED, WANTED};
+use super::routes::{Class, RouteTable, FAILED, FRESH, NO_GROUP, QUEUED, WANTED};
 use super::{AgentFib, Core};
 use crate::digest::{shard, ShardSet, Sums};
 
@@ -32,6 +32,12 @@ impl AgentFib {
                 core.release_adjacency(slot);
             }
         }
+    }
+
+    /// The stream goes on, but may not have heard of what the kernel refused: that is tried again, and told if it fails again.
+    pub fn retry_failed(&mut self) {
+        retry(&mut self.core, &mut self.v4);
+        retry(&mut self.core, &mut self.v6);
     }
 
     pub fn set_digest_key(&mut self, key: [u8; 16]) {
@@ -74,6 +80,19 @@ fn renew<const N: usize>(core: &mut Core, routes: &mut RouteTable<N>, kept: &[(u
             });
         } else if e.has(FRESH) {
             routes.edit(i, |e| e.flags &= !FRESH);
+        }
+    }
+}
+
+fn retry<const N: usize>(core: &mut Core, routes: &mut RouteTable<N>) {
+    if routes.count(Class::Failed) == 0 {
+        return;
+    }
+    for i in 0..routes.entries.len() as u32 {
+        let e = &routes.entries[i as usize];
+        if e.class() == Class::Failed && !e.has(QUEUED) {
+            routes.edit(i, |e| e.flags = e.flags & !FAILED | QUEUED);
+            core.push::<N>(i);
         }
     }
 }

@@ -177,6 +177,24 @@ fn what_was_refused_of_what_is_kept_is_tried_again() {
 }
 
 #[test]
+fn what_was_refused_is_told_again_to_a_stream_that_goes_on() {
+    let (mut fib, mut kernel) = (model(), Kernel::default());
+    group(&mut fib, 1, &[(1, 1, 0)]);
+    put(&mut fib, 1, 1);
+    kernel.unreachable_gateways.insert(HOPS[0].2.to_vec());
+    assert_eq!(drain(&mut fib, &mut kernel).len(), 1);
+    fib.retry_failed();
+    assert_eq!(drain(&mut fib, &mut kernel).len(), 1);
+    assert_eq!(state(&mut fib, 1), Some(State::Failed));
+    kernel.unreachable_gateways.clear();
+    fib.set_port("p0", 10, false);
+    fib.set_port("p0", 10, true);
+    assert_eq!(drain(&mut fib, &mut kernel), []);
+    fib.retry_failed();
+    assert_eq!(fib.next_batch(1 << 18), Ok(None));
+}
+
+#[test]
 fn an_agent_that_starts_again_takes_over_what_it_finds() {
     let (mut before, mut kernel) = (model(), Kernel::default());
     group(&mut before, 1, &[(1, 1, 0), (2, 2, 0)]);
