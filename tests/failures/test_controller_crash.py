@@ -3,6 +3,7 @@ swept loses its session, and what changed meanwhile is right everywhere afterwar
 
 from __future__ import annotations
 
+import signal
 import time
 from typing import Any
 
@@ -12,6 +13,7 @@ from tests.failures.recording import Row
 from tests.interop.test_own_restart import ENDS, FAMILIES, End, Restarting
 from tests.lab.lab import Lab
 from tests.lab.probes import Loss, PingStream
+from tests.lab.waiting import wait_for
 
 pytestmark = pytest.mark.netns
 
@@ -56,4 +58,35 @@ def test_a_killed_routingd_finds_its_sessions_as_they_were_and_whatever_changed_
     assert since(made) == began, "never down, say the peers"
     assert all(after[key]["uptime"] > whole for key in began), "and so say we"
     row(7, lost=lost, whole=whole, sessions_kept=sum(came_back.values()))
+    assert lost.lost == 0
+
+
+@pytest.mark.row(7)
+def test_a_routingd_that_stands_still_loses_no_session_though_the_hold_time_is_three_seconds(
+    lab: Lab, row: Row
+) -> None:
+    made = Restarting(lab, hold=3)
+    began, before = since(made), neighbors(made)
+    probes = [PingStream(box, target, interval=0.001) for box, target in made.ways()]
+    assert made.router.process is not None
+    made.router.process.signal(signal.SIGSTOP)
+    stopped = time.monotonic()
+    # Three hold times, well within the lease.
+    wait_for("three hold times", lambda: time.monotonic() - stopped, lambda seconds: seconds > 9)
+    peers = {end: [peer.session(end.us[of]) for of in FAMILIES] for end, peer in made.peers.items()}
+    assert peers == {end: ["established"] * 2 for end in ENDS}
+    made.bird_tells(ENDS[0].changed)
+    made.router.process.signal(signal.SIGCONT)
+    made.everything_is_right()
+    whole = time.monotonic() - stopped
+    wait_for("another hold time", lambda: time.monotonic() - stopped, lambda seconds: seconds > whole + 4)
+    after = neighbors(made)
+    for key, then in before.items():
+        assert after[key]["hold_time"] == 3
+        assert (after[key]["established_count"], after[key]["state"]) == (then["established_count"], "Established")
+        assert after[key]["uptime"] > then["uptime"] + 9
+        assert after[key]["came_back"] is None, "it has never been away"
+    assert since(made) == began
+    lost = together(probes)
+    row(7, lost=lost, stood_still=9.0, sessions_kept=len(after))
     assert lost.lost == 0

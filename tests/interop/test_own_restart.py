@@ -79,10 +79,10 @@ class End:
         new = Announcement(f"203.0.113.{self.number}/32")
         return kept, replace(other, path=(self.asn,), communities=("65020:9",)), new, kept_ipv6
 
-    def peer(self, box: Namespace) -> Peer:
+    def peer(self, box: Namespace, hold: int) -> Peer:
+        said = Restarts(60, end_of_rib=True)
         neighbors = [
-            Neighbor(self.us[of], ASN, self.them[of], families=(of,), restarts=Restarts(60, end_of_rib=True))
-            for of in FAMILIES
+            Neighbor(self.us[of], ASN, self.them[of], families=(of,), restarts=said, hold_time=hold) for of in FAMILIES
         ]
         return self.daemon(box, PeerConfig(self.asn, f"10.0.0.{self.number}", neighbors, self.announced))
 
@@ -101,7 +101,8 @@ def configuration() -> dict[str, Any]:
 
 
 class Restarting:
-    def __init__(self, lab: Lab) -> None:
+    def __init__(self, lab: Lab, hold: int = 30) -> None:
+        """``hold``: seconds that the peers offer as hold time."""
         box = lab.box("box")
         self.peers: dict[End, Peer] = {}
         for end in ENDS:
@@ -111,7 +112,7 @@ class Restarting:
             there.address("lo", f"{end.target[4]}/32", f"{end.target[6]}/128")
             for of in FAMILIES:
                 there.route("default", "via", end.us[of])
-            self.peers[end] = end.peer(there)
+            self.peers[end] = end.peer(there, hold)
         self.router = Router(lab, configuration(), {"ncp1": box})
         for peer in self.peers.values():
             peer.start()
