@@ -37,17 +37,24 @@ class RawPeer:
         four_octet: bool = True,
         families: tuple[int, ...] = (1, 2),
         extended_messages: bool = False,
+        more: bytes = b"",
+        hold_time: int = 0,
     ) -> None:
+        """``more``: further capabilities, encoded. ``hold_time``: seconds; as it sends no KEEPALIVEs, 0, or long enough
+        for a peer that does not take that."""
         self.local = local
         self.asn = asn
         self.notification: Heard | None = None
         self.updates: list[bytes] = []
         """Their bodies."""
+        self.heard: list[tuple[int, bytes]] = []
+        """All but KEEPALIVEs: type, body."""
         self.closed = threading.Event()
         self._opened = threading.Event()
         """Up, or closed before."""
         self._stream: socket.socket = in_namespace(box, lambda: _connected(local, remote))
-        self._stream.sendall(_open(asn, local, four_octet, families, extended_messages) + KEEPALIVE_MESSAGE)
+        self._stream.sendall(_open(asn, hold_time, local, four_octet, families, extended_messages, more))
+        self._stream.sendall(KEEPALIVE_MESSAGE)
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
@@ -75,7 +82,9 @@ class RawPeer:
                     kind, body, data = data[18], data[HEADER:length], data[length:]
                     if kind == KEEPALIVE:
                         self._opened.set()
-                    elif kind == NOTIFICATION:
+                        continue
+                    self.heard.append((kind, body))
+                    if kind == NOTIFICATION:
                         self.notification = Heard(body[0], body[1], body[2:])
                     elif kind == UPDATE:
                         self.updates.append(body)
@@ -102,13 +111,17 @@ def _connected(local: str, remote: str) -> socket.socket:
             return stream
 
 
-def _open(asn: int, router_id: str, four_octet: bool, families: tuple[int, ...], extended_messages: bool) -> bytes:
+def _open(
+    asn: int, hold_time: int, router_id: str, four_octet: bool, families: tuple[int, ...], extended_messages: bool,
+    more: bytes,
+) -> bytes:  # fmt: skip
     capabilities = b"".join(b"\x01\x04" + struct.pack("!HBB", afi, 0, 1) for afi in families)
     if four_octet:
         capabilities += b"\x41\x04" + struct.pack("!I", asn)
     if extended_messages:
         capabilities += b"\x06\x00"
+    capabilities += more
     parameters = b"\x02" + bytes((len(capabilities),)) + capabilities
     short = asn if asn < 65536 else AS_TRANS
-    fixed = struct.pack("!BHH4sB", 4, short, 0, socket.inet_aton(router_id), len(parameters))
+    fixed = struct.pack("!BHH4sB", 4, short, hold_time, socket.inet_aton(router_id), len(parameters))
     return message(OPEN, fixed + parameters)
