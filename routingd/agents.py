@@ -181,6 +181,7 @@ class AgentServer:
                 await self._handler.agent_room()
         except WireError as error:
             reason = f"protocol error: {error}"
+            self.doors.turned_away["protocol"] += 1
             connection.send(Error("protocol", str(error)))
         except OSError as error:
             reason = str(error)

@@ -144,7 +144,7 @@ async def serve(options: Options, loaded: Loaded, level: str, slices: Latencies)
 
     Commands(controller, options.config, leave).register(server)
     await server.start()
-    metrics = await _serve_metrics(loaded, controller, slices)
+    metrics = await _serve_metrics(loaded, controller, server, slices)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
@@ -166,7 +166,9 @@ async def serve(options: Options, loaded: Loaded, level: str, slices: Latencies)
     return 0
 
 
-async def _serve_metrics(loaded: Loaded, controller: Controller, slices: Latencies) -> MetricsServer | None:
+async def _serve_metrics(
+    loaded: Loaded, controller: Controller, control: ControlServer, slices: Latencies
+) -> MetricsServer | None:
     """Raises OSError where the address cannot be had."""
     listen = loaded.config.management.metrics
     if listen is None:
@@ -175,7 +177,10 @@ async def _serve_metrics(loaded: Loaded, controller: Controller, slices: Latenci
 
     metrics = Metrics(controller, slices)
     server = MetricsServer(metrics.render)
-    metrics.refused = server.refused
+    metrics.refused = {
+        "routingd_metrics_refused_total": server.refused,
+        "routingd_control_refused_total": control.refused,
+    }
     try:
         await server.start(str(listen.host), listen.port)
     except OSError as error:

@@ -83,7 +83,7 @@ class Doors:
         self._logged: dict[str, float] = {}
         self.turned_away: Counter[str] = Counter()
         """Connections that did not come as far as a Hello, by reason: "handshake", "silent", "garbage", "crowded",
-        "user"."""
+        "user"; and those that sent what is no frame after it: "protocol"."""
 
     # --- listening ----------------------------------------------------------------------------------------------------
 

@@ -79,7 +79,7 @@ METRICS: Final[Mapping[str, Declared]] = {
     "routingd_netlink_messages_total": Declared("counter", "Messages written to the box's kernel.", ("ncp",)),
     "routingd_netlink_overruns_total": Declared("counter", "Kernel events lost by the agent (ENOBUFS).", ("ncp",)),
     "routingd_agents_refused_total": Declared(
-        "counter", "Connections of agents that were turned away, before or at their Hello.", ("reason",)
+        "counter", "Connections of agents that were turned away, before, at or after their Hello.", ("reason",)
     ),
     "routingd_bgp_sessions": Declared("gauge", "BGP sessions, by state.", ("state",)),
     "routingd_event_loop_slice_seconds": Declared(
@@ -89,6 +89,9 @@ METRICS: Final[Mapping[str, Declared]] = {
     "routingd_engine_jobs": Declared("gauge", "Jobs that wait for the RIB's thread."),
     "routingd_engine_longest_job_seconds": Declared("gauge", "The longest job of the RIB's thread since the start."),
     "routingd_metrics_refused_total": Declared("counter", "Connections here that got no metrics.", ("reason",)),
+    "routingd_control_refused_total": Declared(
+        "counter", "Connections to the control socket that were too many or made no sense.", ("reason",)
+    ),
 }
 COUNTS: Final[Mapping[str, str]] = {
     "routingd_fib_installed_routes": "installed",
@@ -157,8 +160,8 @@ class Metrics:
         self._controller = controller
         self._slices = slices
         self._views = Views(controller)
-        self.refused: Mapping[str, int] = {}
-        """Of the endpoint itself."""
+        self.refused: Mapping[str, Mapping[str, int]] = {}
+        """By metric, what other sockets than the agents' turned away."""
 
     async def render(self, accept: str) -> tuple[str, bytes]:
         """Content type and text for this Accept header."""
@@ -192,8 +195,9 @@ class Metrics:
         out.put("routingd_engine_longest_job_seconds", controller.engine.longest)
         for reason, count in (Counter(controller.membership.refused) + controller.agents.doors.turned_away).items():
             out.put("routingd_agents_refused_total", count, reason)
-        for reason, count in self.refused.items():
-            out.put("routingd_metrics_refused_total", count, reason)
+        for name, reasons in self.refused.items():
+            for reason, count in reasons.items():
+                out.put(name, count, reason)
 
     async def _rib(self, out: Samples) -> None:
         fib = await self._controller.engine.call(wanted)

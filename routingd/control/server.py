@@ -13,6 +13,7 @@ import errno
 import os
 import shutil
 import socket
+from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -58,8 +59,14 @@ class ControlServer:
         self._live: set[tuple[str, ...]] = set()
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._places: set[asyncio.Task[None]] = set()
+        """Of at most so many clients."""
         self._busy: set[asyncio.Task[None]] = set()
+        self._silent: dict[asyncio.Task[None], None] = {}
+        """Of clients that ask nothing at the moment, the longest silent first."""
         self._identity: tuple[int, int] | None = None
+        self.refused: Counter[str] = Counter()
+        """Connections that ended without what was asked for: "crowded", "garbage"."""
 
     def add(self, words: tuple[str, ...], handler: Handler, *, live: bool = False) -> None:
         """Answer this command. Each has one handler. ``live``: its pages come as things happen and do not end; each is
@@ -105,39 +112,61 @@ class ControlServer:
         assert task is not None
         self._tasks.add(task)
         try:
-            if len(self._tasks) > self._max_clients:
+            if self._has_place(task):
+                await self._converse(reader, writer, task)
+            else:
                 await self._write(
                     writer, failure(0, CommandFailed("busy", f"{self._max_clients} clients are connected already"))
                 )
-            else:
-                await self._converse(reader, writer, task)
         except (ClientGone, OSError, TimeoutError, asyncio.CancelledError):
             pass  # the client went away, stalled, or the daemon closes: nobody is left to tell
         finally:
-            self._tasks.discard(task)
-            self._busy.discard(task)
+            for those in (self._tasks, self._places, self._busy):
+                those.discard(task)
+            self._silent.pop(task, None)
             writer.transport.abort()
+
+    def _has_place(self, task: asyncio.Task[None]) -> bool:
+        """Who asks nothing makes room: a crowd of such must not keep out who has a question."""
+        if len(self._places) >= self._max_clients:
+            self.refused["crowded"] += 1
+            if not self._silent:
+                return False
+            longest = next(iter(self._silent))
+            del self._silent[longest]
+            self._places.discard(longest)
+            longest.cancel()
+        self._places.add(task)
+        self._silent[task] = None
+        return True
 
     async def _converse(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, task: asyncio.Task[None]
     ) -> None:
         while self._server is not None and self._server.is_serving():
             try:
+                self._silent[task] = None
                 async with asyncio.timeout(self._idle):
                     line = await reader.readuntil(b"\n")
                 request = decode_request(line)
-            except asyncio.IncompleteReadError:
+            except asyncio.IncompleteReadError as error:
+                if error.partial:
+                    self.refused["garbage"] += 1
                 return
             except asyncio.LimitOverrunError:
+                self.refused["garbage"] += 1
                 await self._write(
                     writer, failure(0, CommandFailed("protocol", f"a request is at most {MAX_REQUEST} bytes"))
                 )
                 await self._finish(writer)
                 return
             except ProtocolError as error:
+                self.refused["garbage"] += 1
                 await self._write(writer, failure(0, CommandFailed("protocol", str(error))))
                 await self._finish(writer)
                 return
+            finally:
+                self._silent.pop(task, None)
             words = tuple(request["command"])
             if words in self._live:
                 await self._watched(reader, self._answer(writer, request["id"], words, request["args"]))

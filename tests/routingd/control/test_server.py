@@ -273,23 +273,40 @@ def test_a_client_that_says_nothing_is_closed(path: Path) -> None:
 
 
 def test_one_client_too_many_is_told_so(path: Path) -> None:
-    with serving(path, handlers(), max_clients=2):
-        held = [Client(path), Client(path)]
-        assert [client.ask("echo") for client in held] == [{}, {}]
-        with Client(path) as third, pytest.raises(CommandFailed, match="2 clients are connected already") as caught:
-            third.ask("echo")
+    happening = Happening()
+    with serving(path, {("happening",): happening.__call__, ("echo",): echo}, LIVE, max_clients=1) as server:
+        watching = socket.socket(socket.AF_UNIX)
+        watching.connect(str(path))
+        watching.sendall(b'{"id": 1, "command": ["happening"]}\n')
+        assert happening.waiting.wait(20)
+        with Client(path) as second, pytest.raises(CommandFailed, match="1 clients are connected already") as caught:
+            second.ask("echo")
         assert caught.value.code == "busy"
-        held[0].close()
+        watching.close()
 
         def answered() -> bool:
             try:
-                with Client(path) as fourth:
-                    return bool(fourth.ask("echo") == {})
+                with Client(path) as third:
+                    return bool(third.ask("echo") == {})
             except CommandFailed:
                 return False
 
         wait_for("a free place", answered, timeout=20)
-        held[1].close()
+        assert server.refused["crowded"] >= 1
+
+
+def test_a_crowd_that_asks_nothing_makes_room_for_who_does(path: Path) -> None:
+    with serving(path, handlers(), max_clients=2) as server:
+        crowd = [socket.socket(socket.AF_UNIX) for _ in range(6)]
+        for silent in crowd:
+            silent.settimeout(20)
+            silent.connect(str(path))
+        with Client(path) as client:
+            assert client.ask("echo") == {}
+        assert crowd[0].recv(1) == b"", "the longest silent one was closed"
+        assert server.refused["crowded"] >= 4
+        for silent in crowd:
+            silent.close()
 
 
 def test_a_socket_left_by_a_killed_daemon_is_replaced(path: Path) -> None:
