@@ -125,6 +125,7 @@ class Heartbeat(Message):
     queue_depth: int = 0
     lag: float = 0.0
     last_audit: float | None = None
+    """Seconds since the agent's latest audit ended."""
     echo: int = 0
 
 
@@ -214,7 +215,7 @@ class Conditions(Message):
 @dataclass(frozen=True, slots=True)
 class Query(Message):
     """Controller: a question for a person. ``what``: "route" (args family, address, length), "routes" (family, cursor,
-    limit), "counts", "facts"."""
+    limit), "counts", "facts", "audit" (answered once it has ended)."""
 
     TYPE: ClassVar[int] = 24
     id: int

@@ -25,7 +25,7 @@ _RTMGRP_NEIGH: Final = 0x4
 _RTMGRP_IPV4_IFADDR: Final = 0x10
 _RTMGRP_IPV6_IFADDR: Final = 0x100
 _GROUPS: Final = _RTMGRP_LINK | _RTMGRP_NEIGH | _RTMGRP_IPV4_IFADDR | _RTMGRP_IPV6_IFADDR
-_RECEIVE_BUFFER: Final = 8 << 20
+RECEIVE_BUFFER: Final = 8 << 20
 _READS_PER_SLICE: Final = 16
 _IFF_UP: Final = 0x1
 _IFF_LOWER_UP: Final = 0x10000
@@ -50,6 +50,8 @@ class Link:
     mtu: int
     mac: bytes
     kind: str
+    downs: int = 0
+    """How often it lost carrier: an event may tell of a later state than the one that made it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +106,7 @@ def read_link(message: Any) -> Link | None:
         mtu=message.get_attr("IFLA_MTU") or 0,
         mac=_mac(message.get_attr("IFLA_ADDRESS")),
         kind=(info.get_attr("IFLA_INFO_KIND") if info is not None else None) or "",
+        downs=message.get_attr("IFLA_CARRIER_DOWN_COUNT") or 0,
     )
 
 
@@ -148,15 +151,22 @@ async def dump() -> Seen:
 
 
 class Observer:
-    """Calls ``changed`` with a whole ``Seen`` first, then with each change. Lost events end in another ``Seen``."""
+    """Calls ``changed`` with a whole ``Seen`` first, then with each change. Lost events end in another ``Seen``, and in
+    ``lost`` after it."""
 
-    def __init__(self, changed: Callable[[Change], None]) -> None:
+    def __init__(
+        self,
+        changed: Callable[[Change], None],
+        lost: Callable[[], None] = lambda: None,
+        receive_buffer: int = RECEIVE_BUFFER,
+    ) -> None:
         self._changed = changed
+        self._lost = lost
         self._marshal = MarshalRtnl()
         self._socket = socket.socket(
             socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK, socket.NETLINK_ROUTE
         )
-        force_receive_buffer(self._socket, _RECEIVE_BUFFER)
+        force_receive_buffer(self._socket, receive_buffer)
         self._socket.bind((0, _GROUPS))
         self._again: asyncio.Task[None] | None = None
         self.overruns = 0
@@ -174,20 +184,30 @@ class Observer:
                 await self._again
         self._socket.close()
 
+    def catch_up(self) -> None:
+        """Take everything that the kernel has told until now."""
+        while self._read():
+            pass
+
     def _readable(self) -> None:
         for _ in range(_READS_PER_SLICE):
-            try:
-                data = self._socket.recv(1 << 16)
-            except BlockingIOError:
+            if not self._read():
                 return
-            except OSError as error:
-                if error.errno != errno.ENOBUFS:
-                    raise
-                self.overruns += 1
-                self._look_again()
-                return
-            for change in self._changes(self._marshal.parse(data)):
-                self._changed(change)
+
+    def _read(self) -> bool:
+        try:
+            data = self._socket.recv(1 << 16)
+        except BlockingIOError:
+            return False
+        except OSError as error:
+            if error.errno != errno.ENOBUFS:
+                raise
+            self.overruns += 1
+            self._look_again()
+            return False
+        for change in self._changes(self._marshal.parse(data)):
+            self._changed(change)
+        return True
 
     def _changes(self, messages: Iterable[Any]) -> Iterable[Change]:
         for message in messages:
@@ -202,4 +222,8 @@ class Observer:
             self._again = asyncio.get_running_loop().create_task(self._dump_again())
 
     async def _dump_again(self) -> None:
-        self._changed(await dump())
+        seen = 0
+        while seen != self.overruns:
+            seen = self.overruns
+            self._changed(await dump())
+        self._lost()

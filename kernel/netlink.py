@@ -10,8 +10,10 @@ from __future__ import annotations
 import errno
 import socket
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
+
+from native import netlink_dump_part
 
 _SOL_NETLINK: Final = 270
 _NETLINK_CAP_ACK: Final = 10
@@ -21,11 +23,8 @@ _SO_SNDBUFFORCE: Final = 32
 _SO_RCVBUFFORCE: Final = 33
 
 _HEADER: Final = struct.Struct("=IHHII")
-_ERROR_CODE: Final = struct.Struct("=i")
 _NLMSG_ERROR: Final = 2
-_NLMSG_DONE: Final = 3
 _NLM_F_REQUEST: Final = 0x01
-_NLM_F_DUMP_INTR: Final = 0x10
 _NLM_F_DUMP: Final = 0x300
 _RTM_GETROUTE: Final = 26
 _RTM_GETNEXTHOP: Final = 106
@@ -65,25 +64,30 @@ def force_send_buffer(sock: socket.socket, size: int) -> None:
 
 
 class RouteSocket:
-    """Blocking; for the thread that owns it. Subscribes to nothing: 500,000 own adds overran a 64 MiB buffer."""
+    """Blocking; for the thread that owns it. Subscribes to nothing: 500,000 own adds overran a 64 MiB buffer.
 
-    def __init__(self, patience: float = _PATIENCE) -> None:
-        """``patience``: seconds to wait for an answer."""
+    ``portid``: its netlink address; 0: whichever the kernel gives. ``patience``: seconds to wait for an answer."""
+
+    def __init__(self, portid: int = 0, patience: float = _PATIENCE) -> None:
         self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE)
         force_receive_buffer(self._socket, _RECEIVE_BUFFER)
         force_send_buffer(self._socket, _SEND_BUFFER)
         for option in (_NETLINK_CAP_ACK, _NETLINK_EXT_ACK, _NETLINK_GET_STRICT_CHK):
             self._socket.setsockopt(_SOL_NETLINK, option, 1)
-        self._socket.bind((0, 0))
+        self._socket.bind((portid, 0))
+        self.portid: int = self._socket.getsockname()[0]
         self._patience = patience
         self._socket.settimeout(patience)
         self._sequence = 0
+        self.broken = False
+        """A batch was sent and its answers were not all read: those to another would be mixed with them."""
 
     def close(self) -> None:
         self._socket.close()
 
     def exchange(self, batch: bytes, last: int) -> bytes:
         """Send a batch and read every reply up to the one to its last message."""
+        self.broken = True
         sent = self._socket.send(batch)
         if sent != len(batch):
             raise NetlinkError(errno.EMSGSIZE, f"the kernel took {sent} of {len(batch)} bytes of a netlink batch")
@@ -91,13 +95,19 @@ class RouteSocket:
         while True:
             chunk = self._receive()
             replies.append(chunk)
-            if any(kind == _NLMSG_ERROR and sequence == last for kind, _, sequence, _ in _messages(chunk)):
+            if any(kind == _NLMSG_ERROR and sequence == last for kind, sequence in _messages(chunk)):
+                self.broken = False
                 return b"".join(replies)
 
     def dump_routes(self, family: int, table: int, protocol: int) -> Iterator[bytes]:
         """Whole RTM_NEWROUTE messages of one family, table and protocol: the kernel skips the others."""
-        body = _RTMSG.pack(family, 0, 0, 0, 0, protocol, 0, 0, 0) + _RTA_TABLE.pack(8, _RTA_TABLE_TYPE, table)
-        return self._dump(_RTM_GETROUTE, body)
+        return self._dump(_RTM_GETROUTE, _routes(family, table, protocol))
+
+    def read_routes(self, family: int, table: int, protocol: int) -> Iterator[bytes]:
+        """The same, each read as it comes, whatever changes meanwhile."""
+        self._ask(_RTM_GETROUTE, _routes(family, table, protocol))
+        for chunk, _ in self._parts():
+            yield chunk
 
     def dump_nexthops(self) -> Iterator[bytes]:
         """Whole RTM_NEWNEXTHOP messages of this namespace, whoever made them: the kernel cannot filter by protocol."""
@@ -105,33 +115,26 @@ class RouteSocket:
 
     def _dump(self, kind: int, body: bytes) -> Iterator[bytes]:
         for _ in range(_DUMP_ATTEMPTS):
-            self._sequence += 1
-            flags = _NLM_F_REQUEST | _NLM_F_DUMP
-            self._socket.send(_HEADER.pack(_HEADER.size + len(body), kind, flags, self._sequence, 0) + body)
-            chunks, whole = self._collect(self._sequence)
-            if whole:
-                return _sliced(chunks)
+            self._ask(kind, body)
+            parts = list(self._parts())
+            if not any(broken for _, broken in parts):
+                return _sliced(chunk for chunk, _ in parts)
         raise NetlinkError(errno.EAGAIN, "the kernel's tables changed during each of ten dumps")
 
-    def _collect(self, wanted: int) -> tuple[list[bytes], bool]:
-        """The chunks of one dump, and whether no change broke it (NLM_F_DUMP_INTR)."""
-        chunks: list[bytes] = []
-        whole = True
-        while True:
+    def _ask(self, kind: int, body: bytes) -> None:
+        self._sequence += 1
+        flags = _NLM_F_REQUEST | _NLM_F_DUMP
+        self._socket.send(_HEADER.pack(_HEADER.size + len(body), kind, flags, self._sequence, 0) + body)
+
+    def _parts(self) -> Iterator[tuple[bytes, bool]]:
+        """Whole messages of the dump that was asked for, and whether a change broke it (NLM_F_DUMP_INTR)."""
+        done = False
+        while not done:
             chunk = self._receive()
-            end = 0
-            for kind, flags, sequence, at in _messages(chunk):
-                if sequence != wanted:
-                    continue  # what is left of a dump that was broken off
-                whole = whole and not flags & _NLM_F_DUMP_INTR
-                if kind in (_NLMSG_DONE, _NLMSG_ERROR):
-                    (code,) = _ERROR_CODE.unpack_from(chunk, at + _HEADER.size)
-                    if code:
-                        raise NetlinkError(-code, f"the kernel refused a dump: {_name(-code)}")
-                    chunks.append(chunk[:end])
-                    return chunks, whole
-                end = at + _length(chunk, at)
-            chunks.append(chunk)
+            end, done, broken, code = netlink_dump_part(chunk, self._sequence)
+            if code:
+                raise NetlinkError(code, f"the kernel refused a dump: {_name(code)}")
+            yield chunk[:end], broken
 
     def _receive(self) -> bytes:
         try:
@@ -148,23 +151,22 @@ def _name(code: int) -> str:
     return errno.errorcode.get(code, str(code))
 
 
-def _length(chunk: bytes, at: int) -> int:
-    length: int = _HEADER.unpack_from(chunk, at)[0]
-    return (length + 3) & ~3
+def _routes(family: int, table: int, protocol: int) -> bytes:
+    return _RTMSG.pack(family, 0, 0, 0, 0, protocol, 0, 0, 0) + _RTA_TABLE.pack(8, _RTA_TABLE_TYPE, table)
 
 
-def _messages(chunk: bytes) -> Iterator[tuple[int, int, int, int]]:
-    """(type, flags, sequence, offset) of each message."""
+def _messages(chunk: bytes) -> Iterator[tuple[int, int]]:
+    """(type, sequence) of each message."""
     at, size = 0, len(chunk)
     while at + _HEADER.size <= size:
-        length, kind, flags, sequence, _ = _HEADER.unpack_from(chunk, at)
+        length, kind, _, sequence, _ = _HEADER.unpack_from(chunk, at)
         if length < _HEADER.size:
             return
-        yield kind, flags, sequence, at
+        yield kind, sequence
         at += (length + 3) & ~3
 
 
-def _sliced(chunks: list[bytes]) -> Iterator[bytes]:
+def _sliced(chunks: Iterable[bytes]) -> Iterator[bytes]:
     """About a mebibyte at a time, always whole messages."""
     run: list[bytes] = []
     size = 0

@@ -13,11 +13,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from kernel.netlink import NetlinkError, RouteSocket
+from kernel.netlink import RouteSocket
 
 Failure = tuple[int, bytes, int, int, str]
 """(table, address, length, errno, text)"""
 BATCH: Final = 256 * 1024
+_LEAST_BATCH: Final = 4096
+_FIRST_PAUSE: Final = 0.01
+_LAST_PAUSE: Final = 2.0
 
 
 class BatchSource(Protocol):
@@ -34,6 +37,14 @@ class Adopter(Protocol):
     def adopt_routes(self, dump: bytes) -> int: ...
 
 
+class Audited(Protocol):
+    """``native.AgentFib`` as far as an audit's dumps need it."""
+
+    def audit_nexthops(self, dump: bytes) -> None: ...
+    def audit_routes(self, dump: bytes) -> None: ...
+    def audit_doubtful(self) -> bool: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Report:
     """What the writer did. ``drained``: the kernel holds everything the model held at ``position``."""
@@ -44,7 +55,7 @@ class Report:
     messages: int = 0
     seconds: float = 0.0
     error: str = ""
-    """The kernel's state is not known any more: dump it again. The writer has ended."""
+    """The answers to a batch were lost: what the kernel did not refuse is written again."""
 
 
 class RouteWriter(threading.Thread):
@@ -56,41 +67,51 @@ class RouteWriter(threading.Thread):
         self._position = position
         self._report = report
         self._wake = threading.Event()
-        self._ending = False
+        self._ending = threading.Event()
         self._socket = RouteSocket()
+        self._size = BATCH
+        self.portid = self._socket.portid
+        """Netlink address of all its writes."""
 
     def kick(self) -> None:
         self._wake.set()
 
     def stop(self, timeout: float = 35.0) -> None:
         """Finish the batch in hand, write no other."""
-        self._ending = True
+        self._ending.set()
         self._wake.set()
         if self.is_alive():
             self.join(timeout)
 
     def run(self) -> None:
-        position = 0
-        try:
-            while True:
-                self._wake.wait()
-                self._wake.clear()
-                while not self._ending:
-                    # Read before the model is asked: what is applied later may not be in what it answers.
-                    position = self._position()
+        while True:
+            self._wake.wait()
+            self._wake.clear()
+            pause = _FIRST_PAUSE
+            while not self._ending.is_set():
+                # Read before the model is asked: what is applied later may not be in what it answers.
+                position = self._position()
+                try:
                     report = self._once(position)
-                    self._report(report)
-                    if report.drained:
-                        break
-                if self._ending:
-                    return
-        except (NetlinkError, OSError) as error:
-            self._report(Report(position, False, [], error=str(error)))
-        finally:
-            self._socket.close()
+                    pause, self._size = _FIRST_PAUSE, BATCH
+                except OSError as error:
+                    report = Report(position, False, self._model.batch_done(b""), error=str(error))
+                    # Smaller ones, so that the answers to a batch in which everything fails find room.
+                    self._size = max(_LEAST_BATCH, self._size // 4)
+                    self._ending.wait(pause)
+                    pause = min(_LAST_PAUSE, pause * 2)
+                self._report(report)
+                if report.drained:
+                    break
+            if self._ending.is_set():
+                self._socket.close()
+                return
 
     def _once(self, position: int) -> Report:
-        batch = self._model.next_batch(BATCH)
+        if self._socket.broken:
+            self._socket.close()
+            self._socket = RouteSocket(self.portid)
+        batch = self._model.next_batch(self._size)
         if batch is None:
             return Report(position, True, [])
         octets, first, last = batch
@@ -109,6 +130,35 @@ def adopt(model: Adopter, table: int, protocol: int) -> tuple[int, int]:
         for family in (socket.AF_INET, socket.AF_INET6):
             routes += sum(model.adopt_routes(dump) for dump in source.dump_routes(family, table, protocol))
         return nexthops, routes
+    finally:
+        source.close()
+
+
+def read_nexthops(model: Audited) -> None:
+    """For an audit of nexthops that has begun."""
+    source = RouteSocket()
+    try:
+        for dump in source.dump_nexthops():
+            model.audit_nexthops(dump)
+    finally:
+        source.close()
+
+
+def read_routes(model: Audited, table: int, protocol: int, ending: Callable[[], bool]) -> None:
+    """For an audit of routes that has begun; cut short where ``ending``."""
+    source = RouteSocket()
+
+    def read(family: int) -> None:
+        for chunk in source.read_routes(family, table, protocol):
+            if ending():
+                return
+            model.audit_routes(chunk)
+
+    try:
+        read(socket.AF_INET)
+        read(socket.AF_INET6)
+        if model.audit_doubtful():
+            read(socket.AF_INET6)
     finally:
         source.close()
 

@@ -283,6 +283,9 @@ class FibDelta:
     urgent: bool
     count: int                                            # routes in it
 
+def netlink_dump_part(chunk: bytes, sequence: int) -> tuple[int, bool, bool, int]:
+    """What one read of a netlink dump holds: (bytes of its whole messages, at its end, broken by a change, errno)."""
+
 @final
 class AgentFib:
     """The agent's model of one box: what the controller wants, what this box's ports allow, what the kernel holds. Plain state;
@@ -324,6 +327,22 @@ class AgentFib:
         One batch may be outstanding."""
     def batch_done(self, replies: bytes) -> list[tuple[int, bytes, int, int, str]]:
         """Feed every reply to the outstanding batch. Returns failures: (table, address, length, errno, text); ESRCH on delete and EEXIST are no failures."""
+    # the kernel held to the model
+    def audit_begin(self, routes: bool) -> None:
+        """Of routes, or else of nexthops, before they are dumped: what is written from here on is not judged."""
+    def audit_routes(self, dump: bytes) -> None:
+        """A slice of a dump of routes, whole messages."""
+    def audit_doubtful(self) -> bool:
+        """IPv6 routes are missing: a dump may leave some out while the tree changes; dump IPv6 routes once more."""
+    def audit_nexthops(self, dump: bytes) -> None:
+        """A slice of a dump of nexthops, whole messages; all of it, and none of one that a change broke."""
+    def audit_end(self) -> tuple[dict[str, Any], list[tuple[int, bytes, int, int, str]]]:
+        """After every event the kernel sent meanwhile was taken. Counts {compared, missing, different, foreign, nexthops_missing, nexthops_different,
+        nexthops_foreign, held, contested} with "names" of contested prefixes, and failures as of batch_done: routes held back as they drifted before.
+        What is to be repaired is pending."""
+    def audit_abandon(self) -> None: ...
+    def nexthop_events(self, events: bytes) -> tuple[int, int]:
+        """Notifications about nexthops from others: (of ours deleted, of ours changed). What is to be repaired is pending."""
     @property
     def pending(self) -> int: ...
     @property

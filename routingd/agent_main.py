@@ -15,10 +15,12 @@ from typing import Final, TextIO
 import structlog
 
 from kernel import privileges, self_tests
+from kernel.links import RECEIVE_BUFFER
 from kernel.self_tests import KernelFacts
 from routingd.agent.connection import Controller
 from routingd.agent.process import AgentProcess, Settings
 from routingd.agent.state import AlreadyRunningError, Lock
+from routingd.agent.truth import EVERY
 
 log = structlog.get_logger("ncpd")
 
@@ -54,7 +56,14 @@ def run(argv: list[str]) -> int:
     if options.detach and (code := _detach(state / "ncpd.log")) is not None:
         return code
     _configure_log(sys.stderr, _LEVELS[options.log_level])
-    return _serve(Settings(options.ncp, controller, state), lock)
+    return _serve(Settings(options.ncp, controller, state, options.event_buffer, options.audit_interval), lock)
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not value >= 1.0:
+        raise argparse.ArgumentTypeError(f"{text}: write a number of seconds, at least 1")
+    return value
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -80,6 +89,14 @@ def _parser() -> argparse.ArgumentParser:
         "--state-dir", type=Path, default=STATE_DIRECTORY, metavar="DIR", help="durable state (%(default)s)"
     )
     parser.add_argument("--log-level", choices=list(_LEVELS), default="info", help="least severe to log (%(default)s)")
+    parser.add_argument(
+        "--audit-interval", type=_seconds, default=EVERY, metavar="SECONDS",
+        help="at most so long until the kernel is compared with what it should hold (%(default)s)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--event-buffer", type=int, default=RECEIVE_BUFFER, metavar="BYTES",
+        help="receive buffer for what the kernel tells of links and of nexthops (%(default)s)",
+    )  # fmt: skip
     parser.add_argument(
         "--detach", action="store_true", help="run in a session of its own; log to a file in --state-dir"
     )

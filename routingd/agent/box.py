@@ -15,11 +15,11 @@ from typing import Final, Protocol
 
 import structlog
 
-from fibd.facts import Facts
+from fibd.facts import Facts, PortRow
 from fibd.message import Message
 from fibd.messages import BoxConfig
 from kernel import box as kernel_box
-from kernel.links import Address, Change, Gone, Link, Neighbour, Observer, Seen
+from kernel.links import RECEIVE_BUFFER, Address, Change, Gone, Link, Neighbour, Observer, Seen
 from kernel.router_discovery import Discovery
 from routingd.agent.state import Store
 
@@ -38,7 +38,8 @@ class PortModel(Protocol):
 
 
 class Box:
-    """``tell`` sends facts if a controller is there; ``changed`` says that the model may have work for the kernel."""
+    """``tell`` sends facts if a controller is there; ``changed`` says that the model may have work for the kernel,
+    ``doubt`` that the kernel may hold other nexthops than the model believes, and why."""
 
     def __init__(
         self,
@@ -47,15 +48,20 @@ class Box:
         tell: Callable[[Iterable[Message]], None],
         changed: Callable[[], None],
         rng: random.Random,
+        doubt: Callable[[str], None] = lambda reason: None,
+        receive_buffer: int = RECEIVE_BUFFER,
     ) -> None:
         self.facts = Facts()
-        self.observer = Observer(self._observed)
+        self.observer = Observer(self._observed, lambda: doubt("events of links were lost"), receive_buffer)
         self.config = store.box()
         self.problems: list[str] = []
         self._store = store
         self._model = model
         self._tell = tell
         self._changed = changed
+        self._doubt = doubt
+        self._downs: dict[int, int] = {}
+        """By ifindex: how often each port had lost carrier."""
         self._names: dict[int, str] = {}
         self._addresses: dict[int, dict[tuple[bytes, int], bool]] = {}
         self._added = store.added()
@@ -148,6 +154,7 @@ class Box:
             self._addresses.setdefault(a.ifindex, {})[(a.address, a.length)] = a.usable
         for link in seen.links:
             self._model.set_port(link.name, link.ifindex, link.admin_up and link.carrier)
+            self._unseen_loss(link, self.facts.ports.get(link.name))
         names = self._names
         messages = self.facts.replace(
             {link.name: _row(link) for link in seen.links},
@@ -167,6 +174,7 @@ class Box:
         before = self.facts.ports.get(link.name)
         self._names[link.ifindex] = link.name
         messages += self.facts.port(link.name, _row(link))
+        self._unseen_loss(link, before)
         if messages:
             up = link.admin_up and link.carrier
             self._model.set_port(link.name, link.ifindex, up)
@@ -179,8 +187,16 @@ class Box:
                 messages += self.facts.address((link.name, address, length), usable)
         return messages
 
+    def _unseen_loss(self, link: Link, before: PortRow | None) -> None:
+        """It was up and is up, but lost carrier in between: the kernel may have deleted the nexthops over it."""
+        up = before is not None and before[1] and before[2] and link.admin_up and link.carrier
+        if up and self._downs.get(link.ifindex, link.downs) != link.downs:
+            self._doubt(f"port {link.name} lost carrier unseen")
+        self._downs[link.ifindex] = link.downs
+
     def _link_gone(self, link: Link) -> list[Message]:
         name = self._names.pop(link.ifindex, None)
+        self._downs.pop(link.ifindex, None)
         self._addresses.pop(link.ifindex, None)
         if name is None:
             return []

@@ -19,7 +19,6 @@ import structlog
 
 from fibd.agent import RESUME, Agent, Close, Effect, Kick, Send
 from fibd.wire import (
-    Answer,
     BoxConfig,
     Bye,
     Conditions,
@@ -33,7 +32,8 @@ from fibd.wire import (
     WireError,
 )
 from kernel import tcp_ao
-from kernel.routes import Report, RouteWriter, adopt, drain
+from kernel.links import RECEIVE_BUFFER
+from kernel.routes import Failure, Report, RouteWriter, adopt, drain
 from kernel.self_tests import KernelFacts
 from native import AgentFib
 from routingd.agent.absence import Absence, Terms
@@ -44,6 +44,7 @@ from routingd.agent.no_room import NoRoom
 from routingd.agent.questions import Questions
 from routingd.agent.relay import Relay
 from routingd.agent.state import Store
+from routingd.agent.truth import EVERY, Truth
 from routingd.conditions import ConditionBook
 
 log = structlog.get_logger("ncpd")
@@ -62,6 +63,9 @@ class Settings:
     name: str
     controller: Controller
     state_directory: Path
+    event_buffer: int = RECEIVE_BUFFER
+    """Bytes of each socket on which the kernel tells of links and nexthops."""
+    audit_interval: float = EVERY
 
 
 class AgentProcess:
@@ -84,7 +88,11 @@ class AgentProcess:
         self.model = self._new_model()
         self.agent = Agent(self.model, self._store.election_id())
         self.relay = Relay(self._rng)
-        self.box = Box(self._store, self.model, self._tell_facts, self._kick, self._rng)
+        self.box = Box(
+            self._store, self.model, self._tell_facts, self.kick, self._rng, lambda reason: self.truth.ask(reason),
+            settings.event_buffer,
+        )  # fmt: skip
+        self.truth = Truth(self, self.box.observer, self.conditions, self._rng, settings)
         self._questions = Questions(self)
         self._writer: RouteWriter | None = None
         self._connections: dict[Role, Connection] = {}
@@ -111,6 +119,7 @@ class AgentProcess:
     async def run(self, begun: Callable[[], None] = lambda: None) -> None:
         await self.box.start()
         self._adopt()
+        self.truth.start()
         self._absence.begin()
         begun()
         tasks = [self._loop.create_task(self._keep_connected(role)) for role in Role]
@@ -127,6 +136,7 @@ class AgentProcess:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             self.relay.table.close_all()
+            await self.truth.stop()
             await self._end_writer()
             await self.box.stop()
 
@@ -151,26 +161,26 @@ class AgentProcess:
         nexthops, routes = adopt(self.model, table, protocol)
         log.info("adopted", nexthops=nexthops, routes=routes, table=table, protocol=protocol)
         self._writer = RouteWriter(self.model, lambda: self.agent.position, self._report)
+        self.truth.events.ignore(self._writer.portid)
         self._writer.start()
-        self._kick()
+        self.kick()
 
     def _abandoned(self, terms: Terms) -> None:
         """Sessions go first: who hears nothing of us any more must not send us what we would drop."""
         self.relay.table.close_all()
         if terms.isolate:
             self.box.isolate(terms.way)
-        self._loop.create_task(self._begin_again("no controller", flush=True))
+        self._loop.create_task(self._begin_again("no controller"))
 
-    async def _begin_again(self, reason: str, *, flush: bool = False) -> None:
-        """The model and the kernel have parted, or the model must be another: make it anew from what the kernel holds.
-        The controller then sends its snapshot again."""
+    async def _begin_again(self, reason: str) -> None:
+        """What is ours in the kernel is to go, or is marked otherwise from now on: empty it, and make the model anew. A
+        controller then sends its snapshot again."""
         async with self._rebuilding:
             log.warning("model.rebuilt", reason=reason)
             self._close(Role.FIB)
             if self._writer is not None:
                 await asyncio.to_thread(self._writer.stop)
-            if flush:
-                await asyncio.to_thread(self._empty_kernel)
+            await asyncio.to_thread(self._empty_kernel)
             if self.box.config is not None:
                 self._kernel = _kernel_of(self.box.config)
             self.model = self._new_model()
@@ -180,7 +190,11 @@ class AgentProcess:
 
     # --- the writer ---------------------------------------------------------------------------------------------------
 
-    def _kick(self) -> None:
+    @property
+    def kernel_table(self) -> tuple[int, int]:
+        return self._kernel[0], self._kernel[1]
+
+    def kick(self) -> None:
         if self._writer is not None:
             self._writer.kick()
 
@@ -192,16 +206,21 @@ class AgentProcess:
         if writer is not self._writer or self._stopping.is_set():
             return
         if report.error:
-            self._loop.create_task(self._begin_again(report.error))
-            return
+            self.truth.answers_lost(report.error)
         if report.messages:
             self.batches += 1
             self.messages += report.messages
-        for table, address, length, code, text in report.failures[:10]:
+        self._written(report.position, report.drained, report.failures)
+
+    def refused(self, failures: list[Failure]) -> None:
+        self._written(self.agent.position, False, failures)
+
+    def _written(self, position: int, drained: bool, failures: list[Failure]) -> None:
+        for table, address, length, code, text in failures[:10]:
             prefix = f"{address.hex()}/{length}" if address else "nexthop"
             log.warning("route.refused", prefix=prefix, table=table, errno=code, reason=text)
-        self._no_room.written(self.model, report.failures, report.drained)
-        self._perform(self.agent.written(report.position, report.drained, report.failures))
+        self._no_room.written(self.model, failures, drained)
+        self._perform(self.agent.written(position, drained, failures))
 
     def _perform(self, effects: Iterable[Effect]) -> None:
         for effect in effects:
@@ -210,7 +229,7 @@ class AgentProcess:
                     if (fib := self._connections.get(Role.FIB)) is not None:
                         fib.send(message)
                 case Kick():
-                    self._kick()
+                    self.kick()
                 case Close(reason):
                     log.warning("fib.closed", reason=reason)
                     self._close(Role.FIB)
@@ -352,12 +371,9 @@ class AgentProcess:
                 self.model.set_weights(wide=self.facts.wide_weights, backup=self._weighted_backup)
                 self.box.configure(message)
                 if _kernel_of(message) != self._kernel:
-                    self._loop.create_task(
-                        self._begin_again("the kernel table, protocol or metric changed", flush=True)
-                    )
+                    self._loop.create_task(self._begin_again("the kernel table, protocol or metric changed"))
             case Query():
-                answer: Answer = self._questions.answer(message)
-                connection.send(answer)
+                self._questions.ask(message, connection.send)
             case _:
                 raise WireError(f"{type(message).__name__} does not belong on the control connection")
 
@@ -365,7 +381,7 @@ class AgentProcess:
         sequence, lag = 0, 0.0
         while True:
             sequence += 1
-            connection.send(Heartbeat(sequence, queue_depth=self.model.pending, lag=lag))
+            connection.send(Heartbeat(sequence, queue_depth=self.model.pending, lag=lag, last_audit=self.truth.age))
             due = self._loop.time() + interval
             await asyncio.sleep(interval)
             lag = self._loop.time() - due

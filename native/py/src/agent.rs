@@ -54,6 +54,17 @@ fn address<const N: usize>(bytes: Option<PyBackedBytes>) -> PyResult<Option<[u8;
     }
 }
 
+type Failures<'py> = Vec<(u32, Bound<'py, PyBytes>, u8, i32, String)>;
+
+fn failure_rows(py: Python<'_>, failures: Vec<agent::Failure>) -> Failures<'_> {
+    failures
+        .into_iter()
+        .map(|(table, address, len, errno, text)| {
+            (table, PyBytes::new(py, &address), len, errno, text)
+        })
+        .collect()
+}
+
 fn route_dict<'py>(py: Python<'py>, view: &RouteView) -> PyResult<Bound<'py, PyDict>> {
     let members = PyList::empty(py);
     for member in &view.members {
@@ -236,6 +247,40 @@ impl AgentFib {
         self.with(py, |model| model.adopt_routes(dump))
     }
 
+    fn audit_begin(&self, py: Python<'_>, routes: bool) {
+        self.with(py, |model| model.audit_begin(routes));
+    }
+
+    fn audit_routes(&self, py: Python<'_>, dump: &[u8]) {
+        self.with(py, |model| model.audit_routes(dump));
+    }
+
+    fn audit_doubtful(&self, py: Python<'_>) -> bool {
+        self.with(py, |model| model.audit_doubtful())
+    }
+
+    fn audit_nexthops(&self, py: Python<'_>, dump: &[u8]) {
+        self.with(py, |model| model.audit_nexthops(dump));
+    }
+
+    fn audit_end<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyDict>, Failures<'py>)> {
+        let drift = self.with(py, agent::AgentFib::audit_end);
+        let dict = PyDict::new(py);
+        for (name, value) in drift.named() {
+            dict.set_item(name, value)?;
+        }
+        dict.set_item("names", drift.names)?;
+        Ok((dict, failure_rows(py, drift.failures)))
+    }
+
+    fn audit_abandon(&self, py: Python<'_>) {
+        self.with(py, agent::AgentFib::audit_abandon);
+    }
+
+    fn nexthop_events(&self, py: Python<'_>, events: &[u8]) -> (usize, usize) {
+        self.with(py, |model| model.nexthop_events(events))
+    }
+
     #[pyo3(signature = (max_bytes = 262_144))]
     fn next_batch<'py>(
         &self,
@@ -249,18 +294,9 @@ impl AgentFib {
         Ok(batch.map(|(bytes, first, last)| (PyBytes::new(py, &bytes), first, last)))
     }
 
-    fn batch_done<'py>(
-        &self,
-        py: Python<'py>,
-        replies: &[u8],
-    ) -> Vec<(u32, Bound<'py, PyBytes>, u8, i32, String)> {
+    fn batch_done<'py>(&self, py: Python<'py>, replies: &[u8]) -> Failures<'py> {
         let failures = self.with(py, |model| model.batch_done(replies));
-        failures
-            .into_iter()
-            .map(|(table, address, len, errno, text)| {
-                (table, PyBytes::new(py, &address), len, errno, text)
-            })
-            .collect()
+        failure_rows(py, failures)
     }
 
     #[getter]
@@ -318,6 +354,14 @@ impl AgentFib {
     }
 }
 
+/// What one read of a netlink dump holds: (bytes of its whole messages, at its end, broken by a change, errno).
+#[pyfunction]
+fn netlink_dump_part(chunk: &[u8], sequence: u32) -> (usize, bool, bool, i32) {
+    let part = agent::netlink::dump_part(chunk, sequence);
+    (part.end, part.done, part.broken, part.errno)
+}
+
 pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
+    m.add_function(wrap_pyfunction!(netlink_dump_part, m)?)?;
     m.add_class::<AgentFib>()
 }

@@ -12,14 +12,22 @@ use super::netlink::{
 use super::routes::{RouteTable, LIVE, NO_GROUP, QUEUED, UNKNOWN, UNREACHABLE, WANTED};
 use super::{AgentFib, Core, Family};
 
-struct FoundNexthop<'a> {
-    id: u32,
-    ours: bool,
-    hop: Option<Hop>,
-    group: Option<&'a [u8]>,
+pub(super) struct FoundNexthop<'a> {
+    pub id: u32,
+    pub ours: bool,
+    pub hop: Option<Hop>,
+    pub group: Option<&'a [u8]>,
 }
 
-fn parse_nexthop<'a>(message: &Message<'a>, protocol: u8) -> Option<FoundNexthop<'a>> {
+/// (id, weight) of a group's members as the kernel packs them.
+pub(super) fn members(packed: &[u8]) -> impl Iterator<Item = (u32, u16)> + '_ {
+    packed.chunks_exact(8).filter_map(|entry| {
+        let weight = u16::from_le_bytes([entry[4], entry[5]]).saturating_add(1);
+        Some((u32_at(entry, 0)?, weight))
+    })
+}
+
+pub(super) fn parse_nexthop<'a>(message: &Message<'a>, protocol: u8) -> Option<FoundNexthop<'a>> {
     let head = message.body.get(..NHMSG)?;
     let family = Family::BOTH
         .into_iter()
@@ -53,11 +61,21 @@ fn parse_nexthop<'a>(message: &Message<'a>, protocol: u8) -> Option<FoundNexthop
     })
 }
 
-struct FoundRoute<'a> {
-    dst: &'a [u8],
-    len: u8,
-    kind: u8,
-    nexthop: Option<u32>,
+pub(super) struct FoundRoute<'a> {
+    pub dst: &'a [u8],
+    pub len: u8,
+    pub kind: u8,
+    pub nexthop: Option<u32>,
+}
+
+impl FoundRoute<'_> {
+    /// The default route carries no destination.
+    pub fn address<const N: usize>(&self) -> Option<[u8; N]> {
+        if self.dst.is_empty() && self.len == 0 {
+            return Some([0; N]);
+        }
+        self.dst.try_into().ok()
+    }
 }
 
 impl AgentFib {
@@ -114,12 +132,8 @@ impl AgentFib {
         }
         // a dump comes in slices, and a member may come after its group
         self.unplaced.retain(|(slot, packed)| {
-            let members: Option<Members> = packed
-                .chunks_exact(8)
-                .map(|entry| {
-                    let weight = u16::from_le_bytes([entry[4], entry[5]]).saturating_add(1);
-                    Some((*slots.get(&u32_at(entry, 0)?)?, weight))
-                })
+            let members: Option<Members> = members(packed)
+                .map(|(id, weight)| Some((*slots.get(&id)?, weight)))
                 .collect();
             let placed = members.map(|members| objects.set_have(*slot, members));
             placed.is_none()
@@ -157,7 +171,7 @@ impl AgentFib {
         adopted
     }
 
-    fn parse_route<'a>(&self, message: &Message<'a>) -> Option<FoundRoute<'a>> {
+    pub(super) fn parse_route<'a>(&self, message: &Message<'a>) -> Option<FoundRoute<'a>> {
         let head = message.body.get(..RTMSG)?;
         let (mut table, mut metric, mut nexthop, mut dst) = (u32::from(head[4]), 0, None, &[][..]);
         for (kind, value) in attributes(&message.body[RTMSG..]) {
@@ -187,13 +201,9 @@ fn adopt<const N: usize>(
     found: &FoundRoute<'_>,
     kernel: u32,
 ) -> bool {
-    let mut addr = [0; N];
-    // the default route carries no destination
-    if found.dst.len() == N {
-        addr.copy_from_slice(found.dst);
-    } else if !found.dst.is_empty() || found.len != 0 {
+    let Some(addr) = found.address::<N>() else {
         return false;
-    }
+    };
     let i = routes.find_or_insert(RouteTable::<N>::FAMILY.table(), addr, found.len);
     core.set_kernel(routes, i, kernel);
     let e = routes.entries[i as usize];

@@ -106,6 +106,8 @@ pub(super) struct Objects {
     refusals: bool,
     pub touched_nexthops: Vec<u32>,
     pub touched_groups: Vec<u32>,
+    /// While an audit runs: ids of what was written or given up since it began.
+    pub watched: Option<HashSet<u32>>,
 }
 
 impl Objects {
@@ -122,6 +124,19 @@ impl Objects {
             refusals: false,
             touched_nexthops: Vec::new(),
             touched_groups: Vec::new(),
+            watched: None,
+        }
+    }
+
+    pub fn note_nexthop(&mut self, slot: u32) {
+        if let Some(watched) = &mut self.watched {
+            watched.insert(self.nexthops[slot].id);
+        }
+    }
+
+    pub fn note_group(&mut self, slot: u32) {
+        if let Some(watched) = &mut self.watched {
+            watched.insert(self.groups[slot].id);
         }
     }
 
@@ -251,6 +266,7 @@ impl Objects {
 
     /// Replace what the kernel is taken to hold as this group.
     pub fn set_have(&mut self, slot: u32, have: Members) {
+        self.note_group(slot);
         for &(nexthop, _) in &have {
             self.nexthops[nexthop].held += 1;
         }
@@ -275,17 +291,26 @@ impl Objects {
     /// Carrier lost, or the port is gone: forget what the kernel deleted with it. True if routes went too.
     pub fn flush(&mut self, ifindex: u32) -> bool {
         self.epoch += 1;
-        let epoch = self.epoch;
         let mut lost = Vec::new();
         for (slot, nexthop) in self.nexthops.iter_mut() {
             let here = nexthop.hop.is_some_and(|hop| hop.ifindex == ifindex);
             nexthop.error = nexthop.error.take().filter(|_| !here);
             if here && (nexthop.written || nexthop.busy) {
-                nexthop.written = false;
-                nexthop.unconfirmed = true;
-                nexthop.flushed_at = epoch;
                 lost.push(slot);
             }
+        }
+        self.lose_nexthops(lost, true)
+    }
+
+    /// The kernel deleted these, groups shrank, and what was emptied went with its routes: true if such were. `late`: whether a
+    /// write overtook the news is unknown.
+    pub fn lose_nexthops(&mut self, lost: Vec<u32>, late: bool) -> bool {
+        for &slot in &lost {
+            self.note_nexthop(slot);
+            let nexthop = &mut self.nexthops[slot];
+            nexthop.written = false;
+            nexthop.unconfirmed = late || nexthop.busy;
+            nexthop.flushed_at = self.epoch;
         }
         let lost_set: HashSet<u32> = lost.iter().copied().collect();
         let hit: Vec<u32> = self
@@ -304,7 +329,7 @@ impl Objects {
                 .collect();
             if left.is_empty() {
                 routes |= self.groups[slot].routes > 0;
-                self.forget_group(slot);
+                self.lose_group(slot, late);
             }
             self.set_have(slot, left);
             self.review_group(slot);
@@ -315,12 +340,17 @@ impl Objects {
         routes
     }
 
-    /// The kernel emptied this group, and its routes went with it.
+    /// The kernel emptied this group, or a write found it gone, and its routes went with it.
     pub fn forget_group(&mut self, slot: u32) {
+        self.lose_group(slot, true);
+    }
+
+    pub fn lose_group(&mut self, slot: u32, late: bool) {
+        self.note_group(slot);
         let epoch = self.epoch;
         let group = &mut self.groups[slot];
         group.written = false;
-        group.unconfirmed = true;
+        group.unconfirmed = late || group.busy;
         group.flushed_at = epoch;
         group.flushed = true;
         // a route may have been refused for want of it before the news came

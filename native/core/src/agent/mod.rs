@@ -5,7 +5,9 @@
 //! made of shared singletons. A failure of a port or a change of a group touches groups, not routes; routes are walked only when
 //! the kernel has flushed some of them or a group begins or ceases to lower.
 mod adopt;
+mod audit;
 mod batch;
+mod foreign;
 mod groups;
 mod hop;
 mod inspect;
@@ -25,10 +27,12 @@ use std::collections::{HashMap, VecDeque};
 
 use foldhash::fast::RandomState;
 
+pub use audit::Drift;
 pub use inspect::{Counts, MemberView, RouteView, State};
 pub use stream::{AdjacencyRow, GroupRow, Refused};
 pub use verdicts::Failure;
 
+use audit::Audits;
 use batch::{Batch, Shapes};
 use hop::Gateway;
 use kernel::Objects;
@@ -184,6 +188,7 @@ pub struct AgentFib {
     outstanding: Option<Batch>,
     /// Adopted kernel groups, packed as the kernel has them, that wait for a later slice of the dump to name their members.
     unplaced: Vec<(u32, Vec<u8>)>,
+    audits: Audits,
 }
 
 const V6_BIT: u32 = 1 << 31;
@@ -265,6 +270,7 @@ impl AgentFib {
             seq: 1,
             outstanding: None,
             unplaced: Vec::new(),
+            audits: Audits::default(),
         }
     }
 
@@ -378,6 +384,7 @@ fn walk<const N: usize>(core: &mut Core, routes: &mut RouteTable<N>, flushed: &[
                     e.flags &= !WANTED;
                 }
             });
+            routes.touch(i);
         }
         let e = routes.entries[i as usize];
         let target = if e.has(WANTED) {

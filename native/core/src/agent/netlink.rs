@@ -4,6 +4,7 @@ use super::hop::Hop;
 use super::Family;
 
 pub const NLMSG_ERROR: u16 = 2;
+pub const NLMSG_DONE: u16 = 3;
 pub const RTM_NEWROUTE: u16 = 24;
 pub const RTM_DELROUTE: u16 = 25;
 pub const RTM_NEWNEXTHOP: u16 = 104;
@@ -13,6 +14,7 @@ pub const NLM_F_REQUEST: u16 = 0x1;
 pub const NLM_F_ACK: u16 = 0x4;
 pub const NLM_F_REPLACE: u16 = 0x100;
 pub const NLM_F_CREATE: u16 = 0x400;
+const NLM_F_DUMP_INTR: u16 = 0x10;
 const NLM_F_CAPPED: u16 = 0x100;
 const NLM_F_ACK_TLVS: u16 = 0x200;
 const NLMSGERR_ATTR_MSG: u16 = 1;
@@ -246,6 +248,38 @@ pub fn messages(mut bytes: &[u8]) -> impl Iterator<Item = Message<'_>> {
         bytes = bytes.get(length.next_multiple_of(4)..).unwrap_or(&[]);
         Some(message)
     })
+}
+
+/// What one read of a dump held.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct DumpPart {
+    /// Bytes of whole messages that belong to it, from the start.
+    pub end: usize,
+    pub done: bool,
+    /// A change broke it (NLM_F_DUMP_INTR): it has to be asked for again.
+    pub broken: bool,
+    pub errno: i32,
+}
+
+/// Messages of another sequence are left from a dump that was given up.
+pub fn dump_part(chunk: &[u8], seq: u32) -> DumpPart {
+    let mut part = DumpPart::default();
+    let mut at = 0;
+    for message in messages(chunk) {
+        at += (HEADER + message.body.len()).next_multiple_of(4);
+        if message.seq != seq {
+            continue;
+        }
+        part.broken |= message.flags & NLM_F_DUMP_INTR != 0;
+        if matches!(message.kind, NLMSG_DONE | NLMSG_ERROR) {
+            part.done = true;
+            let code = message.body.get(..4).and_then(|code| code.try_into().ok());
+            part.errno = code.map_or(0, |code| i32::from_ne_bytes(code).saturating_neg());
+            return part;
+        }
+        part.end = at;
+    }
+    part
 }
 
 pub fn attributes(mut bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {

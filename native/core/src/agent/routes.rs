@@ -1,6 +1,7 @@
 //! The route table of one family: a slab of compact entries and a seeded hash index over them (a peer chooses the prefixes).
 use foldhash::fast::RandomState;
 use hashbrown::hash_table::{Entry as Slot, HashTable};
+use std::collections::HashSet;
 use std::hash::{BuildHasher, Hasher};
 
 use super::Family;
@@ -69,6 +70,17 @@ pub(super) struct RouteTable<const N: usize> {
     index: HashTable<u32>,
     seed: RandomState,
     tally: [usize; 7],
+    watch: Option<Watch<N>>,
+}
+
+const SEEN: u8 = 1;
+const TOUCHED: u8 = 2;
+
+/// While an audit runs: what its dump had, and what became another meanwhile. Entries made later have no mark: they are not judged.
+#[derive(Debug)]
+struct Watch<const N: usize> {
+    marks: Vec<u8>,
+    released: HashSet<([u8; N], u8), RandomState>,
 }
 
 #[inline]
@@ -97,7 +109,63 @@ impl<const N: usize> RouteTable<N> {
             index: HashTable::new(),
             seed: RandomState::default(),
             tally: [0; 7],
+            watch: None,
         }
+    }
+
+    pub fn watch(&mut self) {
+        self.watch = Some(Watch {
+            marks: vec![0; self.entries.len()],
+            released: HashSet::default(),
+        });
+    }
+
+    pub fn watch_no_more(&mut self) {
+        self.watch = None;
+    }
+
+    fn mark(&mut self, i: u32, mark: u8) {
+        if let Some(watch) = &mut self.watch {
+            if let Some(marks) = watch.marks.get_mut(i as usize) {
+                *marks |= mark;
+            }
+        }
+    }
+
+    /// What the kernel has of it is another than when the audit began.
+    #[inline]
+    pub fn touch(&mut self, i: u32) {
+        self.mark(i, TOUCHED);
+    }
+
+    /// The kernel has it.
+    #[inline]
+    pub fn saw(&mut self, i: u32) {
+        self.mark(i, SEEN);
+    }
+
+    fn marks(&self, i: u32) -> u8 {
+        let watch = self.watch.as_ref();
+        let marks = watch.and_then(|watch| watch.marks.get(i as usize).copied());
+        marks.unwrap_or(TOUCHED)
+    }
+
+    /// Nothing was written of it since the audit began.
+    #[inline]
+    pub fn at_rest(&self, i: u32) -> bool {
+        self.marks(i) & TOUCHED == 0 && !self.entries[i as usize].has(INFLIGHT)
+    }
+
+    /// At rest, and no dump had it.
+    #[inline]
+    pub fn missed(&self, i: u32) -> bool {
+        self.marks(i) == 0 && !self.entries[i as usize].has(INFLIGHT)
+    }
+
+    /// Its entry was released since the audit began.
+    pub fn released(&self, addr: &[u8; N], len: u8) -> bool {
+        let watch = self.watch.as_ref();
+        watch.is_some_and(|watch| watch.released.contains(&(*addr, len)))
     }
 
     pub fn count(&self, class: Class) -> usize {
@@ -120,6 +188,7 @@ impl<const N: usize> RouteTable<N> {
             index,
             seed,
             tally,
+            ..
         } = self;
         let slot = index.entry(
             hash(seed, table, &addr, len),
@@ -154,6 +223,7 @@ impl<const N: usize> RouteTable<N> {
             }
         };
         vacant.insert(i);
+        self.touch(i);
         i
     }
 
@@ -177,6 +247,10 @@ impl<const N: usize> RouteTable<N> {
         self.tally[Class::Gone as usize] -= 1;
         self.entries[i as usize].flags = 0;
         self.free.push(i);
+        self.touch(i);
+        if let Some(watch) = &mut self.watch {
+            watch.released.insert((e.addr, e.len));
+        }
     }
 
     /// Room for a chunk of new routes; growth stays geometric.

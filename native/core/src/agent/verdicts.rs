@@ -66,24 +66,35 @@ impl AgentFib {
         let core = &mut self.core;
         match op {
             Op::ConfirmGroup(slot) => {
+                core.objects.note_group(slot);
                 core.objects.groups[slot].unconfirmed |= matches!(verdict, Verdict::Lost);
                 core.objects.review_group(slot);
             }
             Op::ConfirmNexthop(slot) => {
+                core.objects.note_nexthop(slot);
                 core.objects.nexthops[slot].unconfirmed |= matches!(verdict, Verdict::Lost);
                 core.objects.review_nexthop(slot);
             }
-            Op::Remove(slot) => core.member_removed(slot, &verdict),
-            Op::Repoint(old, new) => core.pointed_elsewhere(old, new, verdict, batch.epoch),
+            Op::Remove(slot) => {
+                core.objects.note_nexthop(slot);
+                core.member_removed(slot, &verdict);
+            }
+            Op::Repoint(old, new) => {
+                core.objects.note_nexthop(old);
+                core.objects.note_nexthop(new);
+                core.pointed_elsewhere(old, new, verdict, batch.epoch);
+            }
             Op::Nexthop(slot) => core.nexthop_written(slot, verdict, batch.epoch),
             Op::Group(slot) => core.group_written(slot, verdict, batch.epoch),
             Op::DeleteNexthop(slot) => {
+                core.objects.note_nexthop(slot);
                 let nexthop = &mut core.objects.nexthops[slot];
                 nexthop.busy = false;
                 nexthop.written &= matches!(verdict, Verdict::Lost);
                 core.objects.review_nexthop(slot);
             }
             Op::DeleteGroup(slot) => {
+                core.objects.note_group(slot);
                 let group = &mut core.objects.groups[slot];
                 group.busy = false;
                 group.written &= matches!(verdict, Verdict::Lost);
@@ -142,6 +153,7 @@ impl AgentFib {
 
 impl Core {
     fn nexthop_written(&mut self, slot: u32, verdict: Verdict, epoch: u64) {
+        self.objects.note_nexthop(slot);
         let nexthop = &mut self.objects.nexthops[slot];
         nexthop.busy = false;
         let overtaken = nexthop.flushed_at > epoch;
@@ -170,6 +182,7 @@ impl Core {
     }
 
     fn group_written(&mut self, slot: u32, verdict: Verdict, epoch: u64) {
+        self.objects.note_group(slot);
         let group = &mut self.objects.groups[slot];
         group.busy = false;
         let written = std::mem::take(&mut group.writing);
@@ -233,6 +246,7 @@ impl Core {
             group.routes += 1;
         }
         routes.edit(i, |e| e.kernel = kernel);
+        routes.touch(i);
         if let Some(group) = self.objects.groups.get_mut(before) {
             group.routes -= 1;
             if group.routes == 0 {

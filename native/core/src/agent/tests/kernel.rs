@@ -28,7 +28,7 @@ pub struct Route {
     pub group: Option<u32>,
 }
 
-#[derive(Default, Debug)]
+#[derive(Clone, Default, Debug)]
 pub struct Kernel {
     pub down: BTreeSet<u32>,
     pub unreachable_gateways: BTreeSet<Vec<u8>>,
@@ -160,7 +160,7 @@ impl Kernel {
         }
     }
 
-    fn shrink(&mut self, gone: &BTreeSet<u32>) {
+    pub fn shrink(&mut self, gone: &BTreeSet<u32>) {
         self.groups
             .values_mut()
             .for_each(|members| members.retain(|m| !gone.contains(&m.0)));
@@ -233,12 +233,13 @@ impl Kernel {
         self.shrink(&gone);
     }
 
-    pub fn dump_nexthops(&self) -> Vec<u8> {
-        let mut dump = Vec::new();
-        for (id, single) in &self.singles {
-            let mut body = vec![single.family, 0, PROTOCOL, 0];
-            body.extend_from_slice(&single.flags.to_ne_bytes());
-            put(&mut body, NHA_ID, &id.to_ne_bytes());
+    /// RTM_NEWNEXTHOP as in a dump, RTM_DELNEXTHOP as told when it goes.
+    pub fn nexthop_message(&self, kind: u16, id: u32) -> Vec<u8> {
+        let mut body = vec![0, 0, PROTOCOL, 0, 0, 0, 0, 0];
+        put(&mut body, NHA_ID, &id.to_ne_bytes());
+        if let Some(single) = self.singles.get(&id) {
+            body[0] = single.family;
+            body[4..8].copy_from_slice(&single.flags.to_ne_bytes());
             if single.ifindex == 0 {
                 put(&mut body, NHA_BLACKHOLE, &[]);
             } else {
@@ -247,11 +248,7 @@ impl Kernel {
             if !single.gateway.is_empty() {
                 put(&mut body, NHA_GATEWAY, &single.gateway);
             }
-            message(&mut dump, RTM_NEWNEXTHOP, &body);
-        }
-        for (id, members) in &self.groups {
-            let mut body = vec![0, 0, PROTOCOL, 0, 0, 0, 0, 0];
-            put(&mut body, NHA_ID, &id.to_ne_bytes());
+        } else if let Some(members) = self.groups.get(&id) {
             let packed: Vec<u8> = members
                 .iter()
                 .flat_map(|&(id, w)| {
@@ -260,14 +257,29 @@ impl Kernel {
                 })
                 .collect();
             put(&mut body, NHA_GROUP, &packed);
-            message(&mut dump, RTM_NEWNEXTHOP, &body);
         }
-        dump
+        let mut out = Vec::new();
+        message(&mut out, kind, &body);
+        out
+    }
+
+    pub fn dump_nexthops(&self) -> Vec<u8> {
+        let ids = self.singles.keys().chain(self.groups.keys());
+        ids.flat_map(|&id| self.nexthop_message(RTM_NEWNEXTHOP, id))
+            .collect()
     }
 
     pub fn dump_routes(&self) -> Vec<u8> {
+        self.dump_routes_after(None, usize::MAX)
+    }
+
+    /// At most `most` routes behind a key, in order, as a dump that is read in parts goes on.
+    pub fn dump_routes_after(&self, after: Option<&RouteKey>, most: usize) -> Vec<u8> {
         let mut dump = Vec::new();
-        for ((family, dst, len), route) in &self.routes {
+        let behind = |key: &&RouteKey| after.is_none_or(|after| *key > after);
+        let keys = self.routes.keys().filter(behind).take(most);
+        for (family, dst, len) in keys {
+            let route = &self.routes[&(*family, dst.clone(), *len)];
             let mut body = vec![
                 *family, *len, 0, 0, 254, PROTOCOL, 0, route.kind, 0, 0, 0, 0,
             ];

@@ -23,7 +23,7 @@ fn adjacency() -> impl Strategy<Value = Adjacency> {
         })
 }
 
-fn step() -> impl Strategy<Value = Step> {
+pub fn step() -> impl Strategy<Value = Step> {
     let members = prop::collection::vec(
         (
             0u32..6,

@@ -1,7 +1,8 @@
 //! A stream, the ports and the kernel around one model, all in plain maps, with the naive answer to what the kernel should hold.
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use super::super::{AgentFib, Peer};
+use super::super::{AgentFib, Drift, Peer};
+use super::foreign::{Auditing, Foreign};
 use super::kernel::Kernel;
 use super::naive::{reduced, v6_of, Expected};
 use crate::digest::{route_hash, shard, ShardSet, Sums};
@@ -43,11 +44,19 @@ pub enum Step {
     NewStream(u8),
     Weights(bool, bool),
     Restart,
+    Foreign(Foreign),
+    /// The agent hears what the kernel said of foreign changes, or never.
+    Event,
+    Overrun,
+    /// An audit goes on: begins, dumps the next few routes, dumps nexthops, ends.
+    Audit,
+    /// The agent is given a slice of the dump.
+    Slice,
 }
 
 /// Everything the controller, the ports and the test know, in plain maps.
 pub struct World {
-    fib: AgentFib,
+    pub fib: AgentFib,
     pub kernel: Kernel,
     pub slots: Vec<Adjacency>,
     adjacency_ids: BTreeMap<u32, usize>,
@@ -60,9 +69,12 @@ pub struct World {
     facts: VecDeque<(usize, bool)>,
     batch: Option<(Vec<u8>, u32, u32)>,
     replies: Option<Vec<u8>>,
+    pub events: VecDeque<Vec<u8>>,
+    pub audit: Option<Auditing>,
+    pub drifts: Vec<Drift>,
 }
 
-fn prefix(v6: bool, number: u8) -> (Vec<u8>, u8) {
+pub fn prefix(v6: bool, number: u8) -> (Vec<u8>, u8) {
     match (v6, number) {
         (false, 0) => (vec![0; 4], 0),
         (false, n) => (vec![20, n, 0, 0], 16),
@@ -86,6 +98,9 @@ impl World {
             facts: VecDeque::new(),
             batch: None,
             replies: None,
+            events: VecDeque::new(),
+            audit: None,
+            drifts: Vec::new(),
         };
         world.tell_facts();
         world
@@ -235,9 +250,22 @@ impl World {
                 assert_eq!(self.fib.adopt_routes(&self.kernel.dump_routes()), routes);
                 (self.batch, self.replies) = (None, None);
                 self.facts.clear();
+                self.events.clear();
+                self.audit = None;
                 self.tell_facts();
                 self.new_stream(0);
             }
+            Step::Foreign(foreign) => self.foreign(foreign),
+            Step::Event => self.hear(),
+            Step::Overrun => self.events.clear(),
+            Step::Audit => self.audit_on(),
+            Step::Slice => self.audit_slice(),
+        }
+    }
+
+    pub fn hear_facts(&mut self) {
+        while !self.facts.is_empty() {
+            self.run(Step::Fact);
         }
     }
 
@@ -306,9 +334,7 @@ impl World {
     pub fn finish(&mut self) {
         self.run(Step::Kernel);
         self.run(Step::Done);
-        while !self.facts.is_empty() {
-            self.run(Step::Fact);
-        }
+        self.hear_facts();
         for _ in 0..10_000 {
             self.run(Step::Begin);
             if self.batch.is_none() {
