@@ -313,8 +313,8 @@ class AgentFib:
         which are as if put again: (table, a bit per shard as of ``Engine.fib_resume``)."""
     def shard_sums(self) -> list[tuple[int, bytes]]:
         """(table, 1,024 sums as u64 LE) of the routes whose group's key is known, stale ones too: what ``Engine.fib_resume`` takes."""
-    def retry_failed(self) -> None:
-        """Try again what the kernel refused: what fails again is among the failures of ``batch_done`` again."""
+    def retry_failed(self) -> int:
+        """Try again what the kernel refused, so many routes: what fails again is among the failures of ``batch_done`` again."""
     def snapshot_end(self, count: int, digest: int, sweep: bool = True) -> tuple[bool, int, int]:
         """(count and digest agree, own count, own digest). Sweeps what was not marked only when they agree."""
     def set_digest_key(self, key: bytes) -> None: ...

@@ -175,8 +175,6 @@ class BoxFeed:
             self._connection.send_frames(frames)
 
     def _arm(self, now: float) -> None:
-        if self._connection is None:
-            return  # the timer is the one that gives the box up
         deadline = self.feed.next_deadline()
         if self._timer is not None:
             self._timer.cancel()

@@ -62,6 +62,7 @@ class PlainAgentFib:
         self.outstanding: dict[int, RouteKey | None] = {}
         self.sweeping = False
         self.key = bytes(16)
+        self.to_retry = 0
 
     # facts
     def set_port(self, name: str, ifindex: int, up: bool) -> None:
@@ -133,8 +134,9 @@ class PlainAgentFib:
             shard_sums(self.key, ((t, Prefix(a, n), group) for (t, a, n), group in self.routes.items())).items()
         )
 
-    def retry_failed(self) -> None:
-        """What was refused is taken to be in the kernel here: there is nothing to try again."""
+    def retry_failed(self) -> int:
+        """What was refused is taken to be in the kernel here, but it can be said how many shall be tried again."""
+        return self.to_retry
 
     def _shard(self, key: RouteKey) -> int:
         return shard(self.key, Prefix(key[1], key[2]))

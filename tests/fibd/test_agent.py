@@ -176,7 +176,11 @@ def test_a_stream_goes_on_over_another_connection_and_its_last_words_are_said_ag
     assert agent.written(before, True, []) == [], "nobody to tell"
     assert (agent.stream_id, agent.applied, agent.complete) == (b"stream", 3, True)
     agent.connected(welcome())
-    assert agent.receive(Resume(5, 3)) == [Send(Ack(3, 3, 3, WINDOW)), Send(SnapshotVerdict(True, count, digest)), Kick()]
+    assert agent.receive(Resume(5, 3)) == [
+        Send(Ack(3, 3, 3, WINDOW)),
+        Send(SnapshotVerdict(True, count, digest)),
+        Kick(),
+    ]
     assert agent.receive(Transaction(5, 4, routes=routes(2))) == [Kick()]
     assert agent.written(agent.position, True, []) == [Send(Ack(4, 4, 4, WINDOW))]
     assert len(model.routes) == 2
@@ -191,6 +195,19 @@ def test_more_failures_than_an_acknowledgement_holds_are_told_to_a_stream_that_g
     told = [message for message in sent(agent.receive(Resume(5, 1))) if isinstance(message, Ack)]
     assert [len(ack.failures) for ack in told] == [1024, 1]
     assert [ack.installed for ack in told] == [0, 0]
+
+
+def test_what_failed_before_a_stream_goes_on_is_not_installed_until_the_kernel_was_asked_again() -> None:
+    agent, model = agent_in_snapshot()
+    agent.lost()
+    before = agent.position
+    agent.written(before, True, [(1, bytes([10, 0, 0, 0]), 24, 28, "full")])
+    agent.connected(welcome())
+    model.to_retry = 1
+    told = [message for message in sent(agent.receive(Resume(5, 1))) if isinstance(message, Ack)]
+    assert [(ack.applied, ack.installed) for ack in told] == [(1, 0)]
+    assert agent.written(before, True, []) == [], "a report from before is about the first attempt"
+    assert agent.written(agent.position, True, []) == [Send(Ack(1, 1, 1, WINDOW))]
 
 
 @pytest.mark.parametrize("message", [Resume(5, 1), Resume(5, 3), Transaction(5, 3)])

@@ -23,6 +23,7 @@ from fibd.wire import (
     Error,
     Hello,
     Message,
+    Resume,
     Role,
     SnapshotVerdict,
     Welcome,
@@ -331,7 +332,12 @@ class Box:
         assert not isinstance(message, Error), message.text
         if connection.role is Role.FIB:
             effects = run.agent.receive(message)
-            assert not any(isinstance(effect, Close) for effect in effects), effects
+            if any(isinstance(effect, Close) for effect in effects):
+                # Its Hello spoke of a stream that it has lost since with its model.
+                assert isinstance(message, Resume), effects
+                self._perform(run, effects)
+                connection.end()
+                return
             verdicts = [e.message for e in effects if isinstance(e, Send) and isinstance(e.message, SnapshotVerdict)]
             run.folded.accepted(message, verdicts[0].agree if verdicts else None)
             self._perform(run, effects)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Mapping
 
-from fibd.messages import Message, SnapshotBegin, SnapshotEnd, Transaction
+from fibd.wire import Message, SnapshotBegin, SnapshotEnd, Transaction
 from rib.digest import has_shard, shard
 from rib.prefix import Prefix as RibPrefix
 from tests.props.folding import Adjacency, Group

@@ -49,6 +49,11 @@ class Loop:
     def call_later(self, delay: float, callback: Callable[..., Any], *arguments: Any) -> Handle:
         return self.call_at(self.now + delay, callback, *arguments)
 
+    @property
+    def waiting(self) -> bool:
+        """There is a callback to run."""
+        return bool(self._ready)
+
     def run_one(self) -> bool:
         """The next callback, if there is one."""
         if self._ready:

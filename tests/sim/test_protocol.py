@@ -6,7 +6,8 @@ import random
 
 import pytest
 
-from tests.sim.world import Step, run
+from tests.sim.controller import GRACE
+from tests.sim.world import Step, World, run, small_limits
 
 WEIGHTS = {
     "static": 6, "no_static": 2, "announce": 5, "withdraw": 3, "turn": 8, "callback": 8, "agent_reads": 14,
@@ -64,3 +65,23 @@ def test_boxes_end_with_what_the_rib_holds_whatever_is_lost_on_the_way() -> None
 def test_ten_thousand_runs(block: int) -> None:
     for seed in range(block * 100, block * 100 + 100):
         judge(seed)
+
+
+def test_a_box_that_does_not_return_keeps_no_place_in_the_log() -> None:
+    """Also where a chunk was on its way to it when its connection ended."""
+    with small_limits():
+        world = World()
+        with world.loop.running():
+            world.settle()
+            feed = world.controller.feeds["ncp1"]
+            world.static(0)
+            while not world.loop.waiting:
+                world.controller.turn()
+            feed.down()
+            while world.loop.run_one():
+                pass
+            assert feed._cursor is not None
+            world.loop.advance(GRACE)
+            while world.loop.run_one():
+                pass
+            assert feed._cursor is None

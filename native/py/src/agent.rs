@@ -216,8 +216,8 @@ impl AgentFib {
             .collect()
     }
 
-    fn retry_failed(&self, py: Python<'_>) {
-        self.with(py, |model| model.retry_failed());
+    fn retry_failed(&self, py: Python<'_>) -> usize {
+        self.with(py, |model| model.retry_failed())
     }
 
     #[pyo3(signature = (count, digest, sweep = true))]

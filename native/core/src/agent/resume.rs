@@ -34,10 +34,10 @@ impl AgentFib {
         }
     }
 
-    /// The stream goes on, but may not have heard of what the kernel refused: that is tried again, and told if it fails again.
-    pub fn retry_failed(&mut self) {
-        retry(&mut self.core, &mut self.v4);
-        retry(&mut self.core, &mut self.v6);
+    /// The stream goes on, but may not have heard of what the kernel refused: that is tried again, and told if it fails again. How
+    /// many routes that is.
+    pub fn retry_failed(&mut self) -> usize {
+        retry(&mut self.core, &mut self.v4) + retry(&mut self.core, &mut self.v6)
     }
 
     pub fn set_digest_key(&mut self, key: [u8; 16]) {
@@ -84,9 +84,10 @@ fn renew<const N: usize>(core: &mut Core, routes: &mut RouteTable<N>, kept: &[(u
     }
 }
 
-fn retry<const N: usize>(core: &mut Core, routes: &mut RouteTable<N>) {
-    if routes.count(Class::Failed) == 0 {
-        return;
+fn retry<const N: usize>(core: &mut Core, routes: &mut RouteTable<N>) -> usize {
+    let failed = routes.count(Class::Failed);
+    if failed == 0 {
+        return 0;
     }
     for i in 0..routes.entries.len() as u32 {
         let e = &routes.entries[i as usize];
@@ -95,6 +96,7 @@ fn retry<const N: usize>(core: &mut Core, routes: &mut RouteTable<N>) {
             core.push::<N>(i);
         }
     }
+    failed
 }
 
 fn root<const N: usize>(core: &Core, routes: &RouteTable<N>) -> u64 {

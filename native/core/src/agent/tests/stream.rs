@@ -183,14 +183,14 @@ fn what_was_refused_is_told_again_to_a_stream_that_goes_on() {
     put(&mut fib, 1, 1);
     kernel.unreachable_gateways.insert(HOPS[0].2.to_vec());
     assert_eq!(drain(&mut fib, &mut kernel).len(), 1);
-    fib.retry_failed();
+    assert_eq!(fib.retry_failed(), 1);
     assert_eq!(drain(&mut fib, &mut kernel).len(), 1);
     assert_eq!(state(&mut fib, 1), Some(State::Failed));
     kernel.unreachable_gateways.clear();
     fib.set_port("p0", 10, false);
     fib.set_port("p0", 10, true);
     assert_eq!(drain(&mut fib, &mut kernel), []);
-    fib.retry_failed();
+    assert_eq!(fib.retry_failed(), 0);
     assert_eq!(fib.next_batch(1 << 18), Ok(None));
 }
 
