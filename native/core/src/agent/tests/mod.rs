@@ -6,6 +6,7 @@ mod foreign;
 mod kernel;
 mod lowering;
 mod naive;
+mod no_loops;
 mod properties;
 mod shortcuts;
 mod stream;
