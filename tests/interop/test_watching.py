@@ -132,3 +132,27 @@ def test_a_box_whose_agent_is_gone_is_unknown_and_what_to_do_is_said(router: Rou
     router.agents["ncp2"].start()
     router.wait_ncps()
     consistent(router)
+
+
+def test_what_another_program_does_to_a_kernel_is_shown_repaired_and_in_the_end_given_up(router: Router) -> None:
+    consistent(router)
+
+    def audited() -> dict[str, Any]:
+        (row,) = router.ctl("show", "fib", "consistency", "ncp", "ncp2", "audit", check=False)["ncps"]
+        return dict(row)
+
+    assert audited()["audit"]["drifted"] == 0
+    box = router.boxes["ncp2"]
+    box.ip("route", "delete", STATIC)
+    row = audited()
+    assert (row["state"], row["audit"]["drifted"], row["audit"]["repaired"]) == ("equal", 1, 1)
+    assert "0s ago, 1 repaired" in router.text("show", "fib", "consistency")
+    assert "1 drifted, 1 repaired" in router.text("show", "ncp", "ncp2", "detail")
+    assert "warning drift: " in router.text("show", "ncp", "ncp2")
+    wait_for("the route to be back", lambda: box.ip_json("route", "show", STATIC))
+    assert metrics(router)["routingd_fib_repairs_total", "ncp2"] == 1
+    box.ip("route", "delete", STATIC)
+    row = audited()
+    assert (row["state"], row["audit"]["contested"]) == ("differs", 1)
+    assert "another program changes 1 of our routes" in row["reason"]
+    assert "alarm contested: " in router.text("show", "ncp")
