@@ -10,6 +10,7 @@ import errno
 import struct
 import sys
 from pathlib import Path
+from typing import ClassVar
 
 from kernel import netlink, routes
 from routingd import agent_main
@@ -22,10 +23,8 @@ CAPPED = 0x100
 
 class FullTable(netlink.RouteSocket):
     room: Path
-
-    def __init__(self, patience: float = 30.0) -> None:
-        super().__init__(patience)
-        self._held: set[bytes] = set()
+    held: ClassVar[set[bytes]] = set()
+    """By all sockets of this process: one may follow another."""
 
     def exchange(self, batch: bytes, last: int) -> bytes:
         room = int(self.room.read_text())
@@ -39,7 +38,7 @@ class FullTable(netlink.RouteSocket):
                 refused += HEADER.pack(36, ERROR, CAPPED, sequence, 0) + struct.pack("=i", -errno.ENOSPC) + message[:16]
             else:
                 if kind == DELROUTE:
-                    self._held.discard(_prefix(message))
+                    self.held.discard(_prefix(message))
                 fits.append(message)
             at += (length + 3) & ~3
         if not fits:
@@ -50,9 +49,9 @@ class FullTable(netlink.RouteSocket):
 
     def _take(self, message: bytearray, room: int) -> bool:
         prefix = _prefix(message)
-        if prefix not in self._held and len(self._held) >= room:
+        if prefix not in self.held and len(self.held) >= room:
             return False
-        self._held.add(prefix)
+        self.held.add(prefix)
         return True
 
 
