@@ -9,6 +9,8 @@ from __future__ import annotations
 import fcntl
 import ipaddress
 import os
+import socket
+import struct
 import time
 from pathlib import Path
 from typing import Final
@@ -99,8 +101,8 @@ class Store:
 
 
 class Lock:
-    """One ncpd of a name per run directory: two would fight over the same kernel tables. Held until the process
-    ends."""
+    """One ncpd of a name per run directory, and per network namespace: two would fight over the same kernel tables.
+    Held until the process ends."""
 
     def __init__(self, run_directory: Path, name: str) -> None:
         run_directory.mkdir(parents=True, exist_ok=True)
@@ -112,6 +114,13 @@ class Lock:
             raise AlreadyRunningError(
                 f"ncpd {name} is already running (pid {_pid(self.pid_file)}, lock {self._path}): "
                 "stop it first, or use another --run-dir"
+            )
+        self._namespace = _hold(f"\0routingd/ncpd/{name}".encode())
+        if self._namespace is None:
+            os.close(self._descriptor)
+            raise AlreadyRunningError(
+                f"ncpd {name} is already running in this network namespace, with another --run-dir: stop it first, or "
+                "give one of them another name and kernel table"
             )
 
     def _taken(self) -> bool:
@@ -133,6 +142,26 @@ class Lock:
     def release(self) -> None:
         self.pid_file.unlink(missing_ok=True)
         os.close(self._descriptor)
+
+
+def _hold(address: bytes) -> socket.socket | None:
+    """An abstract unix address belongs to one network namespace and to one process. None: another of root, or of our
+    own user, has it; anybody else who takes it keeps nobody from working."""
+    holder = socket.socket(socket.AF_UNIX)
+    try:
+        holder.bind(address)
+        holder.listen(1)
+    except OSError:
+        with socket.socket(socket.AF_UNIX) as asking:
+            try:
+                asking.connect(address)
+            except OSError:
+                return holder  # it has just ended, or does not even listen
+            _, uid, _ = struct.unpack("3i", asking.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+        if uid in (0, os.getuid()):
+            holder.close()
+            return None
+    return holder
 
 
 def _pid(path: Path) -> str:

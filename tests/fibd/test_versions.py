@@ -72,6 +72,7 @@ def test_a_type_that_the_first_version_lacks_is_not_critical_to_it() -> None:
             assert not flags & wire.CRITICAL
 
 
+@pytest.mark.row(13)
 def test_both_ends_speak_this_version_and_the_one_before() -> None:
     assert (max(1, VERSION - 1), VERSION) == (OLDEST, VERSION)
     hello = wire.Hello(wire.Role.CONTROL, "ncp1", bytes(16))

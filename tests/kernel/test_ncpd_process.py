@@ -51,6 +51,25 @@ def test_a_second_agent_of_the_same_name_refuses_to_start(under_test: BoxUnderTe
     assert first.running()
 
 
+@pytest.mark.row(16)
+def test_a_second_agent_of_the_same_name_refuses_to_start_beside_another_run_directory(
+    under_test: BoxUnderTest,
+) -> None:
+    first = under_test.start()
+    under_test.controller.wait_connected()
+    under_test.run_dir, under_test.state_dir = under_test.run_dir / "other", under_test.state_dir / "other"
+    second = under_test.start()
+    assert second.wait(10) == 1
+    assert "already running in this network namespace" in second.output()
+    assert first.running()
+    under_test.kill(first)
+    under_test.start()
+    wait_for(
+        "it to be free at once",
+        lambda: under_test.controller.hellos[-1].boot_id != under_test.controller.hellos[0].boot_id,
+    )
+
+
 def test_a_detached_agent_has_a_session_of_its_own_and_stops_on_sigterm(under_test: BoxUnderTest) -> None:
     launcher = under_test.start("--detach")
     assert launcher.wait(15) == 0
@@ -64,6 +83,7 @@ def test_a_detached_agent_has_a_session_of_its_own_and_stops_on_sigterm(under_te
     assert "stopped" in next(under_test.state_dir.rglob("ncpd.log")).read_text()
 
 
+@pytest.mark.row(13)
 def test_garbage_ends_only_the_connection_that_carried_it(under_test: BoxUnderTest) -> None:
     under_test.start()
     under_test.ready()
