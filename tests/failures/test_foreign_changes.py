@@ -101,8 +101,8 @@ def test_nexthops_that_are_flushed_are_rebuilt_at_once(
     began = time.monotonic()
     under_test.box.ip("nexthop", "flush")
     flushed = time.monotonic() - began
-    wait_for("all routes again", truth.whole, every=0.02)
-    seconds = time.monotonic() - began
+    wait_for("the last routes again", truth.nearly_whole, every=0.02)
+    seconds = wait_for("all routes again", truth.whole_at, every=0.1) - began
     lost = probes.finish()
     assert len(under_test.box.ip_json("nexthop")) == 6
     if controller == "without":

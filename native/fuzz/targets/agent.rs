@@ -48,7 +48,7 @@ fn taken(last: u32) -> Vec<u8> {
 }
 
 fn step(fib: &mut AgentFib, s: &mut Script<'_>) {
-    match s.octet() % 10 {
+    match s.octet() % 15 {
         0 => {
             let row = (s.id(), s.name(), s.name(), s.few(), s.octet() % 5);
             let _ = fib.put_adjacencies(&[row]);
@@ -72,6 +72,16 @@ fn step(fib: &mut AgentFib, s: &mut Script<'_>) {
             assert!(agrees);
         }
         8 => fib.set_port(s.name(), 1 + s.id(), s.octet() & 1 == 0),
+        9 => fib.audit_begin(s.octet() & 1 == 0),
+        10 => fib.audit_routes(s.few()),
+        11 => fib.audit_nexthops(s.few()),
+        12 => {
+            let drift = fib.audit_end();
+            assert!(drift.held >= drift.failures.len());
+        }
+        13 => {
+            let _ = fib.nexthop_events(s.few());
+        }
         _ => fib.set_fabric(Some(s.name()).filter(|n| !n.is_empty()), &[]),
     }
 }
