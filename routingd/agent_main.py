@@ -174,6 +174,7 @@ async def _run(settings: Settings, facts: KernelFacts, lock: Lock) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, process.stop)
+    loop.add_signal_handler(signal.SIGUSR1, process.retire)
     lock.write_pid()
     log.info("started", ncp=settings.name, pid=os.getpid())
     await process.run(_begun)

@@ -173,22 +173,23 @@ class Controller:
         self.static_source = engine.add_static_source()
         prepare(engine, self.static_source, self.plan.rib)
 
-    async def stop(self, reason: str, *, returning: bool = False) -> None:
+    async def stop(self, reason: str, *, returning: bool = False) -> frozenset[str]:
         """On purpose: peers are told, unless we are ``returning`` and they keep our routes meanwhile; boxes keep
         forwarding. The FIB streams end first, so that what the sessions' end withdraws from the RIB reaches no kernel;
         control ends last, as an agent that loses it stops reading the streams connection, where the last words to peers
-        may still wait."""
+        may still wait. Gives the boxes with sessions for the next one."""
         bye = Bye(reason, self._grace)
         self.agents.close()
         self._note_now()
         self._known = None
         await self.agents.leave(Role.FIB, bye)
-        self.peers.stop(returning=returning)
+        left = self.peers.stop(returning=returning)
         await asyncio.sleep(0)  # outboxes flush in the turn after the one that filled them
         await self.agents.leave(Role.STREAMS, bye)
         await self.agents.leave(Role.CONTROL, bye)
         await self.agents.stop()
         await self.engine.stop()
+        return left
 
     def flush(self, reason: str) -> list[str]:
         """Tell every agent to empty its kernel and end; the names of those told."""

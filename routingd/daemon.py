@@ -58,8 +58,9 @@ def parse(argv: list[str]) -> Options:
     parser = argparse.ArgumentParser(
         prog="routingd",
         description="The controller of one router: protocols, RIB and FIB distribution. Its boxes run ncpd.",
-        epilog="SIGTERM ends routingd and its embedded agent; routes stay in the kernels, and with neighbors that have "
-        "graceful restart. routingctl shutdown takes them back from neighbors, with --flush also from the kernels.",
+        epilog="SIGTERM ends routingd; its embedded agent keeps sessions for the next one for 30 s, then ends. Routes "
+        "stay in the kernels, and with neighbors that have graceful restart. routingctl shutdown takes them back from "
+        "neighbors, with --flush also from the kernels.",
     )
     parser.add_argument("--config", type=Path, default=CONFIG, metavar="FILE", help="configuration (%(default)s)")
     parser.add_argument("--run-dir", type=Path, default=RUN_DIR, metavar="DIR", help="sockets and locks (%(default)s)")
@@ -159,9 +160,9 @@ async def serve(options: Options, loaded: Loaded, level: str, slices: Latencies)
     if metrics is not None:
         await metrics.close()
     # An operator's shutdown is meant; whoever sends a signal (an upgrade, a service manager) may start us again.
-    await controller.stop("routingd stops", returning=not leaving.is_set())
+    left = await controller.stop("routingd stops", returning=not leaving.is_set())
     for agent in embedded:
-        await agent.stop()
+        await agent.stop(for_the_next=agent.ncp in left)
     log.info("routingd.stopped")
     return 0
 

@@ -1,4 +1,5 @@
-"""The agent of this host: a detached ncpd process that outlives a crash of routingd, and ends when routingd is stopped.
+"""The agent of this host: a detached ncpd process that outlives a crash of routingd, and ends when routingd is stopped,
+or soon after, where it has sessions for the next one.
 
 Its lock file says whether one is alive; such a one is adopted, never replaced. Agents that nobody here started (the
 other boxes') are none of this module's business.
@@ -75,12 +76,16 @@ class EmbeddedAgent:
             )
         return await process.wait()
 
-    async def stop(self) -> None:
-        """SIGTERM, then wait until its lock is free. Its kernel routes stay."""
+    async def stop(self, *, for_the_next: bool = False) -> None:
+        """SIGTERM, then wait until its lock is free. Its kernel routes stay. ``for_the_next``: it ends by itself,
+        unless another routingd comes in time."""
         if self._task is not None:
             self._task.cancel()
         pid = read_pid(self._pid)
         if pid is None or not alive(self._lock):
+            return
+        if for_the_next:
+            os.kill(pid, signal.SIGUSR1)
             return
         os.kill(pid, signal.SIGTERM)
         try:

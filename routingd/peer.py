@@ -16,7 +16,7 @@ import structlog
 
 from native import Changes, Engine, Updates
 from protocols import effects
-from protocols.bgp.capsule import NotAdoptableError, examine
+from protocols.bgp.capsule import NotAdoptableError, adoptable, examine
 from protocols.bgp.config import PeerConfig
 from protocols.bgp.errors import Cease, CeaseSubcode
 from protocols.bgp.family import AFI_IPV6, Family, family_name
@@ -172,12 +172,15 @@ class Peer:
         self._perform(asked)
         return bool(asked)
 
-    def leave(self, cease: Cease) -> None:
-        """This routingd ends and another one follows, which finds the session with its box. Only a neighbor with
-        graceful restart keeps our routes if that fails (RFC 4724 4.2); any other drops them however the session ends,
-        and may as well know why."""
-        if self.up is None or self.session.config.graceful_restart is not Mode.ON or not self.keeps:
+    def leave(self, cease: Cease) -> bool:
+        """This routingd ends and another one follows, which finds the session with its box; whether it may go on. Only
+        with graceful restart our routes stay if not (RFC 4724 4.2); any other neighbor may as well know why."""
+        up, config = self.up, self.session.config
+        connection = self.session.connection(up.conn) if up is not None else None
+        if up is None or connection is None or config.graceful_restart is not Mode.ON or not self.keeps:
             self.stop(cease)
+            return False
+        return not adoptable(config, connection.offered, up.agreed)
 
     def accept(self, ncp: str, number: int, credit: int) -> int:
         """A connection the peer opened; the number it has within the session."""

@@ -203,18 +203,22 @@ class Peers:
             if name == ncp:
                 peer.closed(conn, f"{ncp}: {reason}")
 
-    def stop(self, *, returning: bool) -> None:
+    def stop(self, *, returning: bool) -> frozenset[str]:
         """A Cease makes a peer drop our routes at once and tells its operator why, as BIRD does (Administrative
-        Shutdown; FRR says Peer De-configured); ``returning`` spares those that can wait for us. Our own boxes keep
-        forwarding: nothing is withdrawn from the FIB."""
+        Shutdown; FRR says Peer De-configured); ``returning`` spares those that can wait for us, and gives the boxes
+        with sessions that the next routingd may go on with. Our own boxes keep forwarding: nothing is withdrawn from
+        the FIB."""
         if self._renewal is not None:
             self._renewal.cancel()
-        for ncp, outbox in () if returning else self._outboxes.items():
+        cease = Cease(CeaseSubcode.ADMINISTRATIVE_SHUTDOWN, "routingd stops")
+        if returning:
+            return frozenset([peer.place.ncp for peer in self.all if peer.leave(cease)])
+        for ncp, outbox in self._outboxes.items():
             for listener in self._listeners[ncp]:
                 outbox.message(StreamUnlisten(listener.listener))
-        cease = Cease(CeaseSubcode.ADMINISTRATIVE_SHUTDOWN, "routingd stops")
         for peer in self.all:
-            (peer.leave if returning else peer.stop)(cease)
+            peer.stop(cease)
+        return frozenset()
 
     @property
     def deferring(self) -> bool:

@@ -64,6 +64,8 @@ class Adoptable:
     offered: tuple[Capability, ...]
     received: Open
     agreed: Agreed
+    bodies: tuple[bytes, bytes]
+    """Of both OPENs, ours first."""
 
 
 def seal(config: PeerConfig, sent: bytes, received: bytes, agreed: Agreed, *, election: int, told: bool) -> bytes:
@@ -114,7 +116,7 @@ def examine(blob: bytes, config: PeerConfig, election: int, waits: bool) -> Adop
     assert agreed.graceful is not None
     # That the peer had restarted when it said so is long over.
     now = replace(agreed, graceful=replace(agreed.graceful, restarting=False))
-    return Adoptable(sent.capabilities, received, now)
+    return Adoptable(sent.capabilities, received, now, (capsule.sent, capsule.received))
 
 
 def adoptable(config: PeerConfig, offered: Sequence[Capability], agreed: Agreed) -> str:

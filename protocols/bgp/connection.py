@@ -242,7 +242,7 @@ class Connection:
     def adopt(self, kept: Adoptable, up_for: float, silent_for: float, now: float) -> list[Effect]:
         """Established at once, ``up_for`` seconds ago; the peer was heard ``silent_for`` seconds ago. What it has told
         is lost, so it is asked for everything again."""
-        self.received, self.agreed = kept.received, kept.agreed
+        self.received, self.agreed, self._bodies = kept.received, kept.agreed, kept.bodies
         self.state = State.ESTABLISHED
         self.adopted = True
         self.established_at = now - up_for

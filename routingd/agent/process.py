@@ -42,7 +42,7 @@ from routingd.agent.connection import Connection, Controller
 from routingd.agent.greeting import Greeting
 from routingd.agent.no_room import NoRoom
 from routingd.agent.questions import Questions
-from routingd.agent.relay import Relay
+from routingd.agent.relay import WINDOW, Relay
 from routingd.agent.state import Store
 from routingd.agent.truth import EVERY, Truth
 from routingd.conditions import ConditionBook
@@ -103,6 +103,7 @@ class AgentProcess:
         self._control_up = asyncio.Event()
         self._beats: asyncio.Task[None] | None = None
         self._stopping = asyncio.Event()
+        self._retiring: asyncio.TimerHandle | None = None
         self._rebuilding = asyncio.Lock()
         self._flush = False
         self.batches = 0
@@ -155,6 +156,11 @@ class AgentProcess:
 
     def stop(self) -> None:
         self._stopping.set()
+
+    def retire(self) -> None:
+        """Its controller has ended: so does it, once sessions are kept no longer, unless another one comes."""
+        if self._retiring is None:
+            self._retiring = self._loop.call_later(WINDOW, self.stop)
 
     def _adopt(self) -> None:
         table, protocol, _ = self._kernel
@@ -315,6 +321,9 @@ class AgentProcess:
         match connection.role:
             case Role.CONTROL:
                 self._absence.end(welcome, connection.local)
+                if self._retiring is not None:
+                    self._retiring.cancel()
+                    self._retiring = None
                 for message in self.box.facts.everything():
                     connection.send(message)
                 self._tell_conditions()

@@ -78,22 +78,41 @@ def test_a_killed_agent_is_started_again_and_the_kernel_keeps_its_routes_meanwhi
     one.installed(BEHIND)
 
 
-def test_stopping_routingd_stops_its_agent_and_leaves_routes_in_the_kernel(one: One) -> None:
+def test_stopping_routingd_leaves_the_session_to_the_next_one(one: One) -> None:
+    pid, since = one.router.agent_pid("ncp1"), one.bird.up_since(OURS)
+    for _ in range(2):
+        process = one.router.process
+        assert process is not None
+        assert process.stop(20) == 0
+        one.router.start_controller()
+        one.router.wait_established(THEIRS)
+        one.router.wait_ncps()
+        (row,) = one.router.ctl("show", "bgp", "neighbor", THEIRS)["neighbors"]
+        assert row["came_back"] == {"adopted": True, "reason": None}
+    assert one.router.agent_pid("ncp1") == pid
+    assert one.bird.up_since(OURS) == since
+    assert {BEHIND, "203.0.113.0/24"} <= one.prefixes()
+
+
+@pytest.mark.long
+def test_without_a_next_one_the_agent_ends_too_and_leaves_routes_in_the_kernel(one: One) -> None:
     pid = one.router.agent_pid("ncp1")
     process = one.router.process
     assert process is not None
     assert process.stop(20) == 0
-    wait_for("the agent's end", lambda: peak_memory(pid), lambda size: size == 0)
+    assert peak_memory(pid) > 0
+    wait_for("the agent's end", lambda: peak_memory(pid), lambda size: size == 0, timeout=60)
     assert {BEHIND, "203.0.113.0/24"} <= one.prefixes()
 
 
 def test_shutdown_tells_the_peer_that_it_is_meant_and_leaves_routes_in_the_kernel(one: One) -> None:
-    process = one.router.process
+    process, pid = one.router.process, one.router.agent_pid("ncp1")
     assert process is not None
     one.router.ctl("shutdown")
     assert process.wait(20) == 0
     assert {BEHIND, "203.0.113.0/24"} <= one.prefixes()
-    wait_for("the Cease", lambda: one.bird.ask("show protocols all"), lambda text: "Administrative shutdown" in text)
+    wait_for("the Cease", lambda: one.bird.ask("show protocols all"), lambda text: "routingd stops" in text)
+    wait_for("the agent's end", lambda: peak_memory(pid), lambda size: size == 0)
 
 
 def test_shutdown_with_flush_empties_the_kernel(one: One) -> None:

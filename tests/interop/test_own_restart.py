@@ -7,6 +7,8 @@ afterwards.
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -178,7 +180,9 @@ def test_routingd_killed_or_stopped_comes_back_without_a_packet_lost_and_with_wh
     made.back()
 
     before = made.held()
+    agent = made.router.agent_pid("ncp1")
     made.router.stop()
+    os.kill(agent, signal.SIGTERM)  # its agent too, as a service manager may
     made.sessions_are_down()
     assert made.held() == before, "all of them keep what they have of us"
     made.bird_tells(ENDS[0].announced)

@@ -155,7 +155,7 @@ class Router:
         return bool(self.ctl("show", "version"))
 
     def stop(self) -> None:
-        """SIGTERM: routingd ends its embedded agent with itself."""
+        """SIGTERM: the embedded agent goes on for a while where it has sessions for a next routingd."""
         if self.process is not None:
             self.process.stop(20)
         for agent in self.agents.values():

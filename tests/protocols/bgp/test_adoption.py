@@ -85,6 +85,11 @@ def test_it_is_established_at_once_with_its_uptime_and_asks_for_everything_again
     assert (made.session.forwarding.restarting, made.session.forwarding.families) == (True, BOTH)
 
 
+def test_what_was_adopted_can_be_adopted_again() -> None:
+    again = Adopted().session.connections[0].capsule(election=8, told=True)
+    assert why_not(again, election=9) == ""
+
+
 def test_the_end_of_each_refresh_counts_as_the_end_of_its_routes() -> None:
     made = Adopted()
     assert made.says(IPV4, 1) == [MarkStale(*IPV4)]
