@@ -29,7 +29,7 @@ import native
 from bench.plot import Plot, Series, drawn
 from bench.rib import FIRST, engine_with_peers, load, resident
 from fibd.agent import WINDOW, Agent, Close, Send
-from fibd.distributor import Feed, read_chunk
+from fibd.distributor import Feed, credit_of_each, read_chunk
 from fibd.wire import Ack, Decoder, SnapshotVerdict, Welcome
 from tests.lab import tables, updates
 
@@ -116,7 +116,7 @@ class Controller:
     def __init__(self, engine: native.Engine, agents: int) -> None:
         self.engine = engine
         self.sinks = [Whole(), *(Sink() for _ in range(agents - 1))]
-        self.feeds = [Feed("ncp1", 1) for _ in self.sinks]
+        self.feeds = [Feed("ncp1", 1, credit_of_each(agents)) for _ in self.sinks]
         self.cursors: list[int] = []
         self.spent = 0.0
         self.most = 0

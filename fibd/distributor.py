@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from native import FibDelta
 
 DEFAULT_CREDIT: Final = 8 << 20
+OF_ALL_BOXES: Final = 256 << 20
+"""What was sent to boxes and is not installed is kept until it is, so that a stream can go on: so much of it in all."""
 MAX_TRANSACTIONS: Final = 64
 """Outstanding at once, whatever their size: an agent that acknowledges late holds few batches to replay."""
 CHUNK_ROUTES: Final = 8192
@@ -44,6 +46,12 @@ MAX_FAILURES: Final = 4096
 RETRY_ROUTES: Final = 256
 FIRST_BACKOFF: Final = 1.0
 LAST_BACKOFF: Final = 60.0
+
+
+def credit_of_each(boxes: int) -> int:
+    """Bytes that one box may have outstanding where there are so many, whatever it would take. At least two chunks: one
+    is on its way while the other is written."""
+    return max(2 * MAX_CHUNK, min(DEFAULT_CREDIT, OF_ALL_BOXES // boxes))
 
 
 class FibReader(Protocol):
@@ -127,7 +135,8 @@ class Feed:
     """One NCP. Lives as long as the configuration names it; each fib connection goes on where the one before it ended
     (``resume``), or begins the stream anew (``connected``, ``begin``)."""
 
-    def __init__(self, ncp: str, election_id: int) -> None:
+    def __init__(self, ncp: str, election_id: int, credit: int = DEFAULT_CREDIT) -> None:
+        """``credit``: bytes outstanding at most, whatever the agent would take."""
         self.ncp = ncp
         self.state = FeedState.ABSENT
         self.fact_sequence = 0
@@ -144,7 +153,7 @@ class Feed:
         self._election_id = election_id
         self._sequence = 0
         self._last_ack = Ack(0, 0, 0)
-        self._window = DEFAULT_CREDIT
+        self._credit = self._window = credit
         self.resumed = Resumed.NOT
         self.resumes: Counter[Resumed] = Counter()
         """How often in each way."""
@@ -200,7 +209,7 @@ class Feed:
         self._outstanding.clear()
         self._measured.clear()
         self._last_ack = Ack(0, 0, 0)
-        self._window = DEFAULT_CREDIT
+        self._window = self._credit
 
     def lost(self) -> None:
         """The fib connection is gone; what it carried may go on over another."""
@@ -288,7 +297,7 @@ class Feed:
         # Failures may come in several acknowledgements, of which only the last names the position that covers them.
         self._last_ack = replace(ack, installed=max(ack.installed, self._last_ack.installed), failures=[])
         if ack.credit_bytes:
-            self._window = ack.credit_bytes
+            self._window = min(ack.credit_bytes, self._credit)
         sent_at = self._outstanding.installed(ack.installed)
         if sent_at is not None:
             self.installed_in = now - sent_at

@@ -14,6 +14,7 @@ from typing import Any, Final, Protocol
 
 import structlog
 
+from fibd.distributor import credit_of_each
 from fibd.membership import Membership
 from fibd.messages import FOREVER
 from fibd.wire import (
@@ -135,10 +136,9 @@ class Controller:
         self._refusals = Refusals(self.conditions, overtaken)
         self._away: dict[str, asyncio.TimerHandle] = {}
         """Boxes without an agent, and when they are given up."""
+        waits, credit = min(GRACE, plan.grace or GRACE), credit_of_each(len(plan.boxes.names))
         self.feeds = {
-            name: BoxFeed(
-                name, secrets.election_id, secrets.stream_id, min(GRACE, plan.grace or GRACE), self.engine, self.clock
-            )
+            name: BoxFeed(name, secrets.election_id, secrets.stream_id, waits, self.engine, self.clock, credit)
             for name in plan.boxes.names
         }
         self._known = known

@@ -12,7 +12,7 @@ from typing import Any, Final
 import structlog
 
 from fibd.agent import RESUME
-from fibd.distributor import Chunk, Feed, FeedState, Want, read_chunk
+from fibd.distributor import DEFAULT_CREDIT, Chunk, Feed, FeedState, Want, read_chunk
 from fibd.wire import Ack, DigestReply, DigestRequest, Hello, Message, SnapshotVerdict, WireError
 from native import Engine
 from routingd.agents import AgentConnection
@@ -29,11 +29,12 @@ class BoxFeed:
 
     def __init__(
         self, ncp: str, election_id: int, stream_id: bytes, grace: float, engine: EngineThread[Engine],
-        clock: Callable[[], float],
+        clock: Callable[[], float], credit: int = DEFAULT_CREDIT,
     ) -> None:  # fmt: skip
-        """``grace``: seconds for which the stream waits for a box that is away."""
+        """``grace``: seconds for which the stream waits for a box that is away. ``credit``: bytes that it may have
+        outstanding."""
         self.ncp = ncp
-        self.feed = Feed(ncp, election_id)
+        self.feed = Feed(ncp, election_id, credit)
         self.agrees: bool | None = None
         """The agent's verdict on the last snapshot."""
         self.held = False

@@ -16,6 +16,7 @@ from fibd.distributor import (
     Chunk,
     Feed,
     FeedState,
+    credit_of_each,
     read_chunk,
 )
 from fibd.transactions import cut
@@ -202,6 +203,19 @@ def test_out_of_credit_nothing_is_read_and_an_acknowledgement_resumes_the_stream
     feed.ack(agent.ack(1 << 20), 1.0)
     assert pump(feed, engine, agent)
     assert len(engine.deltas) == left - 1
+
+
+def test_many_boxes_share_what_may_be_outstanding_whatever_each_would_take() -> None:
+    assert [credit_of_each(boxes) for boxes in (1, 32, 128, 512)] == [8 << 20, 8 << 20, 2 << 20, 512 << 10]
+    assert credit_of_each(10_000) == 2 * MAX_CHUNK
+    feed, agent = Feed("ncp1", ELECTION, credit_of_each(512)), FakeAgent()
+    feed.connected()
+    agent.take(feed.begin(0.0))
+    feed.ack(Ack(1, 1, 1, credit_bytes=8 << 20), 0.0)
+    engine = FakeEngine(*(routes(8192) for _ in range(400)))
+    while pump(feed, engine, agent):
+        pass
+    assert 256 << 10 < sum(agent.sizes[1:]) <= 512 << 10
 
 
 def test_the_default_window_and_the_number_of_transactions_both_bound_what_is_outstanding() -> None:

@@ -82,7 +82,7 @@ class Controller:
         self.more = False
         stream_id = b"stream %d" % election_id
         self.feeds = {
-            name: BoxFeed(name, election_id, stream_id, GRACE, self.thread, loop.time) for name in boxes.names
+            name: BoxFeed(name, election_id, stream_id, GRACE, self.thread, loop.time, window) for name in boxes.names
         }
         self.membership = Membership(boxes.names, Welcome(1, election_id, stream_id, bytes([election_id]) * 16))
         self.sources = {name: self.engine.add_connected_source() for name in boxes.names}

@@ -33,7 +33,6 @@ SMALL = {
     "fibd.distributor.MAX_CHUNK": 450,
     "fibd.distributor.MAX_TRANSACTIONS": 6,
     "fibd.distributor.MAX_FAILURES": 4,
-    "fibd.distributor.DEFAULT_CREDIT": WINDOW,
     "fibd.agent.WINDOW": WINDOW,
     "fibd.agent._FAILURES_PER_ACK": 2,
     "routingd.engine_thread.STEP_BUDGET": 6,
