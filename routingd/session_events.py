@@ -82,9 +82,9 @@ def described(effect: effects.Effect) -> tuple[str, str, dict[str, Any]] | None:
     match effect:
         case effects.StateChanged(old, new, reason):
             return "state", f"{old} -> {new}: {reason}", {"old": old, "new": new, "reason": reason}
-        case effects.Established(agreed=agreed):
+        case effects.Established(agreed=agreed, adopted=adopted):
             families = [family_name(*f) for f in agreed.families]
-            text = f"AS {agreed.peer_asn}, {', '.join(families)}, hold time {agreed.hold_time} s"
+            text = f"{'adopted: ' if adopted else ''}AS {agreed.peer_asn}, {', '.join(families)}, hold time {agreed.hold_time} s"
             return "established", text, agreed.describe()
         case effects.Down(_, reason, keep=keep):
             kept = sorted(family_name(*f) for f in keep)

@@ -246,6 +246,7 @@ class Connection:
         self.state = State.ESTABLISHED
         self.adopted = True
         self.established_at = now - up_for
+        self._counters.established += 1
         self._framer.max_message = self.agreed.max_receive
         self._restart_hold(now - silent_for)
         self._again = dict.fromkeys(self.agreed.families, False)

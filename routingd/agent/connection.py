@@ -122,6 +122,8 @@ class Connection:
         try:
             while self._waiting:
                 await self._writer.drain()
+                if not self._waiting:
+                    return  # another task has sent the rest meanwhile, or it was given up
                 message, since = self._waiting.popleft()
                 if isinstance(message, StreamData):
                     # So that waiting here never looks like a silent peer to the controller's hold timer.

@@ -76,6 +76,7 @@ def test_it_is_established_at_once_with_its_uptime_and_asks_for_everything_again
     assert (described["uptime"], described["came_back"]) == (600.0, {"adopted": True, "reason": None})
     assert (described["inbound"], described["remote_address"]) == (False, "192.0.2.2")
     assert described["timers"]["hold"] == 85.0
+    assert described["counters"]["established"] == 1
     (up,) = [e for e in made.first if isinstance(e, Established)]
     assert up.adopted
     assert (up.agreed.hold_time, set(up.agreed.families)) == (90, BOTH)
