@@ -106,7 +106,6 @@ def _try_all(found: list[Fact], trouble: list[str]) -> None:
     try:
         box.power("lo", True)  # without a local table no IPv4 gateway is one
         port = box.pair(_NEAR, _FAR)
-        box.sysctl("ipv6/conf/all/forwarding", "1")
         for test in _TESTS:
             found.append(_tried(test, box, port))
             for number in box.nexthops():

@@ -29,7 +29,8 @@ ACCEPT = {"import": "accept", "export": "accept"}
 class TwoProviders:
     """Both announce one prefix, with AS paths of one length; eth0's has the lower router id."""
 
-    def __init__(self, lab: Lab, bgp: dict[str, Any]) -> None:
+    def __init__(self, lab: Lab, bgp: dict[str, Any], **more: Any) -> None:
+        """``more``: other sections of the file."""
         self.box = lab.box("box")
         self.birds: dict[str, Bird] = {}
         neighbors, interfaces = {}, {}
@@ -45,6 +46,7 @@ class TwoProviders:
             "router": {"name": "r1", "router-id": "10.255.0.1", "asn": 65001},
             "interfaces": interfaces,
             "bgp": {"neighbors": neighbors, **bgp},
+            **more,
         }
         self.router = Router(lab, config, {"ncp1": self.box})
         for bird in self.birds.values():
@@ -58,6 +60,9 @@ class TwoProviders:
     def goes(self, *addresses: str) -> None:
         wanted = {Hop(address, PROVIDERS[address][0]) for address in addresses}
         wait_for(f"{NET} by {addresses}", self.ways, lambda seen: seen == wanted)
+
+    def weights(self) -> dict[str, int]:
+        return {hop.gateway: weight for hop, weight in kernel.kernel_routes(self.box).get(NET, ())}
 
     def roles(self, *wanted: str) -> None:
         """Of every path, by peer."""
@@ -91,6 +96,20 @@ def test_the_other_provider_stands_by_and_takes_over_when_the_best_is_lost(two: 
     two.birds[first].kill()
     two.goes(second)
     two.roles(f"{second} best")
+
+
+def test_a_weighted_backup_is_in_the_kernel_beside_the_best(lab: Lab) -> None:
+    two = TwoProviders(lab, {}, kernel={"weighted-backup": True})
+    first, second = PROVIDERS
+    # of a weight of 16 bits ip 6.1 shows the lower 8: the same 255
+    wait_for("both in one group", two.weights, lambda seen: seen in ({first: w, second: 1} for w in (255, 65535)))
+    (row,) = two.router.ctl("show", "fib", NET)["routes"]
+    (facts,) = (each["kernel_facts"] for each in two.router.ctl("show", "ncp", "ncp1", "detail")["ncps"])
+    wide = {fact["code"]: fact["holds"] for fact in facts}["weights-of-16-bits"]
+    assert [member["weight"] for member in row["members"]] == [65535 if wide else 255, 1]
+    two.birds[first].kill()
+    wait_for("the other alone", two.weights, lambda seen: set(seen) == {second})
+    two.stop()
 
 
 @pytest.mark.parametrize("two", [{"multipath": {"ebgp": 2, "relax-as-path": True}}], indirect=True)
