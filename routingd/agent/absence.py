@@ -8,15 +8,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-import structlog
-
 from fibd.wire import Welcome
 from routingd.agent.state import Store
 from routingd.conditions import ConditionBook
 
 CODE: Final = "no-controller"
-
-log = structlog.get_logger("ncpd")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +55,7 @@ class Absence:
         self.stop()
         self._conditions.clear(CODE)
         self.terms = Terms(welcome.grace, welcome.isolate, way)
-        try:
-            self._store.save_absence(self.terms.text())
-        except OSError as error:
-            log.error("absence.not-kept", error=str(error))
+        self._store.save_absence(self.terms.text())
 
     def stop(self) -> None:
         if self._timer is not None:

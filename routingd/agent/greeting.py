@@ -75,22 +75,12 @@ class Greeting:
     def _elected(self, effects: Iterable[Effect]) -> None:
         for effect in effects:
             if isinstance(effect, Remember):
-                self._remember(effect.election_id)
+                self._store.save_election_id(effect.election_id)
         for connection in list(self._connected()):
             if connection.welcome is not None and self._agent.overtaken(connection.welcome):
                 log.warning("controller.fenced", role=connection.role.name.lower(), by=self._agent.election_id)
                 connection.send(self._agent.stale(connection.welcome.election_id))
                 connection.end(_LAST_WORD)
-
-    def _remember(self, election_id: int) -> None:
-        """A box that nobody may write to because its disk is full would be worse than one that has forgotten after a
-        restart of its agent who wrote last."""
-        try:
-            self._store.save_election_id(election_id)
-        except OSError as error:
-            self._conditions.set("election-not-kept", "alarm", f"the election id cannot be kept: {error}")
-        else:
-            self._conditions.clear("election-not-kept")
 
     def look(self, silent: Connection) -> None:
         """Until it is heard again, is left, or another has taken over."""

@@ -77,8 +77,8 @@ class AgentProcess:
         self._loop = asyncio.get_running_loop()
         self._rng = random.Random()
         self._boot_id = os.urandom(16)
-        self._store = Store(settings.state_directory)
         self.conditions = ConditionBook(self._loop.time, self._conditions_changed)
+        self._store = Store(settings.state_directory, self.conditions)
         self._telling: asyncio.TimerHandle | None = None
         facts.judge(self.conditions)
         self._no_room = NoRoom(self.conditions)

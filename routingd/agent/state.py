@@ -17,12 +17,15 @@ from typing import Final
 
 import msgpack
 
-from fibd.wire import BoxConfig, Decoder, WireError, encode
+from fibd.wire import MOST_ELECTION, BoxConfig, Decoder, WireError, encode
+from routingd.conditions import ConditionBook
 
 _ELECTION: Final = "election"
 _ABSENCE: Final = "absence"
 _BOX: Final = "box.frame"
 _ADDED: Final = "addresses"
+_NOT_KEPT: Final = "state-not-kept"
+"""The condition."""
 _LOCK_ATTEMPTS: Final = 10
 _LOCK_PAUSE: Final = 0.03
 
@@ -32,17 +35,22 @@ class AlreadyRunningError(Exception):
 
 
 class Store:
-    """Files of one NCP below the state directory."""
+    """Files of one NCP below the state directory. Where they cannot be written that is an alarm and no more: a box that
+    nobody may write to for it would be worse than one that has forgotten something after a restart of its agent."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, conditions: ConditionBook) -> None:
         self._directory = directory
+        self._conditions = conditions
+        self._unkept: dict[str, bytes] = {}
         directory.mkdir(parents=True, exist_ok=True)
 
     def election_id(self) -> int:
+        """0 where nothing readable says another."""
         try:
-            return int(self._read(_ELECTION) or b"0")
+            kept = int(self._read(_ELECTION))
         except ValueError:
             return 0
+        return kept if 0 <= kept <= MOST_ELECTION else 0
 
     def save_election_id(self, election_id: int) -> None:
         self._write(_ELECTION, str(election_id).encode())
@@ -84,9 +92,20 @@ class Store:
             return b""
 
     def _write(self, name: str, data: bytes) -> None:
-        path = self._directory / name
-        if self._read(name) == data:
-            return
+        """And what could not be written before."""
+        self._unkept[name] = data
+        try:
+            for each, octets in list(self._unkept.items()):
+                if self._read(each) != octets:
+                    self._replace(self._directory / each, octets)
+                del self._unkept[each]
+        except OSError as error:
+            text = f"{self._directory}: cannot keep {', '.join(sorted(self._unkept))}: {error.strerror or error}"
+            self._conditions.set(_NOT_KEPT, "alarm", text)
+        else:
+            self._conditions.clear(_NOT_KEPT)
+
+    def _replace(self, path: Path, data: bytes) -> None:
         temporary = path.with_suffix(".new")
         with temporary.open("wb") as file:
             file.write(data)

@@ -15,6 +15,8 @@ import pytest
 
 from fibd import wire
 from fibd.messages import LOOK
+from routingd.agent.state import Store
+from routingd.conditions import ConditionBook
 from tests.kernel.box_under_test import BoxUnderTest, box_under_test
 from tests.kernel.fake_controller import FakeController, alive, in_namespace, pid_of
 from tests.lab.certificates import Authority
@@ -186,6 +188,29 @@ def test_a_controller_of_another_authority_gets_no_hello(under_test: BoxUnderTes
 
 
 @pytest.mark.parametrize(
+    ("names", "days", "complaint"),
+    [(("IP:127.0.0.1",), -1, "certificate has expired"), (("IP:192.0.2.1",), 30, "IP address mismatch")],
+)
+def test_a_controller_whose_certificate_is_expired_or_another_s_gets_no_hello(
+    under_test: BoxUnderTest, names: tuple[str, ...], days: int, complaint: str
+) -> None:
+    authority = Authority(under_test.lab.directory / "tls")
+    agent, own = authority.issue("ncp1"), authority.issue("ncc", *names, days=days)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(own.certificate, own.key)
+    controller = FakeController(
+        in_namespace(under_test.box, lambda: socket.create_server(("127.0.0.1", 7179))), context
+    )
+    process = under_test.start(
+        "--certificate", str(agent.certificate), "--key", str(agent.key), "--ca", str(authority.certificate),
+        controller="127.0.0.1:7179",
+    )  # fmt: skip
+    wait_for("a complaint", lambda: complaint in process.output(), every=0.05)
+    assert controller.hellos == []
+    controller.close()
+
+
+@pytest.mark.parametrize(
     ("arguments", "advice"),
     [
         (["--controller", "somewhere"], "write unix:PATH or HOST:PORT"),
@@ -235,6 +260,36 @@ def test_an_agent_whose_controller_stands_still_takes_a_later_one_and_tells_the_
     again.close()
 
 
+def conditions(controller: FakeController) -> set[str]:
+    return {row[0] for row in controller.all(wire.Conditions)[-1].rows}
+
+
+def test_an_agent_that_cannot_write_to_its_disk_serves_its_controller_and_says_so(under_test: BoxUnderTest) -> None:
+    process = under_test.start()
+    under_test.ready()
+    (kept,) = under_test.state_dir.rglob("election")
+    kept.parent.chmod(0o500)
+    under_test.lose_controller()
+    again = FakeController.unix(under_test.socket)
+    again.election_id = 9
+    under_test.ready(again)
+    told = again.wait(wire.Conditions, lambda m: any(row[0] == "state-not-kept" for row in m.rows))
+    assert "election" in str(told.rows)
+    assert kept.read_text() == "1"
+    kept.parent.chmod(0o700)
+    again.send(wire.Role.CONTROL, wire.BoxConfig(3, {}))
+    wait_for("it to be kept", kept.read_text, lambda text: text == "9", every=0.02)
+    wait_for("the end of the alarm", lambda: "state-not-kept" not in conditions(again), every=0.02)
+    assert process.running()
+    again.close()
+
+
+@pytest.mark.parametrize("text", ["", "x", "-3", str(1 << 70)])
+def test_an_election_id_that_cannot_be_is_none(text: str, tmp_path: Path) -> None:
+    (tmp_path / "election").write_text(text)
+    assert Store(tmp_path, ConditionBook(lambda: 0.0)).election_id() == 0
+
+
 def test_a_controller_that_stands_still_for_a_moment_is_not_left(under_test: BoxUnderTest) -> None:
     under_test.start()
     under_test.ready()
@@ -245,6 +300,6 @@ def test_a_controller_that_stands_still_for_a_moment_is_not_left(under_test: Box
     controller.wait(wire.Conditions, lambda m: any(row[0] == "controller-silent" for row in m.rows))
     controller.beating = True
     told = len(controller.all(wire.Conditions))
-    wait_for("the end of silence", lambda: controller.all(wire.Conditions)[-1].rows, lambda rows: rows == [])
+    wait_for("the end of silence", lambda: "controller-silent" not in conditions(controller))
     assert len(controller.all(wire.Conditions)) > told
     assert {hello.role for hello in controller.hellos[hellos:]} == {LOOK}

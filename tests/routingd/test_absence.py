@@ -35,11 +35,11 @@ def test_after_the_grace_it_is_over_once_and_a_new_agent_counts_anew(tmp_path: P
     async def test() -> None:
         over: list[Terms] = []
         conditions = ConditionBook(asyncio.get_running_loop().time)
-        absence = Absence(Store(tmp_path), conditions, over.append)
+        absence = Absence(Store(tmp_path, conditions), conditions, over.append)
         absence.begin()
         assert absence._timer is None, "nobody has said for how long"
         absence.end(welcome(0.02, isolate=True), b"\1\2\3\4")
-        again = Absence(Store(tmp_path), conditions, over.append)
+        again = Absence(Store(tmp_path, conditions), conditions, over.append)
         again.begin()
         await until(lambda: over, "the end of the grace")
         assert over == [Terms(0.02, True, b"\1\2\3\4")]
@@ -55,7 +55,8 @@ def test_after_the_grace_it_is_over_once_and_a_new_agent_counts_anew(tmp_path: P
 def test_a_controller_within_the_grace_ends_it(tmp_path: Path) -> None:
     async def test() -> None:
         over: list[Terms] = []
-        absence = Absence(Store(tmp_path), ConditionBook(asyncio.get_running_loop().time), over.append)
+        conditions = ConditionBook(asyncio.get_running_loop().time)
+        absence = Absence(Store(tmp_path, conditions), conditions, over.append)
         absence.end(welcome(10.0), b"")
         absence.begin()
         absence.begin()

@@ -13,6 +13,7 @@ from native import AgentFib
 from routingd.agent import box as agent_box
 from routingd.agent.box import Box
 from routingd.agent.state import Store
+from routingd.conditions import ConditionBook
 
 
 def test_a_box_that_cannot_hear_routers_says_so_once_however_often_its_ports_change(
@@ -23,7 +24,9 @@ def test_a_box_that_cannot_hear_routers_says_so_once_however_often_its_ports_cha
 
     async def test() -> None:
         monkeypatch.setattr(agent_box, "Discovery", no_socket)
-        box = Box(Store(tmp_path), AgentFib(ncp="ncp1"), lambda _: None, lambda: None, Random(1))
+        box = Box(
+            Store(tmp_path, ConditionBook(lambda: 0.0)), AgentFib(ncp="ncp1"), lambda _: None, lambda: None, Random(1)
+        )
         box.facts.ports["eth0"] = (2, True, True, 1500, b"", "")
         for generation in (1, 2, 3):
             box.configure(BoxConfig(generation, {}, discover=["eth0"]))
