@@ -84,8 +84,8 @@ def described(effect: effects.Effect) -> tuple[str, str, dict[str, Any]] | None:
             return "state", f"{old} -> {new}: {reason}", {"old": old, "new": new, "reason": reason}
         case effects.Established(agreed=agreed, adopted=adopted):
             families = [family_name(*f) for f in agreed.families]
-            text = f"{'adopted: ' if adopted else ''}AS {agreed.peer_asn}, {', '.join(families)}, hold time {agreed.hold_time} s"
-            return "established", text, agreed.describe()
+            text = f"AS {agreed.peer_asn}, {', '.join(families)}, hold time {agreed.hold_time} s"
+            return "established", f"adopted: {text}" if adopted else text, agreed.describe()
         case effects.Down(_, reason, keep=keep):
             kept = sorted(family_name(*f) for f in keep)
             stays = f"; {', '.join(kept)} stays for now" if kept else ""
