@@ -321,6 +321,14 @@ class AgentFib:
     # what the kernel had when the agent started: raw dump bytes of own nexthops and routes; everything found is stale until a snapshot marks it
     def adopt_nexthops(self, dump: bytes) -> int: ...
     def adopt_routes(self, dump: bytes) -> int: ...
+    def memory(self) -> bytes:
+        """What its next life must know beside the kernel: whose key each kernel group is, routes without a nexthop object, ids used up."""
+    @property
+    def unsaved(self) -> bool:
+        """Whether ``memory`` would say something else than it last did."""
+    def recall(self, memory: bytes) -> int:
+        """After the dumps: give what they found the keys it has in a memory. Number of routes whose key is known now, so that they count in
+        ``shard_sums``. Bytes that make no sense are ignored."""
     # netlink
     def next_batch(self, max_bytes: int = 262144) -> tuple[bytes, int, int] | None:
         """(messages, first sequence, last sequence) of the next batch, NLM_F_ACK on its last message only; None when the kernel has all.

@@ -40,6 +40,7 @@ from routingd.agent.absence import Absence, Terms
 from routingd.agent.box import Box
 from routingd.agent.connection import Connection, Controller
 from routingd.agent.greeting import Greeting
+from routingd.agent.memory import Memory
 from routingd.agent.no_room import NoRoom
 from routingd.agent.questions import Questions
 from routingd.agent.relay import WINDOW, Relay
@@ -94,6 +95,7 @@ class AgentProcess:
         )  # fmt: skip
         self.truth = Truth(self, self.box.observer, self.conditions, self._rng, settings)
         self._questions = Questions(self)
+        self._memory = Memory(self._store, lambda: self.model)
         self._writer: RouteWriter | None = None
         self._connections: dict[Role, Connection] = {}
         self._greeting = Greeting(
@@ -119,7 +121,7 @@ class AgentProcess:
 
     async def run(self, begun: Callable[[], None] = lambda: None) -> None:
         await self.box.start()
-        self._adopt()
+        self._adopt(self._store.memory())
         self.truth.start()
         self._absence.begin()
         begun()
@@ -138,14 +140,12 @@ class AgentProcess:
             await asyncio.gather(*tasks, return_exceptions=True)
             self.relay.table.close_all()
             await self.truth.stop()
-            await self._end_writer()
+            if self._writer is not None:
+                await asyncio.to_thread(self._writer.stop)
+            if self._flush:
+                await asyncio.to_thread(self._empty_kernel)
+            await self._memory.stop()
             await self.box.stop()
-
-    async def _end_writer(self) -> None:
-        if self._writer is not None:
-            await asyncio.to_thread(self._writer.stop)
-        if self._flush:
-            await asyncio.to_thread(self._empty_kernel)
 
     def _empty_kernel(self) -> None:
         """An empty snapshot that agrees: everything of ours is swept."""
@@ -162,10 +162,11 @@ class AgentProcess:
         if self._retiring is None:
             self._retiring = self._loop.call_later(WINDOW, self.stop)
 
-    def _adopt(self) -> None:
+    def _adopt(self, memory: bytes) -> None:
+        """``memory``: of the model before this one."""
         table, protocol, _ = self._kernel
         nexthops, routes = adopt(self.model, table, protocol)
-        log.info("adopted", nexthops=nexthops, routes=routes, table=table, protocol=protocol)
+        log.info("adopted", nexthops=nexthops, routes=routes, known=self.model.recall(memory), table=table)
         self._writer = RouteWriter(self.model, lambda: self.agent.position, self._report)
         self.truth.events.ignore(self._writer.portid)
         self._writer.start()
@@ -189,10 +190,11 @@ class AgentProcess:
             await asyncio.to_thread(self._empty_kernel)
             if self.box.config is not None:
                 self._kernel = _kernel_of(self.box.config)
+            memory = await asyncio.to_thread(self._memory.save)
             self.model = self._new_model()
             self.agent.replace(self.model)
             self.box.adopt_model(self.model)
-            self._adopt()
+            self._adopt(memory)
 
     # --- the writer ---------------------------------------------------------------------------------------------------
 
@@ -227,6 +229,7 @@ class AgentProcess:
             log.warning("route.refused", prefix=prefix, table=table, errno=code, reason=text)
         self._no_room.written(self.model, failures, drained)
         self._perform(self.agent.written(position, drained, failures))
+        self._memory.look()
 
     def _perform(self, effects: Iterable[Effect]) -> None:
         for effect in effects:

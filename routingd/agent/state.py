@@ -1,5 +1,5 @@
-"""What an agent keeps on disk: which controller it serves, what its box shall be, and that it is the only one of its
-name.
+"""What an agent keeps on disk: which controller it serves, what its box shall be, whose its kernel groups are, and that
+it is the only one of its name.
 
 Every file is replaced atomically: after a power loss it is the old one or the new one.
 """
@@ -24,6 +24,7 @@ _ELECTION: Final = "election"
 _ABSENCE: Final = "absence"
 _BOX: Final = "box.frame"
 _ADDED: Final = "addresses"
+_MEMORY: Final = "fib.memory"
 _NOT_KEPT: Final = "state-not-kept"
 """The condition."""
 _LOCK_ATTEMPTS: Final = 10
@@ -84,6 +85,14 @@ class Store:
 
     def save_added(self, added: set[tuple[str, str]]) -> None:
         self._write(_ADDED, msgpack.packb(sorted(added)))
+
+    def memory(self) -> bytes:
+        """Of the model's last life (``native.AgentFib.recall``)."""
+        return self._read(_MEMORY)
+
+    def save_memory(self, memory: bytes) -> None:
+        """On any thread, unlike the rest. Raises OSError."""
+        self._replace(self._directory / _MEMORY, memory)
 
     def _read(self, name: str) -> bytes:
         try:

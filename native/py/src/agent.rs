@@ -239,6 +239,19 @@ impl AgentFib {
         Ok(())
     }
 
+    #[getter]
+    fn unsaved(&self, py: Python<'_>) -> bool {
+        self.with(py, |model| model.unsaved())
+    }
+
+    fn memory<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, &self.with(py, agent::AgentFib::memory))
+    }
+
+    fn recall(&self, py: Python<'_>, memory: &[u8]) -> usize {
+        self.with(py, |model| model.recall(memory))
+    }
+
     fn adopt_nexthops(&self, py: Python<'_>, dump: &[u8]) -> usize {
         self.with(py, |model| model.adopt_nexthops(dump))
     }

@@ -97,6 +97,7 @@ impl AgentFib {
             if !objects.used.insert(nexthop.id) || !nexthop.ours {
                 continue;
             }
+            objects.passed(nexthop.id);
             adopted += 1;
             // of two that say the same only one can be shared from now on
             let hop = nexthop.hop.filter(|hop| !objects.by_hop.contains_key(hop));
@@ -120,6 +121,7 @@ impl AgentFib {
             if !objects.used.insert(nexthop.id) || !nexthop.ours {
                 continue;
             }
+            objects.passed(nexthop.id);
             adopted += 1;
             let fresh = KernelGroup {
                 id: nexthop.id,

@@ -2,7 +2,7 @@
 use super::hop::Gateway;
 use super::lowering::Outcome;
 use super::routes::NO_GROUP;
-use super::{Adjacency, AdjacencySlot, Core, Family, Group, Kind, Member};
+use super::{Adjacency, AdjacencySlot, Core, Family, Kind, Member};
 
 const MEMBER: usize = 8;
 const MEMBERS_MAX: usize = 4096;
@@ -12,6 +12,47 @@ pub(super) fn le32(bytes: &[u8]) -> u32 {
         .iter()
         .rev()
         .fold(0, |sum, &byte| sum << 8 | u32::from(byte))
+}
+
+/// A group of the stream. Its key outlives the stream; ids do not.
+#[derive(Debug)]
+pub(super) struct Group {
+    pub key: [u8; 16],
+    pub id: Option<u32>,
+    pub ids: u32,
+    pub kind: Kind,
+    pub members: Vec<Member>,
+    /// Routes of each family that name it.
+    pub routes: [u32; 2],
+    pub outcome: [Outcome; 2],
+    /// Its kernel group per family, once one was needed.
+    pub kernel: [Option<u32>; 2],
+    /// A kernel group found at start under a route that now names this group: taken over if it says the same.
+    pub hint: [Option<u32>; 2],
+    pub dirty: bool,
+    /// Routes of this family must be looked at again.
+    pub recheck: [bool; 2],
+    /// Of an earlier life of the agent (`memory`): what it comes to is not known, only what the kernel has of it.
+    pub recalled: bool,
+}
+
+impl Group {
+    pub(super) fn new(key: [u8; 16], kind: Kind) -> Self {
+        Self {
+            key,
+            id: None,
+            ids: 0,
+            kind,
+            members: Vec::new(),
+            routes: [0; 2],
+            outcome: [Outcome::Unset; 2],
+            kernel: [None; 2],
+            hint: [None; 2],
+            dirty: false,
+            recheck: [false; 2],
+            recalled: false,
+        }
+    }
 }
 
 impl Core {
@@ -90,19 +131,7 @@ impl Core {
         let slot = match self.group_keys.get(&key) {
             Some(&slot) => slot,
             None => {
-                let slot = self.groups.insert(Group {
-                    key,
-                    id: None,
-                    ids: 0,
-                    kind,
-                    members: Vec::new(),
-                    routes: [0; 2],
-                    outcome: [Outcome::Unset; 2],
-                    kernel: [None; 2],
-                    hint: [None; 2],
-                    dirty: false,
-                    recheck: [false; 2],
-                });
+                let slot = self.groups.insert(Group::new(key, kind));
                 self.group_keys.insert(key, slot);
                 slot
             }
@@ -111,7 +140,7 @@ impl Core {
         let old = std::mem::replace(&mut group.members, members);
         group.kind = kind;
         group.id = Some(id);
-        if failed {
+        if failed || std::mem::take(&mut group.recalled) {
             group.recheck = [true; 2];
             self.rescan = true;
         }
@@ -177,6 +206,7 @@ impl Core {
         let group = self.groups.remove(slot);
         self.group_keys.remove(&group.key);
         for kernel in group.kernel.into_iter().flatten() {
+            self.unsaved = true;
             self.objects.disown(kernel);
         }
         for member in group.members {
@@ -187,14 +217,22 @@ impl Core {
 
     pub(super) fn leave_group(&mut self, slot: u32, family: Family) {
         if slot != NO_GROUP {
+            self.note_unless_in_kernel(slot, family);
             self.groups[slot].routes[family.at()] -= 1;
             self.collect_group(slot);
         }
     }
 
+    /// Routes of kernel groups are in the kernel's dump, others in `memory` alone.
+    #[inline]
+    fn note_unless_in_kernel(&mut self, slot: u32, family: Family) {
+        self.unsaved |= !matches!(self.groups[slot].outcome[family.at()], Outcome::Kernel(_));
+    }
+
     #[inline]
     pub(super) fn join_group(&mut self, slot: u32, family: Family, kernel: u32) {
         let at = family.at();
+        self.note_unless_in_kernel(slot, family);
         let group = &mut self.groups[slot];
         group.routes[at] += 1;
         if group.outcome[at] == Outcome::Unset {

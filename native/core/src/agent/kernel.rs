@@ -97,7 +97,8 @@ pub(super) struct Objects {
     /// Ids in the kernel or on their way there, ours and what others were seen to use.
     pub used: HashSet<u32>,
     base: u32,
-    next: u32,
+    /// Ids only count up, also across restarts (`memory`), so that none stands for two things.
+    pub next: u32,
     /// Counts losses of carrier, so that a verdict can be told from older news.
     pub epoch: u64,
     /// A batch is outstanding: its operations name slots, so none may be freed for another use.
@@ -148,6 +149,11 @@ impl Objects {
                 return id;
             }
         }
+    }
+
+    /// An earlier life of the agent came this far: what it used and let go is not used again.
+    pub fn passed(&mut self, id: u32) {
+        self.next = self.next.max(id.saturating_add(1));
     }
 
     pub fn nexthop(&mut self, hop: Hop) -> u32 {

@@ -80,6 +80,9 @@ impl Core {
     }
 
     pub(super) fn relower(&mut self, slot: u32) {
+        if self.groups[slot].recalled {
+            return;
+        }
         for family in Family::BOTH {
             let at = family.at();
             let group = &self.groups[slot];
@@ -105,6 +108,7 @@ impl Core {
                 self.objects.set_want(kernel, want);
             }
             self.groups[slot].outcome[at] = after;
+            self.unsaved |= before != after;
             if before != after && before != Outcome::Unset {
                 self.groups[slot].recheck[at] = true;
                 self.rescan = true;

@@ -13,6 +13,7 @@ mod hop;
 mod inspect;
 mod kernel;
 mod lowering;
+mod memory;
 pub mod netlink;
 mod resume;
 mod routes;
@@ -34,9 +35,10 @@ pub use verdicts::Failure;
 
 use audit::Audits;
 use batch::{Batch, Shapes};
+use groups::Group;
 use hop::Gateway;
 use kernel::Objects;
-use lowering::{Outcome, Weights};
+use lowering::Weights;
 use routes::{RouteTable, ABSENT, FAILED, NO_GROUP, QUEUED, WANTED};
 use slab::{Names, Slab};
 
@@ -116,26 +118,6 @@ struct Member {
     backup: bool,
 }
 
-/// A group of the stream. Its key outlives the stream; ids do not.
-#[derive(Debug)]
-struct Group {
-    key: [u8; 16],
-    id: Option<u32>,
-    ids: u32,
-    kind: Kind,
-    members: Vec<Member>,
-    /// Routes of each family that name it.
-    routes: [u32; 2],
-    outcome: [Outcome; 2],
-    /// Its kernel group per family, once one was needed.
-    kernel: [Option<u32>; 2],
-    /// A kernel group found at start under a route that now names this group: taken over if it says the same.
-    hint: [Option<u32>; 2],
-    dirty: bool,
-    /// Routes of this family must be looked at again.
-    recheck: [bool; 2],
-}
-
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Port {
     ifindex: u32,
@@ -173,6 +155,8 @@ struct Core {
     digest_key: [u8; 16],
     digest: u64,
     count: usize,
+    /// What `memory` says has changed.
+    unsaved: bool,
 }
 
 #[derive(Debug)]
@@ -260,6 +244,7 @@ impl AgentFib {
                 digest_key: [0; 16],
                 digest: 0,
                 count: 0,
+                unsaved: false,
             },
             v4: RouteTable::new(),
             v6: RouteTable::new(),
@@ -342,6 +327,7 @@ impl AgentFib {
             let flushed: Vec<bool> = (0..bound)
                 .map(|k| groups.get(k).is_some_and(|g| g.flushed))
                 .collect();
+            self.core.forget_recalled(&flushed);
             walk(&mut self.core, &mut self.v4, &flushed);
             walk(&mut self.core, &mut self.v6, &flushed);
             for (_, group) in self.core.objects.groups.iter_mut() {

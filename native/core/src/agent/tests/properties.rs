@@ -49,7 +49,8 @@ pub fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::Lose),
         1 => any::<u8>().prop_map(Step::NewStream),
         1 => any::<(bool, bool)>().prop_map(|(wide, backup)| Step::Weights(wide, backup)),
-        1 => Just(Step::Restart),
+        2 => Just(Step::Save),
+        2 => any::<bool>().prop_map(Step::Restart),
     ]
 }
 

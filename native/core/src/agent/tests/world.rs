@@ -5,9 +5,8 @@ use super::super::{AgentFib, Drift, Peer};
 use super::foreign::{Auditing, Foreign};
 use super::kernel::Kernel;
 use super::naive::{reduced, v6_of, Expected};
-use crate::digest::{route_hash, shard, ShardSet, Sums};
 
-const DIGEST_KEY: [u8; 16] = *b"a secret of ours";
+pub const DIGEST_KEY: [u8; 16] = *b"a secret of ours";
 const BOXES: [&str; 3] = ["me", "east", "west"];
 pub const PORTS: [(&str, u32); 3] = [("p0", 10), ("p1", 11), ("fabric", 12)];
 pub const FABRIC: usize = 2;
@@ -43,7 +42,10 @@ pub enum Step {
     Lose,
     NewStream(u8),
     Weights(bool, bool),
-    Restart,
+    /// The agent writes down what it may need in its next life.
+    Save,
+    /// Whether the stream begins again at once.
+    Restart(bool),
     Foreign(Foreign),
     /// The agent hears what the kernel said of foreign changes, or never.
     Event,
@@ -59,16 +61,19 @@ pub struct World {
     pub fib: AgentFib,
     pub kernel: Kernel,
     pub slots: Vec<Adjacency>,
-    adjacency_ids: BTreeMap<u32, usize>,
+    pub adjacency_ids: BTreeMap<u32, usize>,
     pub contents: BTreeMap<u8, Content>,
-    group_ids: BTreeMap<u32, u8>,
-    routes: BTreeMap<(bool, u8), u8>,
+    pub group_ids: BTreeMap<u32, u8>,
+    pub routes: BTreeMap<(bool, u8), u8>,
     pub peers: (bool, bool, bool),
     /// 16 bits, backups beside primaries.
     pub weights: (bool, bool),
-    facts: VecDeque<(usize, bool)>,
-    batch: Option<(Vec<u8>, u32, u32)>,
-    replies: Option<Vec<u8>>,
+    pub facts: VecDeque<(usize, bool)>,
+    pub batch: Option<(Vec<u8>, u32, u32)>,
+    pub replies: Option<Vec<u8>>,
+    pub saved: Vec<u8>,
+    /// Started again, and the stream has not begun since.
+    pub silent: bool,
     pub events: VecDeque<Vec<u8>>,
     pub audit: Option<Auditing>,
     pub drifts: Vec<Drift>,
@@ -98,6 +103,8 @@ impl World {
             facts: VecDeque::new(),
             batch: None,
             replies: None,
+            saved: Vec::new(),
+            silent: false,
             events: VecDeque::new(),
             audit: None,
             drifts: Vec::new(),
@@ -126,7 +133,7 @@ impl World {
             .set_fabric(Some(PORTS[FABRIC].0), &all[..if present { 2 } else { 1 }]);
     }
 
-    fn put_adjacency(&mut self, id: u32, slot: usize) {
+    pub fn put_adjacency(&mut self, id: u32, slot: usize) {
         let a = &self.slots[slot];
         self.fib
             .put_adjacencies(&[(id, BOXES[a.owner], PORTS[a.port].0, &a.gateway, a.kind)])
@@ -134,7 +141,7 @@ impl World {
         self.adjacency_ids.insert(id, slot);
     }
 
-    fn put_group(&mut self, id: u32, key: u8, kind: u8, members: &[(u32, u16, bool)]) {
+    pub fn put_group(&mut self, id: u32, key: u8, kind: u8, members: &[(u32, u16, bool)]) {
         let packed: Vec<u8> = members
             .iter()
             .flat_map(|(id, w, backup)| {
@@ -165,7 +172,7 @@ impl World {
         }
     }
 
-    fn put_route(&mut self, v6: bool, number: u8, group: u32, op: u8) {
+    pub fn put_route(&mut self, v6: bool, number: u8, group: u32, op: u8) {
         let (dst, len) = prefix(v6, number);
         let refused = self
             .fib
@@ -242,18 +249,25 @@ impl World {
                 self.weights = (wide, backup);
                 self.fib.set_weights(wide, backup);
             }
-            Step::Restart => {
+            Step::Save => self.saved = self.fib.memory(),
+            Step::Restart(stream) => {
                 self.fib = AgentFib::new(BOXES[0], 254, 201, 50, 100);
                 self.fib.set_weights(self.weights.0, self.weights.1);
                 self.fib.adopt_nexthops(&self.kernel.dump_nexthops());
                 let routes = self.kernel.routes.len();
                 assert_eq!(self.fib.adopt_routes(&self.kernel.dump_routes()), routes);
+                self.fib.recall(&self.saved);
                 (self.batch, self.replies) = (None, None);
                 self.facts.clear();
+                self.adjacency_ids.clear();
+                self.group_ids.clear();
                 self.events.clear();
                 self.audit = None;
                 self.tell_facts();
-                self.new_stream(0);
+                self.silent = true;
+                if stream {
+                    self.new_stream(0);
+                }
             }
             Step::Foreign(foreign) => self.foreign(foreign),
             Step::Event => self.hear(),
@@ -269,69 +283,10 @@ impl World {
         }
     }
 
-    /// Another stream: other ids, the same keys, some routes gone; what is the same is not told again, or all is.
-    fn new_stream(&mut self, mask: u8) {
-        self.routes
-            .retain(|(_, number), _| mask & (1 << (number % 8)) == 0);
-        let mut kept = if mask & 1 == 0 {
-            self.kept()
-        } else {
-            Vec::new()
-        };
-        self.fib.snapshot_begin(&kept);
-        kept.resize(2, (0, ShardSet::default()));
-        self.adjacency_ids.clear();
-        self.group_ids.clear();
-        let keys: BTreeSet<u8> = self.routes.values().copied().collect();
-        let used: BTreeSet<usize> = keys
-            .iter()
-            .flat_map(|key| self.contents[key].members.iter().map(|m| m.0))
-            .collect();
-        for (id, &slot) in used.iter().enumerate() {
-            self.put_adjacency(id as u32, slot);
-        }
-        let ids: BTreeMap<usize, u32> = self
-            .adjacency_ids
-            .iter()
-            .map(|(id, slot)| (*slot, *id))
-            .collect();
-        for (id, key) in keys.iter().rev().enumerate() {
-            let content = self.contents[key].clone();
-            let members: Vec<_> = content
-                .members
-                .iter()
-                .map(|(slot, w, backup)| (ids[slot], *w, *backup))
-                .collect();
-            self.put_group(id as u32, *key, content.kind, &members);
-        }
-        let by_key: BTreeMap<u8, u32> =
-            self.group_ids.iter().map(|(id, key)| (*key, *id)).collect();
-        for ((v6, number), key) in self.routes.clone() {
-            let (dst, len) = prefix(v6, number);
-            if !kept[usize::from(v6)].1.has(shard(&DIGEST_KEY, &dst, len)) {
-                self.put_route(v6, number, by_key[&key], 1);
-            }
-        }
-        let (count, digest) = self.fib.digest();
-        assert_eq!(count, self.routes.len() as u64);
-        assert!(!self.fib.snapshot_end(count + 1, digest, true).0);
-        assert!(self.fib.snapshot_end(count, digest, true).0);
-    }
-
-    /// The shards of both tables in which the model has what it shall have.
-    fn kept(&self) -> Vec<(u32, ShardSet)> {
-        let mut wanted = [Sums::default(), Sums::default()];
-        for ((v6, number), key) in &self.routes {
-            let (dst, len) = prefix(*v6, *number);
-            let hash = route_hash(&DIGEST_KEY, 1 + u32::from(*v6), &dst, len, &[*key; 16]);
-            wanted[usize::from(*v6)].add(shard(&DIGEST_KEY, &dst, len), hash);
-        }
-        let own = self.fib.shard_sums().into_iter().zip(wanted);
-        own.map(|((table, sums), wanted)| (table, sums.equal(&wanted.to_bytes())))
-            .collect()
-    }
-
     pub fn finish(&mut self) {
+        if self.silent {
+            self.new_stream(0);
+        }
         self.run(Step::Kernel);
         self.run(Step::Done);
         self.hear_facts();
