@@ -193,10 +193,10 @@ class Peer:
         if self._streams.opened(conn, credit):
             self._perform(self.session.connected(conn, local, remote, False, self._clock()))
 
-    def closed(self, conn: int, reason: str) -> None:
-        """The stream ended at the box, or could not be opened, or the box is gone."""
+    def closed(self, conn: int, reason: str, *, ours: bool = False) -> None:
+        """The stream ended at the box, or could not be opened, or the box is gone (``ours``)."""
         if self._streams.closed(conn):
-            self._perform(self.session.closed(conn, reason, self._clock()))
+            self._perform(self.session.closed(conn, reason, self._clock(), ours=ours))
 
     def credited(self, conn: int, count: int) -> None:
         stream = self._streams.credited(conn, count)

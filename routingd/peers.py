@@ -201,7 +201,7 @@ class Peers:
         self._kept.pop(ncp, None)
         for (name, _), (peer, conn) in list(self._streams.items()):
             if name == ncp:
-                peer.closed(conn, f"{ncp}: {reason}")
+                peer.closed(conn, f"{ncp}: {reason}", ours=True)
 
     def stop(self, *, returning: bool) -> frozenset[str]:
         """A Cease makes a peer drop our routes at once and tells its operator why, as BIRD does (Administrative

@@ -38,6 +38,8 @@ class Kept:
     """Long-Lived Stale Time that follows, in seconds; 0: none."""
     long_lived: bool = False
     """That time has begun."""
+    ours: bool = False
+    """The session ended at our side."""
 
 
 class Retention:
@@ -52,17 +54,20 @@ class Retention:
 
     # --- the session --------------------------------------------------------------------------------------------------
 
-    def ended(self, down: Down, families: Iterable[Family], graceful: Graceful | None, now: float) -> list[Effect]:
-        """``down`` and what comes with it; ``families`` are those whose routes were taken."""
+    def ended(
+        self, down: Down, families: Iterable[Family], graceful: Graceful | None, now: float, *, ours: bool = False
+    ) -> list[Effect]:
+        """``down`` and what comes with it; ``families`` are those whose routes were taken. ``ours``: the peer goes on as
+        it was, and when it is back its Forwarding State bit tells of no restart."""
         out: list[Effect] = []
         before, self._kept = self._kept, {}
         if graceful is not None and graceful.survives(down.sent, down.received):
             for family in sorted(families):
-                out += self._keep(family, before.get(family), graceful, now)
+                out += self._keep(family, before.get(family), graceful, now, ours=ours)
         last_resorts = [LongLived(*f) for f, kept in self._kept.items() if kept.phase is Phase.LONG_LIVED]
         return [*out, replace(down, keep=frozenset(self._kept)), *last_resorts]
 
-    def _keep(self, family: Family, old: Kept | None, graceful: Graceful, now: float) -> list[Effect]:
+    def _keep(self, family: Family, old: Kept | None, graceful: Graceful, now: float, *, ours: bool) -> list[Effect]:
         out: list[Effect] = []
         again = old if old is not None and old.phase is Phase.END_OF_RIB else None
         if again is not None and again.long_lived and now < again.limit:
@@ -77,7 +82,7 @@ class Retention:
         lasts, then = graceful.restart_time if family in graceful.families else 0, graceful.long_lived_time(family)
         if lasts:
             limit = again.limit if again is not None else now + lasts + self._longest
-            self._kept[family] = Kept(Phase.RESTART, now + lasts, limit, then)
+            self._kept[family] = Kept(Phase.RESTART, now + lasts, limit, then, ours=ours)
         elif then:
             self._kept[family] = self._last_resort(now + then)
         return out
@@ -91,6 +96,8 @@ class Retention:
             forwarding: frozenset[Family] = frozenset()
             if graceful is not None:
                 forwarding = graceful.long_lived_forwarding if kept.long_lived else graceful.forwarding
+                if kept.ours and not graceful.restarting:
+                    forwarding |= graceful.families
             if family in forwarding and family in spoken:
                 self._kept[family] = replace(kept, phase=Phase.END_OF_RIB, until=now + self._longest)
             else:

@@ -151,8 +151,8 @@ class Session:
         self._moved(out, f"connect failed: {reason}")
         return out
 
-    def closed(self, conn: int, reason: str, now: float) -> list[Effect]:
-        """Event 18: TCP ended, by the peer or the network."""
+    def closed(self, conn: int, reason: str, now: float, *, ours: bool = False) -> list[Effect]:
+        """Event 18: TCP ended, by the peer or the network; ``ours``: with our box's end of it."""
         if conn == self._attempts.pending:
             return self.connect_failed(conn, reason, now)
         connection = self._connections.get(conn)
@@ -161,7 +161,7 @@ class Session:
         reason = f"TCP connection closed: {reason}"
         # RFC 4271 8.2.2: from OpenSent, and Connect with DelayOpen, a lost connection leads to Active, else to Idle.
         damp = connection.state not in (State.CONNECT, State.OPEN_SENT)
-        return self._lost(connection, now, reason, gone=True, damp=damp)
+        return self._lost(connection, now, reason, gone=True, damp=damp, ours=ours)
 
     # --- messages ---------------------------------------------------------------------------------------------
 
@@ -341,8 +341,8 @@ class Session:
         return self._lost(connection, now, error.reason, sent=error.notification)
 
     def _lost(
-        self, connection: Connection, now: float, reason: str, *, sent: Notification | None = None,
-        received: Notification | None = None, gone: bool = False, reset: bool = False, damp: bool = True,
+        self, connection: Connection, now: float, reason: str, *, sent: Notification | None = None, gone: bool = False,
+        received: Notification | None = None, ours: bool = False, reset: bool = False, damp: bool = True,
     ) -> list[Effect]:  # fmt: skip
         """One connection ends for a reason worth telling; with the last one the session falls back."""
         self._forget(connection)
@@ -369,7 +369,7 @@ class Session:
         if up is not None and connection.agreed is not None:
             down = Down(connection.number, reason, sent, received)
             taken = {f.family for f in self.config.families if f.import_policy is not None}
-            out += self.retention.ended(down, taken.intersection(connection.agreed.families), graceful, now)
+            out += self.retention.ended(down, taken.intersection(connection.agreed.families), graceful, now, ours=ours)
             self._attempts.lasted(now - up)
         if self.running and damp:
             self._attempts.failed()

@@ -7,6 +7,7 @@ for anything else (``native/core/src/agent/memory.rs``).
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable
 from typing import Final, Protocol
 
@@ -33,6 +34,7 @@ class Memory:
         self._store = store
         self._model = model
         self._writing: asyncio.Task[None] | None = None
+        self._file = threading.Lock()
 
     def look(self) -> None:
         """The model may have changed."""
@@ -47,11 +49,12 @@ class Memory:
 
     def save(self) -> bytes:
         """On any thread. What was written."""
-        memory = self._model().memory()
-        try:
-            self._store.save_memory(memory)
-        except OSError as error:  # then the stream tells again what it would have known
-            log.error("memory.not-saved", error=str(error))
+        with self._file:
+            memory = self._model().memory()
+            try:
+                self._store.save_memory(memory)
+            except OSError as error:  # then the stream tells again what it would have known
+                log.error("memory.not-saved", error=str(error))
         return memory
 
     async def stop(self) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -92,22 +92,23 @@ class End:
 ENDS = (End(1, Bird), End(2, Frr), End(3, GoBgp), End(4, OpenBgpd))
 
 
-def configuration() -> dict[str, Any]:
+def configuration(ends: Sequence[End]) -> dict[str, Any]:
     both = {"import": "accept", "export": "accept"}
-    neighbors = {e.them[of]: {"asn": e.asn, "families": {name: both}} for e in ENDS for of, name in FAMILIES.items()}
+    neighbors = {e.them[of]: {"asn": e.asn, "families": {name: both}} for e in ends for of, name in FAMILIES.items()}
     return {
         "router": {"name": "r1", "router-id": "10.255.0.1", "asn": ASN},
-        "interfaces": {f"eth{e.number}": {"addresses": [f"{e.us[4]}/24", f"{e.us[6]}/64"]} for e in ENDS},
+        "interfaces": {f"eth{e.number}": {"addresses": [f"{e.us[4]}/24", f"{e.us[6]}/64"]} for e in ends},
         "bgp": {"neighbors": neighbors},
     }
 
 
 class Restarting:
-    def __init__(self, lab: Lab, hold: int = 30) -> None:
+    def __init__(self, lab: Lab, hold: int = 30, ends: Sequence[End] = ENDS) -> None:
         """``hold``: seconds that the peers offer as hold time."""
+        self.ends = ends
         box = lab.box("box")
         self.peers: dict[End, Peer] = {}
-        for end in ENDS:
+        for end in ends:
             there = lab.box(end.daemon.kind)
             addresses = (f"{end.them[4]}/24", f"{end.them[6]}/64")
             lab.link(box, f"eth{end.number}", there, "eth0", b_addresses=addresses)
@@ -115,7 +116,7 @@ class Restarting:
             for of in FAMILIES:
                 there.route("default", "via", end.us[of])
             self.peers[end] = end.peer(there, hold)
-        self.router = Router(lab, configuration(), {"ncp1": box})
+        self.router = Router(lab, configuration(ends), {"ncp1": box})
         for peer in self.peers.values():
             peer.start()
         self.router.start()
@@ -125,7 +126,7 @@ class Restarting:
 
     def ways(self) -> Iterator[tuple[Namespace, str]]:
         """Who sends probes, and to what."""
-        for end, other in zip(ENDS, ENDS[1:] + ENDS[:1], strict=True):
+        for end, other in zip(self.ends, [*self.ends[1:], self.ends[0]], strict=True):
             for of in FAMILIES:
                 yield self.peers[end].box, other.target[of]
 
@@ -135,13 +136,13 @@ class Restarting:
     def everything_is_right(self) -> None:
         """At both ends of every session, and in the kernel."""
         for of in FAMILIES:
-            told = {end: self.told_by(end, of) for end in ENDS}
+            told = {end: self.told_by(end, of) for end in self.ends}
             every = set().union(*told.values())
             wait_for("the Loc-RIB", lambda of=of: self.router.loc_rib(of), lambda found, all=every: found == all)  # type: ignore[misc]
             for end, peer in self.peers.items():
                 passed = {(p, over_ebgp(a, asn=ASN, next_hop=end.us[of])) for p, a in every - told[end]}
                 peer.wait_routes(end.us[of], of, passed)
-            links = set().union(*(end.networks for end in ENDS))
+            links = set().union(*(end.networks for end in self.ends))
             wait_for(
                 "the kernel",
                 lambda of=of, links=links: set(kernel_routes(self.router.home, families=(of,))) - links,  # type: ignore[misc]

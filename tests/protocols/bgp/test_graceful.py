@@ -112,6 +112,8 @@ def kept(out: list[Effect]) -> frozenset[tuple[int, int]]:
     return down.keep
 
 
+SWEPT: list[Effect] = [SweepStale(*IPV4), SweepStale(*IPV6)]
+
 # --- what stays -----------------------------------------------------------------------------------------------------
 
 
@@ -230,6 +232,24 @@ def test_what_the_peer_did_not_keep_goes_as_soon_as_it_says_so(
     scene = Scene(restart())
     scene.ends()
     assert scene.comes(*back) == gone
+
+
+@pytest.mark.parametrize(
+    ("back", "gone"),
+    [
+        pytest.param((restart(v4=False),), [], id="it has not restarted, so the F bit says nothing"),
+        pytest.param((restart(restarting=True, v4=False),), [SweepStale(*IPV4)], id="it has restarted too"),
+        pytest.param((GracefulRestart(False, False, 120, ((*IPV4, False),)),), [SweepStale(*IPV6)], id="a family less"),
+        pytest.param((), [SweepStale(*IPV4), SweepStale(*IPV6)], id="without the capability"),
+    ],
+)
+def test_a_session_lost_with_our_box_s_agent_leaves_its_routes_as_they_are(
+    back: tuple[Capability, ...], gone: list[Effect]
+) -> None:
+    scene = Scene(restart())
+    scene.session.closed(scene.conn, "the agent is gone", scene.now, ours=True)
+    assert scene.comes(*back) == gone
+    assert scene.end_of_rib(IPV4, IPV6) == [effect for effect in SWEPT if effect not in gone]
 
 
 def test_an_attempt_that_fails_before_it_is_established_changes_nothing() -> None:
