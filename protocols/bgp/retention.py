@@ -57,8 +57,8 @@ class Retention:
     def ended(
         self, down: Down, families: Iterable[Family], graceful: Graceful | None, now: float, *, ours: bool = False
     ) -> list[Effect]:
-        """``down`` and what comes with it; ``families`` are those whose routes were taken. ``ours``: the peer goes on as
-        it was, and when it is back its Forwarding State bit tells of no restart."""
+        """``down`` and what comes with it; ``families`` are those whose routes were taken. ``ours``: the peer goes on
+        as it was, and when it is back its Forwarding State bit tells of no restart."""
         out: list[Effect] = []
         before, self._kept = self._kept, {}
         if graceful is not None and graceful.survives(down.sent, down.received):
