@@ -154,6 +154,22 @@ fn where_the_answer_to_a_shortcut_is_lost_every_group_is_written_whole() {
 }
 
 #[test]
+fn where_each_group_has_its_backup_beside_a_failed_primary_is_one_message_for_all() {
+    let (mut fib, mut kernel) = box_of([&[], &[]]);
+    fib.set_weights(true, true);
+    group(&mut fib, 1, &[(11, 1, 0), (12, 1, 1)]);
+    group(&mut fib, 2, &[(11, 1, 0), (14, 1, 1)]);
+    drain(&mut fib, &mut kernel);
+    assert_eq!(forwards(&mut fib, &kernel), [vec![11, 12], vec![11, 14]]);
+    kernel.log.clear();
+    change(&mut fib, 1, &[12]);
+    change(&mut fib, 2, &[14]);
+    drain(&mut fib, &mut kernel);
+    assert_eq!(written(&kernel), [0, 0, 1, 0]);
+    assert_eq!(forwards(&mut fib, &kernel), [vec![12], vec![14]]);
+}
+
+#[test]
 fn groups_under_ipv4_routes_are_replaced_which_costs_nothing() {
     let (mut fib, mut kernel) = (model(), Kernel::default());
     group(&mut fib, 1, &[(1, 1, 0), (2, 1, 0)]);
