@@ -3,8 +3,7 @@
 The engine holds one list of all routes in order of their last change and each NCP is a cursor into it, so a feed queues
 no routes: it asks for the next stretch (``wants``) only while the agent's credits have room, and what it was given
 (``chunk``) leaves as transactions of at most 256 KiB. Group changes overtake routes inside the engine's cursor, not
-here. Columns are copied into a frame once per NCP: that costs what copying the shared frame into the socket would, so
-frames are not shared.
+here. Columns are copied into a frame once per NCP: a fifth of what reading them costs, so frames are not shared.
 """
 
 from __future__ import annotations

@@ -75,6 +75,11 @@ class Running:
     dialled: dict[Role, Connection] = field(default_factory=dict)
     up: dict[Role, Connection] = field(default_factory=dict)
     kicked: bool = True
+    meddled: bool = False
+    """The kernel may hold what the model does not know of."""
+    was_meddled: bool = False
+    auditing: str | None = None
+    """What of the kernel is being held to the model."""
     position: int = 0
     facts_heard: int = 0
     facts_used: int = 0
@@ -136,14 +141,23 @@ class Box:
         run.kicked = True
 
     def lose_answers(self) -> None:
-        """The kernel's answers were dropped: what it holds is not known, so the model is made anew from a dump."""
+        """The kernel's answers to a batch were dropped."""
         run = self.running
-        if run is None or run.replies is None:
+        if run is not None and run.replies is not None:
+            run.replies = None
+            run.reports.append((run.position, False, run.model.batch_done(b""), run.facts_used))
+            run.meddled = True  # what the kernel holds is not known for sure: it is audited
+
+    def begin_again(self) -> None:
+        """The model is made anew from a dump, as where the kernel's table is to be another."""
+        run = self.running
+        if run is None:
             return
         if (fib := run.up.get(Role.FIB)) is not None:
             fib.end()
-        run.replies = None
+        run.built = run.replies = run.auditing = None
         run.reports.clear()
+        run.meddled = run.was_meddled = False
         run.model = self._new_model()
         run.agent.replace(run.model)
         run.folded = Folded(set(self.kernel.routes))
@@ -151,6 +165,44 @@ class Box:
             run.model.set_port(name, INDEXES[name], up)
         self._fabric(run)
         self._adopt(run)
+
+    # --- the kernel held to the model ---------------------------------------------------------------------------------
+
+    def meddle(self, number: int) -> None:
+        """Somebody else deletes one thing; once in the life of a model, as what drifts again is given up."""
+        run = self.running
+        if run is None or run.was_meddled:
+            return
+        things: list[Prefix | int] = [*self.kernel.routes, *self.kernel.groups, *self.kernel.singles]
+        if things:
+            run.meddled = run.was_meddled = True
+            self.kernel.take_away(things[number % len(things)])
+
+    def audit(self) -> bool:
+        """The next of: begin with the nexthops and dump them; judge them; the same of routes; as `Truth.audit` does."""
+        run = self.running
+        if run is None or (run.auditing is None and not run.meddled):
+            return False
+        if run.auditing is None:
+            run.meddled = False
+            run.auditing = "nexthops"
+            run.model.audit_begin(False)
+            run.model.audit_nexthops(self.kernel.dump_nexthops())
+            return True
+        while self.hear():
+            pass
+        _, failures = run.model.audit_end()
+        run.kicked = True
+        run.reports.append((run.agent.position, False, failures, -1))
+        if run.auditing == "nexthops":
+            run.auditing = "routes"
+            run.model.audit_begin(True)
+            run.model.audit_routes(self.kernel.dump_routes())
+            if run.model.audit_doubtful():
+                run.model.audit_routes(self.kernel.dump_routes())
+        else:
+            run.auditing = None
+        return True
 
     # --- ports --------------------------------------------------------------------------------------------------------
 
@@ -235,7 +287,7 @@ class Box:
 
     def _vouch(self, run: Running, ack: Ack) -> None:
         """What is said to be installed is in the kernel, where no port is in the way."""
-        if ack.installed < run.agent.applied or self.news:
+        if ack.installed < run.agent.applied or self.news or run.meddled or run.auditing:
             return
         found = self.kernel.forwards()
         groups = {prefix: group for prefix, (_, group) in run.folded.content().items()}

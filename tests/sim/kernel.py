@@ -85,6 +85,22 @@ class Kernel:
         self.routes = {prefix: route for prefix, route in self.routes.items() if route.group not in empty}
         self.lost |= empty
 
+    def take_away(self, thing: Prefix | int) -> None:
+        """What another program deletes: a route, or a nexthop object and what hangs on it."""
+        if isinstance(thing, tuple):
+            del self.routes[thing]
+        elif thing in self.groups:
+            self._delete_group(thing)
+        else:
+            del self.singles[thing]
+            self._shrink({thing})
+            self.lost.add(thing)
+
+    def _delete_group(self, number: int) -> None:
+        del self.groups[number]
+        self.routes = {prefix: route for prefix, route in self.routes.items() if route.group != number}
+        self.lost.add(number)
+
     # --- messages -----------------------------------------------------------------------------------------------------
 
     def apply(self, batch: bytes) -> bytes:
@@ -157,9 +173,7 @@ class Kernel:
         self.lost.discard(number)
         if number in self.groups:
             # An agent that heard of a port's loss while it wrote deletes the group to be sure, and its routes with it.
-            del self.groups[number]
-            self.routes = {prefix: route for prefix, route in self.routes.items() if route.group != number}
-            self.lost.add(number)
+            self._delete_group(number)
             return 0
         if number in self.singles:
             del self.singles[number]

@@ -140,6 +140,15 @@ class World:
     def lose_answers(self, number: int) -> None:
         self.box(number).lose_answers()
 
+    def begin_again(self, number: int) -> None:
+        self.box(number).begin_again()
+
+    def meddle(self, number: int) -> None:
+        self.box(number).meddle(number // 2)
+
+    def audit(self, number: int) -> None:
+        self.box(number).audit()
+
     def kill_controller(self, number: int) -> None:
         self.controller.kill()
         self.controller = self._new_controller()
@@ -193,6 +202,8 @@ class World:
                 box.start()
         for _ in range(PATIENCE):
             if self._pump() or self.controller.learn():
+                continue
+            if any(box.audit() for box in self.boxes):
                 continue
             if self._settled():
                 return
@@ -279,8 +290,8 @@ STEPS: dict[str, Callable[[World, int], None]] = {
     name: getattr(World, name)
     for name in (
         "static", "no_static", "announce", "withdraw", "turn", "callback", "agent_reads", "controller_reads", "write",
-        "report", "dial", "pump", "carrier", "hear", "cut", "kill_agent", "start_agent", "lose_answers",
-        "kill_controller", "learn", "wait", "refuse", "forgive", "quiet",
+        "report", "dial", "pump", "carrier", "hear", "cut", "kill_agent", "start_agent", "lose_answers", "begin_again",
+        "meddle", "audit", "kill_controller", "learn", "wait", "refuse", "forgive", "quiet",
     )
 }  # fmt: skip
 
