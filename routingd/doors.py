@@ -250,6 +250,8 @@ class _Certificates:
 
 
 def server_context(listen: TlsListen) -> ssl.SSLContext:
+    for path in (listen.certificate, listen.key, listen.ca):
+        path.open("rb").close()  # an error of ssl's does not say which file it is of
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     context.verify_mode = ssl.CERT_REQUIRED

@@ -62,6 +62,8 @@ class Controller:
             return None
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.minimum_version = ssl.TLSVersion.TLSv1_3
+        for path in filter(None, (self.certificate, self.key, self.ca)):
+            path.open("rb").close()  # an error of ssl's does not say which file it is of
         if self.certificate is not None:
             context.load_cert_chain(self.certificate, self.key)
         context.load_verify_locations(self.ca)

@@ -14,7 +14,7 @@ import pytest
 
 from fibd.wire import Decoder, Error, Hello, Role, encode
 from routingd import doors
-from routingd.doors import Doors, Visitor
+from routingd.doors import Doors, TlsListen, Visitor
 from tests.routingd.fake_agent import until
 
 HELLO = encode(Hello(Role.CONTROL, "ncp1", bytes(16)))
@@ -138,5 +138,17 @@ def test_a_socket_file_left_behind_is_replaced(tmp_path: Path) -> None:
     async def test(house: House) -> None:
         await house.knock(HELLO)
         await until(lambda: house.visitors, "a visitor")
+
+    run(tmp_path, test)
+
+
+def test_a_certificate_s_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    files = [tmp_path / name for name in ("own.pem", "own.key", "ca.pem")]
+    for path in (files[0], files[2]):
+        path.write_text("")
+
+    async def test(house: House) -> None:
+        with pytest.raises(FileNotFoundError, match=r"own\.key"):
+            house.doors.listen_tls(TlsListen("127.0.0.1", 0, *files))
 
     run(tmp_path, test)
