@@ -45,6 +45,9 @@ def test_a_killed_routingd_finds_its_sessions_as_they_were_and_whatever_changed_
     made.router.kill_controller()
     killed = time.monotonic()
     made.bird_tells(ENDS[0].changed)
+    for end in ENDS[1:3]:
+        for gone in end.announced[1].prefix, end.announced[4].prefix:
+            made.peers[end].withdraw(gone)
     made.router.start_controller()
     made.router.wait_established()
     made.everything_is_right()

@@ -224,6 +224,12 @@ class Frr(Peer):
         """ROUTE-REFRESH (RFC 2918) of what the neighbour tells."""
         self._ask(f"clear bgp {neighbor} soft in")
 
+    def withdraw(self, net: str) -> None:
+        words = [f"router bgp {self.config.asn}", f"address-family ipv{family(net)} unicast", f"no network {net}"]
+        parts = [part for word in ["configure terminal", *words] for part in ("-c", word)]
+        run(["vtysh", "--vty_socket", str(self.directory), *parts])
+        super().withdraw(net)
+
     def link_local(self, where: str) -> str:
         paths = self._json(f"show bgp ipv6 unicast {where} json").get("paths", [])
         hops = [hop["ip"] for path in paths for hop in path["nexthops"] if hop.get("scope") == "link-local"]

@@ -132,6 +132,10 @@ class GoBgp(Peer):
         state = json.loads(self._ask("-j", "neighbor", neighbor))["state"].get("session_state", "idle")
         return {6: "established"}.get(state, str(state)).lower()
 
+    def withdraw(self, net: str) -> None:
+        self._ask("global", "rib", "del", "-a", f"ipv{family(net)}", net)
+        super().withdraw(net)
+
     def told_name(self, neighbor: str) -> str:
         """The tool shows the protobuf message: field 1 is the name."""
         told = json.loads(self._ask("-j", "neighbor", neighbor))["state"].get("remote_cap", [])

@@ -158,6 +158,10 @@ class Peer(abc.ABC):
         """Stays the same for as long as the session stays up, as the daemon itself tells it."""
         raise LabError(f"{self.kind} is not asked for how long its sessions have been up")
 
+    def withdraw(self, net: str) -> None:
+        """One of its routes, for good; each daemon that can has its own words for it."""
+        self.config.announce = tuple(a for a in self.config.announce if a.prefix != net)
+
     def told_name(self, neighbor: str) -> str:
         """What it shows as the neighbour's name (FQDN capability), and perhaps more."""
         raise LabError(f"{self.kind} does not show names of neighbours, so not that of {neighbor}")
