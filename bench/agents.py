@@ -29,7 +29,8 @@ import native
 from bench.plot import Plot, Series, drawn
 from bench.rib import FIRST, engine_with_peers, load, resident
 from fibd.agent import WINDOW, Agent, Close, Send
-from fibd.distributor import Feed, credit_of_each, read_chunk
+from fibd.distributor import Feed, read_chunk
+from fibd.outstanding import credit_of_each
 from fibd.wire import Ack, Decoder, SnapshotVerdict, Welcome
 from tests.lab import tables, updates
 

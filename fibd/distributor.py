@@ -9,13 +9,14 @@ here. Columns are copied into a frame once per NCP: a fifth of what reading them
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from fibd.failures import FIRST_BACKOFF, LAST_BACKOFF, Failure, FailureKey, Failures
 from fibd.latency import Latencies
-from fibd.outstanding import Outstanding
+from fibd.outstanding import DEFAULT_CREDIT, Outstanding
 from fibd.transactions import Part, cut
 from fibd.wire import (
     BEGIN,
@@ -34,29 +35,17 @@ from fibd.wire import (
 if TYPE_CHECKING:
     from native import FibDelta
 
-DEFAULT_CREDIT: Final = 8 << 20
-OF_ALL_BOXES: Final = 256 << 20
-"""What was sent to boxes and is not installed is kept until it is, so that a stream can go on: so much of it in all."""
 MAX_TRANSACTIONS: Final = 64
 """Outstanding at once, whatever their size: an agent that acknowledges late holds few batches to replay."""
 CHUNK_ROUTES: Final = 8192
-MAX_FAILURES: Final = 4096
-"""Failed prefixes remembered one by one; beyond it a whole snapshot is cheaper than more bookkeeping."""
-RETRY_ROUTES: Final = 256
-FIRST_BACKOFF: Final = 1.0
-LAST_BACKOFF: Final = 60.0
-
-
-def credit_of_each(boxes: int) -> int:
-    """Bytes that one box may have outstanding where there are so many, whatever it would take. At least two chunks: one
-    is on its way while the other is written."""
-    return max(2 * MAX_CHUNK, min(DEFAULT_CREDIT, OF_ALL_BOXES // boxes))
+NEAR: Final = 1.0
 
 
 class FibReader(Protocol):
     """What a feed needs of the engine."""
 
     def fib_read(self, consumer: int, max_routes: int = ...) -> FibDelta | None: ...
+    def fib_reads(self, consumer: int) -> int: ...
     def fib_snapshot_state(self, consumer: int) -> tuple[bool, int, int]: ...
     def lookup(self, prefix: tuple[bytes, int]) -> dict[str, Any] | None: ...
 
@@ -65,20 +54,6 @@ class FeedState(StrEnum):
     ABSENT = "absent"
     SNAPSHOT = "snapshot"
     LIVE = "live"
-
-
-FailureKey = tuple[int, bytes, int]
-"""(table, address, length)"""
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    errno: int
-    text: str
-    attempts: int
-    due: float
-    retried_in: int = 0
-    """The transaction that tries it again; 0 while it waits for ``due``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +76,8 @@ class Chunk:
     digest: int
     retried: tuple[tuple[FailureKey, int | None], ...] = ()
     """Failed prefixes and the group each has now; None: no longer a route."""
+    read: int = 0
+    """Its number where the engine waits for the box's answer, as ``fib_reads`` has it; else 0."""
     readable_at: float | None = None
     """When the oldest change in ``delta`` could first be read, at the latest; None where nobody asked."""
 
@@ -118,7 +95,7 @@ def read_chunk(engine: FibReader, consumer: int, want: Want) -> Chunk | None:
             retried.append((key, group["id"] if group is not None else None))
     if delta is None and not retried and at_tail == want.at_tail:
         return None
-    return Chunk(delta, at_tail, count, digest, tuple(retried))
+    return Chunk(delta, at_tail, count, digest, tuple(retried), engine.fib_reads(consumer))
 
 
 class Resumed(StrEnum):
@@ -140,11 +117,17 @@ class Feed:
         self.state = FeedState.ABSENT
         self.fact_sequence = 0
         """The last fact of this agent that the RIB has used."""
-        self.failures: dict[FailureKey, Failure] = {}
+        self.failed = Failures()
         self.installed_in = 0.0
         """Seconds from sending to installing, of the last transaction acknowledged."""
         self.snapshots = self.disagreements = self.failed_total = 0
         self.failed_by_errno: Counter[int] = Counter()
+        self.installed_read = 0
+        """The last read of the engine that the box has installed all of."""
+        self._reads: deque[tuple[int, int]] = deque()
+        """Reads that are not: their last sequence, their number."""
+        self._moved_at = 0.0
+        """When the box last got on with what is outstanding, or was sent something and had nothing before."""
         self.latencies = Latencies()
         """From being readable in the RIB to installed in the kernel, of each stretch that was read."""
         self._measured: deque[tuple[int, float]] = deque()
@@ -179,7 +162,9 @@ class Feed:
         self._at_tail = self._ended = False
         self._begun = True
         self._restart_at = None
-        self.failures.clear()
+        self.installed_read = 0
+        self._reads.clear()
+        self.failed.clear()
         self.resumed = Resumed.SHARDS if any(any(bits) for _, bits in kept) else Resumed.SNAPSHOT
         self.resumes[self.resumed] += 1
         self.resent_routes = 0
@@ -197,6 +182,7 @@ class Feed:
         self.resumed, self.resent_shards = Resumed.POSITION, 0
         self.resumes[self.resumed] += 1
         tail, self.resent_routes = self._outstanding.again(position, now)
+        self._moved_at = now
         return [encode(Resume(self._election_id, position)), *tail, *self._drain(now)]
 
     def connected(self) -> None:
@@ -220,7 +206,7 @@ class Feed:
         """What to read, or None while the agent has no room for more. Nothing is read ahead of credits."""
         if self.state is FeedState.ABSENT or self._ready or not self._room(MAX_CHUNK):
             return None
-        return Want(CHUNK_ROUTES, self._at_tail, self._due(now) if self.state is FeedState.LIVE else ())
+        return Want(CHUNK_ROUTES, self._at_tail, self.failed.due(now) if self.state is FeedState.LIVE else ())
 
     def chunk(self, chunk: Chunk, now: float) -> list[bytes]:
         """What was read becomes transactions; as many leave at once as credits allow."""
@@ -234,15 +220,22 @@ class Feed:
                 self.resent_routes += chunk.delta.count
             if chunk.readable_at is not None:
                 self._measured.append((self._sequence, chunk.readable_at))
+            self._note_read(chunk.read)
         self._queue_retries(chunk.retried, now)
         if chunk.at_tail and not self._ended:
             self._ended = True
             self._sequence += 1
             end = SnapshotEnd(self._election_id, self._sequence, chunk.count, chunk.digest)
             self._ready.append((self._sequence, encode(end), 0))
+            self._note_read(chunk.read)
             if self.state is FeedState.SNAPSHOT:
                 self.state = FeedState.LIVE
         return self._drain(now)
+
+    def _note_read(self, number: int) -> None:
+        """What was queued so far is all of this read."""
+        if number:
+            self._reads.append((self._sequence, number))
 
     def _queue_transaction(self, part: Part, urgent: bool) -> None:
         self._sequence += 1
@@ -256,7 +249,7 @@ class Feed:
             if key not in self.failures:
                 continue
             if group is None:
-                del self.failures[key]
+                self.failed.forget(key)
             else:
                 by_table.setdefault(key[0], []).append((key, group))
         for table, rows in by_table.items():
@@ -268,8 +261,7 @@ class Feed:
                 b"\x01" * len(rows),
             ]
             self._queue_transaction({"routes": [column]}, urgent=False)
-            for key, _ in rows:
-                self.failures[key] = replace(self.failures[key], retried_in=self._sequence)
+            self.failed.retried([key for key, _ in rows], self._sequence)
 
     def _room(self, size: int) -> bool:
         if not self._outstanding:
@@ -283,6 +275,8 @@ class Feed:
         return out
 
     def _emit(self, sequence: int, frame: bytes, routes: int, now: float) -> list[bytes]:
+        if not self._outstanding:
+            self._moved_at = now
         self._outstanding.add(sequence, frame, routes, now)
         return [frame]
 
@@ -293,6 +287,9 @@ class Feed:
         sent = self._sequence - len(self._ready)
         if not ack.installed <= ack.applied <= ack.received <= sent:
             raise WireError(f"acknowledged {ack.received}/{ack.applied}/{ack.installed} of {sent} transactions sent")
+        before = self._last_ack
+        if (ack.received, ack.applied, ack.installed) != (before.received, before.applied, before.installed):
+            self._moved_at = now
         # Failures may come in several acknowledgements, of which only the last names the position that covers them.
         self._last_ack = replace(ack, installed=max(ack.installed, self._last_ack.installed), failures=[])
         if ack.credit_bytes:
@@ -302,6 +299,8 @@ class Feed:
             self.installed_in = now - sent_at
         while self._measured and self._measured[0][0] <= ack.installed:
             self.latencies.note(now - self._measured.popleft()[1])
+        while self._reads and self._reads[0][0] <= ack.installed:
+            self.installed_read = self._reads.popleft()[1]
         self._record(ack, now)
         return self._drain(now)
 
@@ -309,17 +308,11 @@ class Feed:
         for _sequence, _index, table, address, length, errno, text in ack.failures:
             self.failed_total += 1
             self.failed_by_errno[errno] += 1
-            key = (table, address, length)
             if not address:
                 continue  # a group or an adjacency: its routes come with failures of their own
-            attempts = self.failures[key].attempts + 1 if key in self.failures else 1
-            if key not in self.failures and len(self.failures) >= MAX_FAILURES:
+            if not self.failed.note((table, address, length), errno, text, now):
                 self._restart(now, LAST_BACKOFF)
-                continue
-            due = now + min(LAST_BACKOFF, FIRST_BACKOFF * 2.0 ** min(attempts - 1, 16))
-            self.failures[key] = Failure(errno, text[:200], attempts, due)
-        for key in [k for k, f in self.failures.items() if f.retried_in and f.retried_in <= ack.installed]:
-            del self.failures[key]
+        self.failed.installed(ack.installed)
 
     def verdict(self, verdict: SnapshotVerdict, now: float) -> None:
         """After SnapshotEnd. Where the agent's table differs from ours, everything is sent again, ever less often."""
@@ -336,17 +329,11 @@ class Feed:
 
     # --- time ---------------------------------------------------------------------------------------------------------
 
-    def _due(self, now: float) -> tuple[FailureKey, ...]:
-        due = [key for key, failure in self.failures.items() if not failure.retried_in and failure.due <= now]
-        return tuple(due[:RETRY_ROUTES])
-
     def next_deadline(self) -> float | None:
         """When to look again at ``wants`` and ``restart_due`` although nothing has arrived."""
         if self.state is FeedState.ABSENT:
             return None
-        waiting = [failure.due for failure in self.failures.values() if not failure.retried_in]
-        if self._restart_at is not None:
-            waiting.append(self._restart_at)
+        waiting = [due for due in (self.failed.next_due(), self._restart_at) if due is not None]
         return min(waiting, default=None)
 
     def restart_due(self, now: float) -> bool:
@@ -356,9 +343,30 @@ class Feed:
     # --- asking -------------------------------------------------------------------------------------------------------
 
     @property
+    def failures(self) -> Mapping[FailureKey, Failure]:
+        return self.failed.all
+
+    @property
     def caught_up(self) -> bool:
         """The agent has installed everything up to the end of the list, as far as we have read it."""
         return self.state is FeedState.LIVE and self._at_tail and not self._outstanding and not self._ready
+
+    @property
+    def outstanding(self) -> bool:
+        """Something is sent and not installed."""
+        return bool(self._outstanding)
+
+    def near(self, now: float) -> bool:
+        """It has all that there is, but for what is a moment old: under churn something always is on the way."""
+        return self.state is FeedState.LIVE and self._at_tail and not self._ready and self.lag(now) < NEAR
+
+    def still(self, now: float) -> float:
+        """Seconds for which the box has not got on although something is outstanding."""
+        return now - self._moved_at if self._outstanding else 0.0
+
+    def excuse(self, now: float) -> None:
+        """That the box seemed to stand still was our doing."""
+        self._moved_at = now
 
     def lag(self, now: float) -> float:
         """Age of the oldest transaction that is sent and not installed."""

@@ -5,6 +5,19 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
+from typing import Final
+
+from fibd.wire import MAX_CHUNK
+
+DEFAULT_CREDIT: Final = 8 << 20
+OF_ALL_BOXES: Final = 256 << 20
+"""What was sent to boxes and is not installed is kept until it is, so that a stream can go on: so much of it in all."""
+
+
+def credit_of_each(boxes: int) -> int:
+    """Bytes that one box may have outstanding where there are so many, whatever it would take. At least two chunks: one
+    is on its way while the other is written."""
+    return max(2 * MAX_CHUNK, min(DEFAULT_CREDIT, OF_ALL_BOXES // boxes))
 
 
 @dataclass(slots=True)

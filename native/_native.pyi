@@ -105,7 +105,7 @@ class Engine:
         """The knobs of an instance; names not given keep their value, and everything is chosen again by ``step``.
 
         bool: always_compare_med, missing_med_as_worst, as_path_ignore, compare_router_id (True), prefer_oldest, multipath_relax, weighted (True),
-        backup, resolve_via_default (True). int: default_local_pref (100), multipath_ebgp and multipath_ibgp (1; 1 to 64).
+        backup, resolve_via_default (True), advertise_installed. int: default_local_pref (100), multipath_ebgp and multipath_ibgp (1; 1 to 64).
         ValueError: no such option or instance, or a value out of range."""
     def set_time(self, seconds: int) -> None:
         """The clock of the paths' ``since``: u32 seconds, any origin; a smaller value than before is ignored."""
@@ -183,6 +183,16 @@ class Engine:
     def fib_close(self, consumer: int) -> None: ...
     def fib_read(self, consumer: int, max_routes: int = 8192) -> FibDelta | None:
         """The next part of the stream, groups before the routes that use them; None when there is nothing to send."""
+    def fib_reads(self, consumer: int) -> int:
+        """The number of its last read that is to be answered; 0 before the first, and while no instance has ``advertise_installed``."""
+    def fib_installed(self, consumer: int, read: int) -> None:
+        """The box has installed everything up to this read, but for what ``fib_failed`` named. A prefix new to the FIB of an instance with
+        ``advertise_installed`` is told to peers under our own next hop once all boxes that are waited for have it."""
+    def fib_wait(self, consumer: int, wait: bool) -> None:
+        """Whether the box is waited for; it is at first. While no box is, nothing waits; before the first has come, everything does."""
+    def fib_failed(self, consumer: int, table: int, prefix: tuple[bytes, int], failed: bool) -> None:
+        """The box could not install a prefix of a table (instance << 8 | AFI), or has it now. Said before the ``fib_installed`` that
+        covers it; one that peers were told of is withdrawn."""
     def fib_snapshot_state(self, consumer: int) -> tuple[bool, int, int]:
         """(snapshot complete: the cursor stands at the tail, routes in the FIB, digest of them as u64). Of a number that is no
         consumer: (False, the same numbers)."""

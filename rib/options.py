@@ -26,6 +26,7 @@ class Options:
     weighted: bool = True  # share by link bandwidth where every member tells it
     backup: bool = False  # choose a second best for the moment the best one goes
     resolve_via_default: bool = True  # a next hop may resolve through 0.0.0.0/0 or ::/0
+    advertise_installed: bool = False  # a new prefix is told under our own next hop once every box has it
 
     def changed(self, values: Mapping[str, object]) -> Options:
         """With the named options set; ValueError for an unknown name or a value that does not fit."""

@@ -18,6 +18,7 @@ from rib.path import MAIN, Place, Protocol
 from rib.prefix import AFI_IPV4, AFI_IPV6, Prefix, covering
 from rib.reference_export import ExportConsumer, ExportTerms, Key, adj_rib_out
 from rib.reference_fib import Fib, FibConsumer, FibDelta, Numbers
+from rib.reference_installed import Installed
 from rib.reference_outcome import FIRST, Outcome, conclude
 from rib.reference_query import Criteria
 from rib.reference_rows import Rows
@@ -41,6 +42,7 @@ class ReferenceEngine(Said):
         self._fib_consumers: dict[int, FibConsumer] = {}
         self._export_consumers: dict[int, ExportConsumer] = {}
         self._watch_consumers: dict[int, WatchConsumer] = {}
+        self._installed = Installed()
         self._next_consumer = 1
         self._computed: Outcome | None = None
 
@@ -74,8 +76,10 @@ class ReferenceEngine(Said):
         return self._outcome().fib({number for number, instance in self._instances.items() if instance.fib})
 
     def fib_open(self) -> int:
+        self._looked()
         number = self._number()
         self._fib_consumers[number] = FibConsumer(self._group_ids, self._adjacency_ids)
+        self._installed.open(number, self._fib_consumers[number])
         return number
 
     def fib_resume(self, sums: Sequence[tuple[int, bytes]]) -> tuple[int, list[tuple[int, bytes]]]:
@@ -85,9 +89,38 @@ class ReferenceEngine(Said):
 
     def fib_close(self, consumer: int) -> None:
         del self._fib_consumers[consumer]
+        self._installed.close(consumer, self._looked().routes)
 
     def fib_read(self, consumer: int, max_routes: int = 8192) -> FibDelta | None:
-        return self._fib_consumers[consumer].read(self._fib(), max_routes)
+        fib, reader = self._looked(), self._fib_consumers[consumer]
+        delta = reader.read(fib, max_routes)
+        self._installed.read(consumer, fib.routes, empty=delta is None, whole=reader.at_tail(fib))
+        return delta
+
+    def fib_reads(self, consumer: int) -> int:
+        return self._installed.reads(consumer)
+
+    def fib_installed(self, consumer: int, read: int) -> None:
+        self._installed.answer(consumer, read, self._looked().routes)
+
+    def fib_wait(self, consumer: int, wait: bool) -> None:
+        self._installed.wait(consumer, wait, self._looked().routes)
+
+    def fib_failed(self, consumer: int, table: int, prefix: tuple[bytes, int], failed: bool) -> None:
+        self._installed.fail(consumer, table, Prefix.of(*prefix), failed, self._looked().routes)
+
+    def set_options(self, *, instance: int = MAIN, **options: bool | int) -> None:
+        self._looked()
+        super().set_options(instance=instance, **options)
+        place = self._instances[instance]
+        wanted = place.fib and place.options.advertise_installed
+        self._installed.want(instance, wanted, self._fib().routes)
+
+    def _looked(self) -> Fib:
+        """The FIB; what is new in it is so from now on."""
+        fib = self._fib()
+        self._installed.look(fib.routes)
+        return fib
 
     def fib_snapshot_state(self, consumer: int) -> tuple[bool, int, int]:
         fib = self._fib()
@@ -160,16 +193,18 @@ class ReferenceEngine(Said):
 
     def export_again(self, consumer: int) -> None:
         peer = self._export_consumers[consumer]
-        peer.again, peer.end_of_rib_sent = set(peer.told), False
+        peer.again, peer.end_of_rib_sent, peer.awaited = set(peer.told), False, None
 
     def export_close(self, consumer: int) -> None:
         del self._export_consumers[consumer]
 
     def export_read(self, consumer: int, max_routes: int = 8192) -> tuple[bytes, int] | None:
-        return self._export_consumers[consumer].read(self._told(consumer), max_routes)
+        peer, told = self._export_consumers[consumer], self._told(consumer)
+        return peer.read(told, max_routes, self._installed)
 
     def export_backlog(self, consumer: int) -> int:
-        return len(self._export_consumers[consumer].pending(self._told(consumer)))
+        peer, told = self._export_consumers[consumer], self._told(consumer)
+        return len(peer.pending(told)) + (not peer.end_of_rib_sent)
 
     def export_count(self, consumer: int) -> int:
         return len(self._told(consumer))
@@ -190,8 +225,10 @@ class ReferenceEngine(Said):
         """The whole Adj-RIB-Out as it should be now."""
         known_as = self._export_consumers[consumer]
         outcome, terms = self._outcome(), known_as.terms
+        self._looked()
+        new = {prefix for instance, prefix in self._installed.waiting if instance == known_as.instance}
         choices = outcome.choices(known_as.instance, terms.afi)
-        return adj_rib_out(choices, self._instances[known_as.instance], outcome.known, terms)
+        return adj_rib_out(choices, self._instances[known_as.instance], outcome.known, terms, new)
 
     # --- watching ---------------------------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ RFC 4271 5.1, 9.1.3 and 9.2; RFC 7911 (several paths of a prefix); RFC 1997 (wel
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Final
@@ -27,8 +27,9 @@ from rib.attributes import (
     prepended,
     renumbered,
 )
-from rib.path import Path, Protocol
+from rib.path import Path, Place, Protocol
 from rib.prefix import AFI_IPV4, Prefix, covering, is_link_local
+from rib.reference_installed import Installed
 from rib.reference_said import Instance
 from rib.reference_update import announcements, end_of_rib, room, withdrawals
 from rib.resolution import Resolutions, usable
@@ -84,14 +85,16 @@ def adj_rib_out(
     instance: Instance,
     known: Resolutions,
     terms: ExportTerms,
+    new: Set[Prefix] = frozenset(),
 ) -> dict[Key, PathAttributes]:
-    """Everything that this peer is to know. ``choices``: prefixes that have a best path, and all their paths."""
+    """Everything that this peer is to know. ``choices``: prefixes that have a best path, and all their paths; ``new``:
+    those that the boxes do not all have yet."""
     out = {}
     for prefix, selection, paths in choices:
-        for path in paths_told(prefix, selection, paths, instance, known, terms):
+        for path in paths_told(prefix, selection, paths, instance, known, terms, new):
             if path.source.number == terms.peer_source:
                 continue
-            attributes = exported(prefix, path, instance, known, terms)
+            attributes = exported(prefix, path, instance, known, terms, new)
             largest = 1 + len(prefix.address) + (4 if terms.add_path else 0)
             if attributes is not None and space(attributes, terms) >= largest:
                 # RFC 4271 9.2: what does not fit into one message is not advertised
@@ -106,6 +109,7 @@ def paths_told(
     instance: Instance,
     known: Resolutions,
     terms: ExportTerms,
+    new: Set[Prefix] = frozenset(),
 ) -> list[Path]:
     """RFC 7911: where BGP has the best path, the best of its usable ones that may be told, also of those that the peer
     gave."""
@@ -119,7 +123,7 @@ def paths_told(
         for path in paths
         if path.protocol is Protocol.BGP
         and usable(path, known)
-        and exported(prefix, path, instance, known, terms) is not None
+        and exported(prefix, path, instance, known, terms, new) is not None
     ]
     if terms.add_path == ALL_PATHS:
         return found
@@ -135,7 +139,12 @@ def space(attributes: PathAttributes, terms: ExportTerms) -> int:
 
 
 def exported(
-    prefix: Prefix, path: Path, instance: Instance, known: Resolutions, terms: ExportTerms
+    prefix: Prefix,
+    path: Path,
+    instance: Instance,
+    known: Resolutions,
+    terms: ExportTerms,
+    new: Set[Prefix] = frozenset(),
 ) -> PathAttributes | None:
     """The attributes under which peers with these terms are told of a path; None where they are not."""
     originated = path.protocol is not Protocol.BGP
@@ -157,6 +166,8 @@ def exported(
     # RFC 7947 2.2.1: a route server leaves them too.
     external = terms.ebgp and not terms.next_hop_unchanged
     own_next_hop = external or originated or self_wanted or is_link_local(path.next_hops[0].address)
+    if own_next_hop and prefix in new and path.protocol is not Protocol.CONNECTED:
+        return None  # who sends us packets for it needs the boxes to know where to; a connected subnet is the kernel's
     third = own_next_hop and not originated and third_party(path, terms)
     link_local = attributes.link_local if third and terms.own_link else None
     aigp = told_aigp(path, known, terms, own_next_hop=own_next_hop)
@@ -289,6 +300,8 @@ class ExportConsumer:
     again: set[Key] = field(default_factory=set)
     """To be told again, changed or not."""
     end_of_rib_sent: bool = False
+    awaited: set[Place] | None = None
+    """Once the initial table is over: the prefixes of it for which boxes have to answer."""
 
     def pending(self, wanted: dict[Key, PathAttributes]) -> list[Key]:
         changed = [key for key, said in wanted.items() if self.told.get(key) != said or key in self.again]
@@ -303,12 +316,20 @@ class ExportConsumer:
             self.ids[key] = next(number for number in count(1) if number not in taken)
         return self.ids[key]
 
-    def read(self, wanted: dict[Key, PathAttributes], max_routes: int) -> tuple[bytes, int] | None:
+    def read(
+        self, wanted: dict[Key, PathAttributes], max_routes: int, installed: Installed
+    ) -> tuple[bytes, int] | None:
         """Whole UPDATEs for up to ``max_routes`` of the difference, and how many they are; the End-of-RIB marker after
-        the initial table (RFC 4724 2)."""
+        the initial table (RFC 4724 2) and what of it waits for boxes."""
         pending = self.pending(wanted)
         part = pending[:max_routes]
-        if not pending and self.end_of_rib_sent:
+        over = len(part) == len(pending) and not self.end_of_rib_sent
+        if over and self.awaited is None:
+            self.awaited = {
+                place for place in installed.waiting if (place[0], place[1].afi) == (self.instance, self.terms.afi)
+            }
+        ends = over and self.awaited is not None and installed.answered(self.awaited)
+        if not pending and not ends:
             return None
         terms = self.terms
         gone: dict[int | None, list[Prefix]] = defaultdict(list)
@@ -331,7 +352,7 @@ class ExportConsumer:
             messages += announcements(
                 terms.afi, attributes, prefixes, terms.max_message, four_octet_as=terms.four_octet_as, path_id=number
             )
-        if len(part) == len(pending) and not self.end_of_rib_sent:
+        if ends:
             messages.append(end_of_rib(terms.afi))
             self.end_of_rib_sent = True
         return b"".join(messages), len(messages)

@@ -9,14 +9,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Protocol
 
 import structlog
 
-from fibd.distributor import credit_of_each
 from fibd.membership import Membership
 from fibd.messages import FOREVER
+from fibd.outstanding import credit_of_each
 from fibd.wire import (
     Addresses,
     Answer,
@@ -41,7 +42,7 @@ from routingd.boxes import Boxes
 from routingd.conditions import ConditionBook
 from routingd.doors import TlsListen
 from routingd.engine_thread import EngineThread
-from routingd.facts import FactBook
+from routingd.facts import ISOLATED, FactBook
 from routingd.feeds import BoxFeed
 from routingd.listening import Range
 from routingd.peers import Neighbor, Peers
@@ -138,7 +139,16 @@ class Controller:
         """Boxes without an agent, and when they are given up."""
         waits, credit = min(GRACE, plan.grace or GRACE), credit_of_each(len(plan.boxes.names))
         self.feeds = {
-            name: BoxFeed(name, secrets.election_id, secrets.stream_id, waits, self.engine, self.clock, credit)
+            name: BoxFeed(
+                name,
+                secrets.election_id,
+                secrets.stream_id,
+                waits,
+                self.engine,
+                self.clock,
+                credit,
+                partial(self.facts.lags, name),
+            )
             for name in plan.boxes.names
         }
         self._known = known
@@ -316,6 +326,14 @@ class Controller:
         control = self.agents.connection(ncp, Role.CONTROL)
         if control is not None:
             control.send(config)
+
+    def left_out(self, ncp: str, reason: str) -> None:
+        self.feeds[ncp].isolated = reason == ISOLATED
+        if reason:
+            self.conditions[ncp].set("out-of-routing", "alarm", f"{reason}: its ports have left routing")
+        else:
+            self.conditions[ncp].clear("out-of-routing")
+        self.peers.isolated(ncp, reason == ISOLATED)
 
     def facts_used(self, ncp: str, sequence: int) -> None:
         def used(_: Any) -> None:

@@ -19,6 +19,8 @@ from routingd.boxes import LOOPBACK, Box, Boxes, parse_address, show_prefix
 
 log = structlog.get_logger("routingd.facts")
 
+LAGGING: Final = "it lags behind with what it is told to forward"
+ISOLATED: Final = "its fabric port is down"
 FULL_LENGTH: Final = {4: 32, 16: 128}
 PrefixBytes = tuple[bytes, int]
 
@@ -114,6 +116,9 @@ class FactSink(Protocol):
     def facts_used(self, ncp: str, sequence: int) -> None:
         """The RIB has been given everything up to this fact."""
 
+    def left_out(self, ncp: str, reason: str) -> None:
+        """Its ports have left routing; "" when they are back."""
+
 
 class FactBook:
     """All boxes. One writer: the event loop."""
@@ -132,6 +137,9 @@ class FactBook:
         self._given: dict[str, dict[PrefixBytes, Connected]] = {name: {} for name in boxes.names}
         self._sent: dict[str, BoxConfig] = {}
         self._generation = 0
+        self._troubles: dict[str, set[str]] = {name: set() for name in boxes.names}
+        self.out: dict[str, str] = {}
+        """Boxes whose ports are not in routing although they may be up, and why."""
 
     def link_local(self, ncp: str, port: str) -> bytes:
         return self.pictures[ncp].link_local(port)
@@ -153,6 +161,7 @@ class FactBook:
             (self.pictures[ncp] if incoming is None else incoming).apply(message)
             if incoming is not None:
                 return
+        self._trouble(ncp, ISOLATED, ncp in self.complete and self._without_fabric(ncp))
         self._reconcile(ncp)
         self._sink.facts_used(ncp, message.sequence)
         for other in self._boxes.names:
@@ -167,16 +176,47 @@ class FactBook:
         self.pictures[ncp] = Picture()
         self.complete.discard(ncp)
         self._reconcile(ncp)
+        self._choose()
+
+    # --- boxes that are there and cannot do their part ----------------------------------------------------------------
+
+    def lags(self, ncp: str, lagging: bool) -> None:
+        """What it forwards by is not what the RIB has."""
+        self._trouble(ncp, LAGGING, lagging)
+
+    def _without_fabric(self, ncp: str) -> bool:
+        port = self._boxes.all[ncp].fabric_port
+        fact = self.pictures[ncp].ports.get(port)
+        return len(self._boxes.all) > 1 and bool(port) and not (fact is not None and fact.up)
+
+    def _trouble(self, ncp: str, what: str, on: bool) -> None:
+        if on != (what in self._troubles[ncp]):
+            (self._troubles[ncp].add if on else self._troubles[ncp].discard)(what)
+            self._choose()
+
+    def _choose(self) -> None:
+        """The ports of boxes in trouble leave routing as if they were down, and the others go on. One box always stays,
+        the soundest: without any there is no router."""
+        there = [name for name in self._boxes.names if name in self.complete]
+        troubled = {name: self._troubles[name] for name in there if self._troubles[name]}
+        if troubled and len(troubled) == len(there):
+            del troubled[min(there, key=lambda name: len(troubled[name]))]
+        before, self.out = self.out, {name: max(troubles) for name, troubles in troubled.items()}
+        for name in self._boxes.names:
+            if before.get(name) != self.out.get(name):
+                self._sink.left_out(name, self.out.get(name, ""))
+                self._reconcile(name)
 
     def _reconcile(self, ncp: str) -> None:
-        up = {port: fact.up for port, fact in self.pictures[ncp].ports.items()}
+        out = ncp in self.out
+        up = {port: fact.up and not out for port, fact in self.pictures[ncp].ports.items()}
         for port, was in (self._ports[ncp] | dict.fromkeys(up.keys() - self._ports[ncp].keys(), True)).items():
             now = up.get(port, False)
             if now != was:
                 self._sink.set_port(ncp, port, now)
                 log.info("port.up" if now else "port.down", ncp=ncp, port=port)
             self._ports[ncp][port] = now
-        wanted = connected_routes(self._boxes.all[ncp], self.pictures[ncp])
+        wanted = {} if out else connected_routes(self._boxes.all[ncp], self.pictures[ncp])
         given = self._given[ncp]
         for prefix in given.keys() - wanted.keys():
             self._sink.delete_connected(ncp, prefix)

@@ -4,6 +4,7 @@ thread."""
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -12,7 +13,9 @@ from typing import Any, Final
 import structlog
 
 from fibd.agent import RESUME
-from fibd.distributor import DEFAULT_CREDIT, Chunk, Feed, FeedState, Want, read_chunk
+from fibd.distributor import Chunk, Feed, FeedState, Want, read_chunk
+from fibd.failures import FailureKey
+from fibd.outstanding import DEFAULT_CREDIT
 from fibd.wire import Ack, DigestReply, DigestRequest, Hello, Message, SnapshotVerdict, WireError
 from native import Engine
 from routingd.agents import AgentConnection
@@ -20,6 +23,7 @@ from routingd.engine_thread import Consumer, EngineThread
 
 STALLED: Final = 3.0
 """A box that makes no progress for so long does not count as forwarding."""
+LATE: Final = 1.0
 
 log = structlog.get_logger("routingd.fib")
 
@@ -29,10 +33,10 @@ class BoxFeed:
 
     def __init__(
         self, ncp: str, election_id: int, stream_id: bytes, grace: float, engine: EngineThread[Engine],
-        clock: Callable[[], float], credit: int = DEFAULT_CREDIT,
+        clock: Callable[[], float], credit: int = DEFAULT_CREDIT, lags: Callable[[bool], None] = lambda _: None,
     ) -> None:  # fmt: skip
         """``grace``: seconds for which the stream waits for a box that is away. ``credit``: bytes that it may have
-        outstanding."""
+        outstanding. ``lags`` is told when the box begins to lag behind and when it has caught up."""
         self.ncp = ncp
         self.feed = Feed(ncp, election_id, credit)
         self.agrees: bool | None = None
@@ -55,14 +59,29 @@ class BoxFeed:
         self._timer: asyncio.TimerHandle | None = None
         self._giving_up: asyncio.TimerHandle | None = None
         """While the box is away."""
+        self.lagging = False
+        """It made no progress for too long, and has not caught up since."""
+        self.isolated = False
+        """It has lost the other boxes."""
+        self._lags = lags
+        self._away = False
+        """For so long that nobody waits for it."""
+        self._leaving: asyncio.TimerHandle | None = None
+        self._look_at = math.inf
+        """When to look again."""
+        self._answered = 0
+        """The last read that the engine knows to be installed."""
 
     # --- the connection -----------------------------------------------------------------------------------------------
 
     def up(self, connection: AgentConnection, hello: Hello, *, held: bool = False) -> None:
         """``held``: the box keeps what it has until ``release``."""
         self._connection = connection
-        if self._giving_up is not None:
-            self._giving_up.cancel()
+        for timer in (self._giving_up, self._leaving):
+            if timer is not None:
+                timer.cancel()
+        self._away = False
+        self._count()
         self._tells_sums = RESUME in hello.capabilities
         again = hello.boot_id == self._boot_id and hello.stream_id == self._stream_id and self._tells_sums
         self._boot_id = hello.boot_id
@@ -87,7 +106,19 @@ class BoxFeed:
         self.held = self._asked = False
         self._connection = None
         self.feed.lost()
-        self._giving_up = asyncio.get_running_loop().call_later(self._grace, self._forget)
+        loop = asyncio.get_running_loop()
+        self._giving_up = loop.call_later(self._grace, self._forget)
+        self._leaving = loop.call_later(STALLED, self._left)
+
+    def _left(self) -> None:
+        self._away = True
+        self._count()
+
+    def _count(self) -> None:
+        """Whether peers are told of new prefixes only once this box has them."""
+        if self._cursor is not None:
+            number, wait = self._cursor.number, not (self.lagging or self._away)
+            self._engine.post(lambda engine: engine.fib_wait(number, wait))
 
     def _forget(self) -> None:
         self._close_cursor()
@@ -114,6 +145,9 @@ class BoxFeed:
                 return
             self._cursor = Cursor(number, self._clock)
             self._reader = self._engine.consumer(self._read)
+            self._answered = 0
+            if self.lagging:
+                self._count()
             connection.send_frames(self.feed.begin(self._clock(), kept))
             self.pump()
 
@@ -157,6 +191,8 @@ class BoxFeed:
     def pump(self) -> None:
         """Ask for the next stretch where the box has room for it. One request is open at a time."""
         now = self._clock()
+        self._answer()
+        self._judge(now)
         if self.feed.restart_due(now):
             self._open([])  # what sums of shards have not mended, everything does
             return
@@ -171,12 +207,43 @@ class BoxFeed:
         self._send(self.feed.chunk(chunk, self._clock()))
         self.pump()
 
+    def _answer(self) -> None:
+        """The engine hears what the box has and what it could not install."""
+        news, read = self.feed.failed.news(), self.feed.installed_read
+        if self._cursor is not None and (news or read > self._answered):
+            self._answered = read
+            self._engine.post(partial(answered, self._cursor.number, read, news))
+
+    def _judge(self, now: float) -> None:
+        """One box that does not get on must not hold up the router."""
+        if self._connection is None:
+            return
+        if self.lagging:
+            if self.agrees and self.feed.near(now):
+                self._lag(False)
+        elif self.feed.still(now) >= STALLED:
+            # Where this loop itself stood still, or the engine, answers may only not have been read yet
+            if now - self._look_at > LATE or self._connection.unread:
+                self.feed.excuse(now)
+            else:
+                self._lag(True)
+
+    def _lag(self, lagging: bool) -> None:
+        self.lagging = lagging
+        log.warning("fib.lags" if lagging else "fib.caught-up", ncp=self.ncp)
+        self._count()
+        self._lags(lagging)
+
     def _send(self, frames: list[bytes]) -> None:
         if self._connection is not None:
             self._connection.send_frames(frames)
 
     def _arm(self, now: float) -> None:
-        deadline = self.feed.next_deadline()
+        deadlines = [self.feed.next_deadline()]
+        if self._connection is not None and not self.lagging and self.feed.outstanding:
+            deadlines.append(now + STALLED - self.feed.still(now))
+        deadline = min((one for one in deadlines if one is not None), default=None)
+        self._look_at = deadline if deadline is not None else math.inf
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -192,12 +259,21 @@ class BoxFeed:
             return "restarting"
         if self.feed.state is FeedState.ABSENT:
             return "absent" if self._connection is None else "connecting"
-        if self.feed.lag(self._clock()) > STALLED:
-            return "stalled"
+        if self.lagging:
+            return "lagging"
+        if self.isolated:
+            return "isolated"
         return "snapshot" if self.feed.state is FeedState.SNAPSHOT or not self.agrees else "forwarding"
 
     def describe(self) -> dict[str, Any]:
         return self.feed.describe(self._clock())
+
+
+def answered(number: int, read: int, news: list[tuple[FailureKey, bool]], engine: Engine) -> None:
+    """On the engine's thread. What failed comes before the position that covers it."""
+    for (table, address, length), failed in news:
+        engine.fib_failed(number, table, (address, length), failed)
+    engine.fib_installed(number, read)
 
 
 class Cursor:

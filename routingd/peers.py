@@ -89,6 +89,8 @@ class Peers:
         self._next_stream: dict[str, int] = {}
         self._addresses: dict[str, Collection[bytes]] = {}
         self._with_streams: set[str] = set()
+        self._isolated: dict[str, list[Peer]] = {}
+        """Boxes that have lost the others, and whose sessions were ended for that."""
         self._kept: dict[str, list[Kept]] = {}
         """By box, streams of an earlier time that nobody has decided about."""
         self._signing: dict[str, bool] = {}
@@ -156,7 +158,7 @@ class Peers:
         """Sessions begin once their box has the address to connect from and has told which streams it still has. Who
         connects before waits in the box: to be refused would only make a neighbor pause."""
         addresses = self._addresses.get(ncp)
-        if addresses is None or ncp not in self._with_streams:
+        if addresses is None or ncp not in self._with_streams or ncp in self._isolated:
             return
         for kept in self._kept.pop(ncp, ()):
             self._go_on(ncp, kept)
@@ -170,6 +172,17 @@ class Peers:
             else:
                 peer.session.last_connect_error = f"{ncp}: {NO_TCP_AO}"
         self._listen(ncp)
+
+    def isolated(self, ncp: str, lost: bool) -> None:
+        """A box that has lost the others must not draw packets that it cannot pass on: its sessions end."""
+        if lost:
+            self._isolated[ncp] = [peer for peer in self.all if peer.place.ncp == ncp and peer.session.running]
+            for peer in self._isolated[ncp]:
+                peer.stop(Cease(CeaseSubcode.ADMINISTRATIVE_SHUTDOWN, f"{ncp} has lost the other boxes"))
+        elif ncp in self._isolated:
+            for peer in self._isolated.pop(ncp):
+                peer.start()
+            self._start(ncp)
 
     def _begin(self, peer: Peer) -> None:
         restarting = self._restart.kept(peer.place.ncp)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+from collections.abc import Mapping
 from typing import Any, Final
 
 from fibd.wire import Role
@@ -138,12 +139,13 @@ def _why(state: str, connections: list[Any]) -> str:
         return "no agent of this name is connected"
     return {
         "restarting": "it forwards by what it was told before the restart; neighbors have not told everything yet",
-        "stalled": "the agent has installed nothing for some seconds although transactions wait",
+        "lagging": "it made no progress for seconds although transactions waited, and has not caught up since",
+        "isolated": "its fabric port is down: the other boxes go on without its ports",
         "snapshot": "the first snapshot is not complete",
     }.get(state, "its fib connection is not up")
 
 
-def failures(known: dict[tuple[int, bytes, int], Any]) -> list[FibFailure]:
+def failures(known: Mapping[tuple[int, bytes, int], Any]) -> list[FibFailure]:
     return [
         {"prefix": f"{ipaddress.ip_address(address)}/{length}", "errno": failure.errno, "text": failure.text}
         for (_, address, length), failure in list(known.items())[-LATEST_FAILURES:]

@@ -26,7 +26,8 @@ _STYLES: Final = {
     "stale": "yellow",
     "unresolved": "yellow",
     "snapshot": "yellow",
-    "stalled": "yellow",
+    "lagging": "yellow",
+    "isolated": "yellow",
     "connecting": "yellow",
     "restarting": "yellow",
 }

@@ -16,6 +16,7 @@ from routingd.config.bgp_schema import Bgp
 from routingd.config.model import EMPTY_IS_MAPPING, Model
 from routingd.config.values import (
     Address,
+    Advertise,
     Asn,
     DeviceName,
     Distance,
@@ -229,6 +230,11 @@ class Config(Model):
     """Static routes by prefix."""
     next_hops: NextHops = NextHops()
     """Resolution of next hops."""
+    advertise: Advertise = "installed"
+    """When neighbors are told of a new prefix with us as next hop: once every NCP has `installed` it (one that makes no
+    progress for 3 seconds is not waited for), or `immediately`. Changes of known prefixes, withdrawals, connected
+    subnets, and routes whose next hop is another router never wait; a route that an NCP fails to install is
+    withdrawn."""
     bgp: Bgp = Bgp()
     """BGP."""
     management: Management = Management()

@@ -203,6 +203,11 @@ LogLevel = Annotated[str, PlainValidator(one_of(*LOG_LEVELS)), *_schema(", ".joi
 EngineName = Annotated[
     str, PlainValidator(one_of("native", "reference")), *_schema("native, reference", enum=["native", "reference"])
 ]
+Advertise = Annotated[
+    str,
+    PlainValidator(one_of("installed", "immediately")),
+    *_schema("installed, immediately", enum=["installed", "immediately"]),
+]
 LogFormat = Annotated[str, PlainValidator(one_of("text", "json")), *_schema("text, json", enum=["text", "json"])]
 PrivateAs = Annotated[
     str, PlainValidator(one_of("remove", "replace")), *_schema("remove, replace", enum=["remove", "replace"])

@@ -8,17 +8,9 @@ from typing import Any
 
 import pytest
 
-from fibd.distributor import (
-    DEFAULT_CREDIT,
-    LAST_BACKOFF,
-    MAX_FAILURES,
-    MAX_TRANSACTIONS,
-    Chunk,
-    Feed,
-    FeedState,
-    credit_of_each,
-    read_chunk,
-)
+from fibd.distributor import MAX_TRANSACTIONS, Chunk, Feed, FeedState, read_chunk
+from fibd.failures import LAST_BACKOFF, MAX_FAILURES
+from fibd.outstanding import DEFAULT_CREDIT, credit_of_each
 from fibd.transactions import cut
 from fibd.wire import (
     MAX_CHUNK,
@@ -61,10 +53,15 @@ class FakeEngine:
 
     def __init__(self, *deltas: Delta) -> None:
         self.deltas = list(deltas)
+        self.reads = 0
         self.group: int | None = 5
 
     def fib_read(self, consumer: int, max_routes: int = 0) -> Any:
+        self.reads += 1
         return self.deltas.pop(0) if self.deltas else None
+
+    def fib_reads(self, consumer: int) -> int:
+        return self.reads
 
     def fib_snapshot_state(self, consumer: int) -> tuple[bool, int, int]:
         return not self.deltas, 42, 0xFEED
@@ -472,3 +469,54 @@ def test_failures_are_counted_by_their_error_however_often_they_are_retried() ->
     feed.ack(agent.ack(failures=[[*row, 28, "No space left"], [*row[:4], 25, 22, "Invalid"]]), 1.0)
     feed.ack(agent.ack(failures=[[*row, 28, "No space left"]]), 2.0)
     assert dict(feed.failed_by_errno) == {28: 2, 22: 1}
+
+
+def test_a_read_is_installed_once_the_last_of_its_transactions_is() -> None:
+    feed, agent, engine = live(FakeEngine(routes(2)))
+    engine.deltas.append(routes(40_000, width=16))
+    assert pump(feed, engine, agent)
+    read = engine.reads
+    sent = [m.sequence for m in agent.transactions]
+    feed.ack(Ack(sent[-1], sent[-1], sent[-2]), 0.0)
+    assert feed.installed_read < read
+    feed.ack(Ack(sent[-1], sent[-1], sent[-1]), 0.0)
+    assert feed.installed_read == read
+
+
+def test_an_empty_table_is_installed_with_the_end_of_its_snapshot() -> None:
+    feed, agent = begun()
+    engine = FakeEngine()
+    assert pump(feed, engine, agent)
+    assert feed.installed_read == 0
+    feed.ack(agent.ack(), 0.0)
+    assert feed.installed_read == engine.reads == 1
+
+
+def test_what_failed_and_what_came_off_at_last_is_told_once_each() -> None:
+    feed, agent, engine = live(FakeEngine(routes(2)))
+    key = (1, bytes([10, 0, 0, 0]), 24)
+    failure = [agent.sequence, -1, *key, 12, "no room"]
+    feed.ack(agent.ack(failures=[failure]), 0.0)
+    feed.ack(agent.ack(failures=[failure]), 0.0)
+    assert feed.failed.news() == [(key, True)]
+    assert feed.failed.news() == []
+    assert pump(feed, engine, agent, now=10.0)
+    feed.ack(agent.ack(), 10.0)
+    assert feed.failed.news() == [(key, False)]
+
+
+def test_a_box_stands_still_while_something_is_outstanding_and_no_position_moves() -> None:
+    feed, agent, engine = live(FakeEngine(routes(2)))
+    assert feed.still(100.0) == 0.0
+    engine.deltas.append(routes(1))
+    pump(feed, engine, agent, now=100.0)
+    sequence = agent.sequence
+    assert feed.still(102.0) == 2.0
+    feed.ack(Ack(sequence, sequence - 1, sequence - 1), 103.0)
+    assert feed.still(105.0) == 2.0
+    feed.ack(Ack(sequence, sequence - 1, sequence - 1), 105.0)
+    assert feed.still(106.0) == 3.0
+    assert not feed.near(106.0)
+    feed.ack(agent.ack(), 107.0)
+    assert feed.still(200.0) == 0.0
+    assert feed.near(200.0)

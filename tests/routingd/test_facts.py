@@ -6,7 +6,7 @@ from ipaddress import ip_interface
 
 from fibd.wire import Addresses, BoxConfig, FactsComplete, Ports
 from routingd.boxes import Box, Boxes, Port
-from routingd.facts import Connected, FactBook, Picture, PrefixBytes, connected_routes
+from routingd.facts import ISOLATED, Connected, FactBook, Picture, PrefixBytes, connected_routes
 
 BOX = Box("ncp1", ports={"eth0": Port(("192.0.2.1/24",)), "eth1": Port(), "lo": Port()}, fabric_port="fab0")
 
@@ -75,6 +75,7 @@ class Told:
 
     def __init__(self) -> None:
         self.ports: list[tuple[str, bool]] = []
+        self.out: list[tuple[str, str]] = []
         self.connected: set[PrefixBytes] = set()
 
     def set_port(self, ncp: str, port: str, up: bool) -> None:
@@ -88,6 +89,9 @@ class Told:
 
     def box_config(self, ncp: str, config: BoxConfig) -> None:
         pass
+
+    def left_out(self, ncp: str, reason: str) -> None:
+        self.out.append((ncp, reason))
 
     def facts_used(self, ncp: str, sequence: int) -> None:
         pass
@@ -138,3 +142,62 @@ def test_a_box_that_is_away_keeps_its_ports_and_one_that_is_lost_keeps_nothing()
     assert told.connected == set()
     assert ("ncp1/eth0", False) in told.ports
     assert "ncp1" not in one.complete
+
+
+def cluster() -> tuple[FactBook, Told]:
+    """Two boxes with a fabric, both up."""
+    told = Told()
+    boxes = [Box(name, ports={"eth0": Port((f"192.0.{n}.1/24",))}, fabric_port="fab0") for n, name in NAMES]
+    one = FactBook(Boxes(boxes), told)
+    for n, name in NAMES:
+        one.agent_up(name)
+        one.apply(name, ports(1, eth0=True, fab0=True))
+        one.apply(name, Addresses(2, [["eth0", bytes([192, 0, n, 1]), 24, True]]))
+        one.apply(name, FactsComplete(3))
+    assert (len(told.connected), told.out) == (4, [])
+    return one, told
+
+
+NAMES = ((1, "ncp1"), (2, "ncp2"))
+SECOND = {(bytes([192, 0, 2, 0]), 24), (bytes([192, 0, 2, 1]), 32)}
+
+
+def test_the_ports_of_a_box_that_lags_leave_routing_until_it_has_caught_up() -> None:
+    one, told = cluster()
+    one.lags("ncp2", True)
+    assert not told.connected & SECOND
+    assert ("ncp2/eth0", False) in told.ports
+    assert [ncp for ncp, reason in told.out if reason] == ["ncp2"]
+    one.apply("ncp2", ports(4, eth0=True))
+    assert not told.connected & SECOND
+    one.lags("ncp2", False)
+    assert told.connected >= SECOND
+    assert told.ports[-1] == ("ncp2/fab0", True)
+    assert told.out[-1] == ("ncp2", "")
+
+
+def test_one_box_always_stays() -> None:
+    one, told = cluster()
+    one.lags("ncp2", True)
+    one.lags("ncp1", True)
+    assert set(one.out) == {"ncp2"}
+    one.lags("ncp2", False)
+    assert set(one.out) == {"ncp1"}
+    assert told.connected == SECOND
+    alone, told = book()
+    alone.lags("ncp1", True)
+    assert (alone.out, len(told.connected)) == ({}, 2)
+
+
+def test_a_box_whose_fabric_port_is_down_is_cut_off_and_of_two_on_one_wire_the_first_stays() -> None:
+    one, told = cluster()
+    one.apply("ncp2", ports(4, fab0=False))
+    assert one.out == {"ncp2": ISOLATED}
+    one.apply("ncp1", ports(4, fab0=False))
+    assert one.out == {"ncp2": ISOLATED}
+    assert not told.connected & SECOND
+    one.apply("ncp2", ports(5, fab0=True))
+    assert one.out == {"ncp1": ISOLATED}
+    one.apply("ncp1", ports(5, fab0=True))
+    assert one.out == {}
+    assert len(told.connected) == 4

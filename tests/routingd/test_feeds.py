@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import pytest
+
 from fibd.distributor import Chunk, Want
-from fibd.wire import Hello
+from fibd.wire import Ack, Hello, SnapshotVerdict
 from routingd.feeds import BoxFeed, Cursor
 from tests.fibd.test_distributor import Delta, routes
 
@@ -21,6 +23,9 @@ class Readable:
 
     def fib_read(self, consumer: int, max_routes: int = 0) -> Any:
         return self.deltas.pop(0) if self.deltas else None
+
+    def fib_reads(self, consumer: int) -> int:
+        return 0
 
     def fib_snapshot_state(self, consumer: int) -> tuple[bool, int, int]:
         return not self.deltas, 0, 0
@@ -68,10 +73,22 @@ class Inline:
     def __init__(self) -> None:
         self.closed: list[int] = []
         self.waiting = False
+        self.waited: list[bool] = []
+        """For whom peers were to wait from then on."""
+        self.heard: list[tuple[str, int]] = []
         self._deliver: Any = None
 
     def fib_resume(self, held: Any) -> tuple[int, list[Any]]:
         return 1, []
+
+    def fib_wait(self, consumer: int, wait: bool) -> None:
+        self.waited.append(wait)
+
+    def fib_failed(self, consumer: int, table: int, prefix: tuple[bytes, int], failed: bool) -> None:
+        self.heard.append(("failed", failed))
+
+    def fib_installed(self, consumer: int, read: int) -> None:
+        self.heard.append(("installed", read))
 
     def fib_close(self, consumer: int) -> None:
         self.closed.append(consumer)
@@ -86,15 +103,17 @@ class Inline:
     def request(self, read: Any) -> None:
         self.waiting = True
 
-    def arrives(self) -> None:
+    def arrives(self, delta: Any = None, read: int = 0) -> None:
         self.waiting = False
-        self._deliver(Chunk(None, True, 0, 0))
+        self._deliver(Chunk(delta, True, 0, 0, read=read))
 
     def close(self) -> None:
         pass
 
 
 class Wire:
+    unread = False
+
     def send(self, *messages: Any) -> None:
         pass
 
@@ -115,5 +134,48 @@ def test_a_box_that_stays_away_is_given_up_whatever_was_being_read_when_it_went(
         async with asyncio.timeout(5):
             while engine.closed != [1]:  # noqa: ASYNC110 - of the feed's own timer
                 await asyncio.sleep(0.005)
+
+    asyncio.run(test())
+
+
+def test_a_box_that_makes_no_progress_is_not_waited_for_until_it_has_caught_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("routingd.feeds.STALLED", 0.02)
+
+    async def test() -> None:
+        loop = asyncio.get_running_loop()
+        engine, lags = Inline(), list[bool]()
+        feed = BoxFeed("ncp1", 1, b"s" * 16, 60.0, engine, loop.time, lags=lags.append)  # type: ignore[arg-type]
+        feed.up(Wire(), Hello(3, "ncp1", b"b" * 16))  # type: ignore[arg-type]
+        engine.arrives(read=1)
+        feed.message(Ack(2, 2, 2))
+        feed.message(SnapshotVerdict(True, 0, 0))
+        assert (feed.state, engine.heard) == ("forwarding", [("installed", 1)])
+        engine.arrives(routes(1), read=2)
+        async with asyncio.timeout(5):
+            while not lags:  # noqa: ASYNC110 - of the feed's own timer
+                await asyncio.sleep(0.005)
+        assert (feed.state, engine.waited[-1], lags) == ("lagging", False, [True])
+        engine.arrives(routes(1), read=3)
+        feed.message(Ack(3, 3, 3, failures=[[3, -1, 1, bytes(4), 8, 12, "no room"]]))
+        feed.message(Ack(4, 4, 4))
+        assert engine.heard[1:] == [("failed", True), ("installed", 2), ("installed", 3)]
+        assert (feed.state, engine.waited[-1], lags) == ("forwarding", True, [True, False])
+
+    asyncio.run(test())
+
+
+def test_a_box_that_is_away_is_waited_for_for_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("routingd.feeds.STALLED", 0.02)
+
+    async def test() -> None:
+        engine = Inline()
+        feed = BoxFeed("ncp1", 1, b"s" * 16, 60.0, engine, asyncio.get_running_loop().time)  # type: ignore[arg-type]
+        feed.up(Wire(), Hello(3, "ncp1", b"b" * 16))  # type: ignore[arg-type]
+        feed.down()
+        async with asyncio.timeout(5):
+            while engine.waited[-1:] != [False]:  # noqa: ASYNC110 - of the feed's own timer
+                await asyncio.sleep(0.005)
+        feed.up(Wire(), Hello(3, "ncp1", b"b" * 16))  # type: ignore[arg-type]
+        assert engine.waited[-1]
 
     asyncio.run(test())

@@ -30,15 +30,16 @@ class Told:
         return lambda *args, **more: self.calls.append((name, args, more))
 
 
-def test_without_a_word_the_engine_has_its_defaults_but_for_backups() -> None:
+def test_without_a_word_the_engine_has_its_defaults_but_for_backups_and_waits_for_the_kernels() -> None:
     told = planned("").rib.options
-    assert Options(**told) == Options(backup=True)
+    assert Options(**told) == Options(backup=True, advertise_installed=True)
 
 
 def test_every_knob_of_the_file_reaches_the_engine() -> None:
     told = planned(
         """
 next-hops: { resolve-via-default: false }
+advertise: immediately
 bgp:
   best-path:
     { always-compare-med: true, missing-med-as-worst: true, ignore-as-path-length: true, compare-router-id: false,
@@ -60,6 +61,7 @@ bgp:
         weighted=False,
         backup=False,
         resolve_via_default=False,
+        advertise_installed=False,
     )
     assert told.keys() == set(Options.__slots__)
 

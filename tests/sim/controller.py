@@ -212,6 +212,9 @@ class Controller:
         if accepted is not None and accepted.connection is not None:
             accepted.connection.send(config)
 
+    def left_out(self, ncp: str, reason: str) -> None:
+        pass
+
     def facts_used(self, ncp: str, sequence: int) -> None:
         self.thread.post(lambda engine: None, lambda _: setattr(self.feeds[ncp].feed, "fact_sequence", sequence))
 

@@ -32,7 +32,7 @@ SMALL = {
     "fibd.distributor.CHUNK_ROUTES": 4,
     "fibd.distributor.MAX_CHUNK": 450,
     "fibd.distributor.MAX_TRANSACTIONS": 6,
-    "fibd.distributor.MAX_FAILURES": 4,
+    "fibd.failures.MAX_FAILURES": 4,
     "fibd.agent.WINDOW": WINDOW,
     "fibd.agent._FAILURES_PER_ACK": 2,
     "routingd.engine_thread.STEP_BUDGET": 6,

@@ -174,7 +174,7 @@ impl<A: Addr> Prefix<A> {
 }
 
 /// A prefix of either family, for what is not the hot path.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
 pub enum AnyPrefix {
     V4(Prefix<u32>),
     V6(Prefix<u128>),

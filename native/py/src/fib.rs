@@ -6,7 +6,7 @@ use pyo3::types::{PyBytes, PyList};
 use routing_core::rib::engine::Engine as Core;
 use routing_core::rib::fib;
 
-use crate::engine::Engine;
+use crate::engine::{Engine, PyPrefix};
 
 /// Number, NCP, port, gateway, kind.
 pub type AdjacencyRow = (u32, String, String, Vec<u8>, u8);
@@ -104,6 +104,31 @@ impl Engine {
         found
             .map(|(rows, d)| FibDelta::new(py, rows, d))
             .transpose()
+    }
+
+    fn fib_reads(&self, py: Python<'_>, consumer: u32) -> u64 {
+        self.with(py, |e| e.fib_reads(consumer))
+    }
+
+    fn fib_installed(&self, py: Python<'_>, consumer: u32, read: u64) {
+        self.with(py, |e| e.fib_installed(consumer, read));
+    }
+
+    fn fib_wait(&self, py: Python<'_>, consumer: u32, wait: bool) {
+        self.with(py, |e| e.fib_wait(consumer, wait));
+    }
+
+    fn fib_failed(
+        &self,
+        py: Python<'_>,
+        consumer: u32,
+        table: u32,
+        prefix: PyPrefix,
+        failed: bool,
+    ) -> PyResult<()> {
+        let prefix = crate::engine::prefix(&prefix)?;
+        self.with(py, |e| e.fib_failed(consumer, table, prefix, failed));
+        Ok(())
     }
 
     fn fib_snapshot_state(&self, py: Python<'_>, consumer: u32) -> (bool, u64, u64) {

@@ -4,7 +4,7 @@ use super::attributes_encode::encode_attributes;
 use super::core::Core;
 use super::engine::Engine;
 use super::export::ExportConsumer;
-use super::export_terms::{ExportTerms, Told};
+use super::export_terms::{ExportTerms, NextHop, Told};
 use super::infos::Info;
 use super::nexthop::SetKind;
 use super::originate::origin;
@@ -12,7 +12,7 @@ use super::path_ids::PathIds;
 use super::several::paths_told;
 use super::source::Kind;
 use super::stale::Age;
-use super::table::{Entry, Table, HAS_BEST, VACANT};
+use super::table::{Entry, Table, HAS_BEST, PENDING, VACANT};
 use super::update_encode::fits;
 use super::value::{attributes_value, int, text, Value};
 use crate::prefix::{Addr, Ip, Prefix};
@@ -28,7 +28,17 @@ pub fn exportable<A: Addr>(
     if e.flags & HAS_BEST == 0 {
         return None;
     }
-    Some((e.head, tellable(core, t, e, e.head, terms)?))
+    let told = tellable(core, t, e, e.head, terms)?;
+    (!withheld(core, t, e, e.head, &told)).then_some((e.head, told))
+}
+
+/// Whether what may be told of a path waits for the boxes: who sends us packets for it needs them to know where to. A connected
+/// subnet is the kernel's own.
+#[inline]
+pub fn withheld<A: Addr>(core: &Core, t: &Table<A>, e: &Entry<A>, slot: u32, told: &Told) -> bool {
+    e.flags & PENDING != 0
+        && !matches!(told.next_hop, NextHop::Other(_))
+        && core.infos[t.paths[slot as usize].info].kind != Kind::Connected
 }
 
 /// Under what a group may be told of a path of an entry, if it may.
@@ -136,7 +146,7 @@ fn path_rows<A: Addr>(
     ids: &PathIds,
     row: impl Fn(u32, Told, u32) -> Row<A>,
 ) -> Vec<Row<A>> {
-    let paths = paths_told(core, t, idx, terms);
+    let (paths, _) = paths_told(core, t, idx, terms);
     let known = paths
         .iter()
         .map(|&(at, _)| (at, t.paths[at as usize].source));

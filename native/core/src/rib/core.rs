@@ -157,6 +157,10 @@ impl Core {
         let e = &mut t.entries[idx as usize];
         let old = std::mem::replace(&mut e.group, group);
         let prefix = e.prefix;
+        if t.answered.waits {
+            t.wait_or_not(idx, old, group);
+        }
+        let e = &mut t.entries[idx as usize];
         if t.fib
             && t.fib_log.consumers > 0
             && !(e.flags & table::IN_FIB_LOG != 0 && t.fib_log.unread(e.fib_pos))

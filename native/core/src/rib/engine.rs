@@ -98,6 +98,7 @@ impl Engine {
         }
         (tables.v4.options, tables.v6.options) = (options, options);
         (tables.v4.stale, tables.v6.stale) = (true, true);
+        self.want_answers(instance);
         for tracker in 0..self.core.hops.trackers.len() as u32 {
             let target = &self.core.hops.trackers[tracker as usize].target;
             if usize::from(target.instance) == instance {

@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use super::engine::Engine;
 use super::export_terms::{ExportTerms, Ourselves};
-use super::feed::{before, Pos};
-use super::fib::Cursor;
+use super::feed::{before, Log, Pos};
 use super::instance::Family;
 use super::marks::Bits;
 use super::path_ids::PathIds;
-use super::stretch::{encode, Chunk};
+use super::stretch::{encode, Chunk, Place};
+use super::table::HELD;
 use super::update_encode::end_of_rib;
 use super::value::{int, Value};
 
@@ -26,58 +26,20 @@ pub struct Known {
     pub ids: PathIds,
 }
 
-struct Group {
-    terms: ExportTerms,
-    instance: usize,
+pub(super) struct Group {
+    pub(super) terms: ExportTerms,
+    pub(super) instance: usize,
     members: usize,
-    known: Known,
-    kept: VecDeque<Arc<Chunk>>,
+    pub(super) known: Known,
+    pub(super) kept: VecDeque<Arc<Chunk>>,
     /// Stretches encoded, and stretches that a member had of another's bytes.
     encoded: u64,
     shared: u64,
 }
 
 impl Group {
-    fn reads(&self, instance: usize, afi: u16) -> bool {
-        (self.instance, self.terms.afi) == (instance, afi)
-    }
-}
-
-pub struct ExportConsumer {
-    group: usize,
-    pub peer: u32,
-    pub ourselves: Ourselves,
-    cursor: Cursor,
-    end_of_rib_due: bool,
-    /// What its group was told when it had last read, if it has not read since a walk for tombstones began.
-    stalled: Option<Arc<Bits>>,
-}
-
-#[derive(Default)]
-pub struct Exports {
-    groups: Vec<Option<Group>>,
-    pub consumers: Vec<Option<ExportConsumer>>,
-}
-
-impl Exports {
-    /// The number of the group with these terms, a new one if there is none.
-    fn group(&mut self, terms: ExportTerms, instance: usize) -> usize {
-        let same = |g: &Group| g.terms == terms && g.instance == instance;
-        if let Some(at) = self
-            .groups
-            .iter()
-            .position(|g| g.as_ref().is_some_and(same))
-        {
-            return at;
-        }
-        let at = match self.groups.iter().position(Option::is_none) {
-            Some(at) => at,
-            None => {
-                self.groups.push(None);
-                self.groups.len() - 1
-            }
-        };
-        self.groups[at] = Some(Group {
+    pub(super) fn new(terms: ExportTerms, instance: usize) -> Self {
+        Group {
             terms,
             instance,
             members: 0,
@@ -85,84 +47,39 @@ impl Exports {
             kept: VecDeque::new(),
             encoded: 0,
             shared: 0,
-        });
-        at
-    }
-
-    /// Where in the log the group's newest initial table starts, while its first stretch can still be shared: the member that reads it
-    /// sees to it that the log keeps all that changed since.
-    fn shared_start(&self, group: usize) -> Option<Pos> {
-        let members = self.consumers.iter().rev().flatten();
-        let newest = members
-            .filter(|c| c.group == group)
-            .find(|c| c.cursor.snapshot.is_some())?;
-        let first = (Some(0), newest.cursor.pos);
-        let kept = &self.groups[group].as_ref()?.kept;
-        kept.iter().any(|k| k.from == first).then_some(first.1)
-    }
-
-    /// Where the readers of a table's log stand.
-    pub(super) fn positions(&mut self, instance: usize, afi: u16) -> Vec<&mut Pos> {
-        let groups = &self.groups;
-        let here = |c: &&mut ExportConsumer| {
-            let group = groups[c.group].as_ref();
-            group.is_some_and(|g| g.reads(instance, afi))
-        };
-        let readers = self.consumers.iter_mut().flatten().filter(here);
-        readers.map(|c| &mut c.cursor.pos).collect()
-    }
-
-    /// What groups noted and keep.
-    pub(super) fn bytes(&self) -> usize {
-        let group = |g: &Group| {
-            let kept = g.kept.iter().map(|c| c.encoding.bytes());
-            g.known.told.bytes() + g.known.ids.bytes() + kept.sum::<usize>()
-        };
-        self.groups.iter().flatten().map(group).sum()
-    }
-
-    /// Log positions mean something else now.
-    pub(super) fn forget_stretches(&mut self) {
-        for g in self.groups.iter_mut().flatten() {
-            g.kept.clear();
         }
     }
 
-    /// These slots of a table hold other prefixes now, or none.
-    pub(super) fn forget_slots(&mut self, instance: usize, afi: u16, slots: &[u32]) {
-        let groups = self.groups.iter_mut().flatten();
-        for g in groups.filter(|g| g.reads(instance, afi)) {
-            for &i in slots {
-                g.known.told.set(i, false);
-                g.known.ids.forget(i);
-            }
-        }
+    pub(super) fn reads(&self, instance: usize, afi: u16) -> bool {
+        (self.instance, self.terms.afi) == (instance, afi)
     }
+}
 
-    /// Whether a peer may know of this slot and has not read the log to this position.
-    pub(super) fn await_record(&self, instance: usize, afi: u16, slot: u32, pos: Pos) -> bool {
-        self.consumers.iter().flatten().any(|c| {
-            let group = self.groups[c.group].as_ref();
-            let told = |g: &Group| match &c.stalled {
-                Some(told) => told.get(slot),
-                None => g.known.told.get(slot),
-            };
-            group.is_some_and(|g| g.reads(instance, afi) && told(g)) && !before(pos, c.cursor.pos)
-        })
-    }
+/// The marker behind an initial table.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum EndOfRib {
+    /// The table is not over.
+    Table,
+    /// It is, and what the boxes have not answered up to this place of the log of what is forwarded belongs to it.
+    Answers(Pos),
+    Due,
+    Told,
+}
 
-    /// From here on a peer that does not read knows no more than its group was told so far, whatever the others read.
-    pub(super) fn note_stalled(&mut self) {
-        for (at, g) in self.groups.iter().enumerate() {
-            let Some(g) = g else { continue };
-            let members = self.consumers.iter_mut().flatten();
-            let mut told: Option<Arc<Bits>> = None;
-            for c in members.filter(|c| c.group == at && c.stalled.is_none()) {
-                let told = told.get_or_insert_with(|| Arc::new(g.known.told.clone()));
-                c.stalled = Some(Arc::clone(told));
-            }
-        }
-    }
+pub struct ExportConsumer {
+    pub(super) group: usize,
+    pub peer: u32,
+    pub ourselves: Ourselves,
+    pub(super) place: Place,
+    pub(super) end_of_rib: EndOfRib,
+    /// What its group was told when it had last read, if it has not read since a walk for tombstones began.
+    pub(super) stalled: Option<Arc<Bits>>,
+}
+
+#[derive(Default)]
+pub struct Exports {
+    pub(super) groups: Vec<Option<Group>>,
+    pub consumers: Vec<Option<ExportConsumer>>,
 }
 
 impl Engine {
@@ -171,21 +88,25 @@ impl Engine {
         let instance = usize::from(self.core.sources[peer as usize].instance);
         let several = usize::from(terms.add_path > 0);
         let i = &mut self.instances[instance];
-        let log = match terms.afi {
+        let (log, installed) = match terms.afi {
             1 => {
                 i.v4.several += several;
-                &mut i.v4.rib_log
+                (&mut i.v4.rib_log, &i.v4.answered.log)
             }
             _ => {
                 i.v6.several += several;
-                &mut i.v6.rib_log
+                (&mut i.v6.rib_log, &i.v6.answered.log)
             }
         };
         log.consumers += 1;
-        let tail = log.tail();
-        log.note_read(tail);
+        let start = Place {
+            snapshot: Some(0),
+            pos: log.tail(),
+            installed: installed.tail(),
+        };
+        log.note_read(start.pos);
         let group = self.exports.group(terms, instance);
-        let pos = self.exports.shared_start(group).unwrap_or(tail);
+        let place = self.exports.shared_start(group).unwrap_or(start);
         if let Some(g) = &mut self.exports.groups[group] {
             g.members += 1;
         }
@@ -193,11 +114,8 @@ impl Engine {
             group,
             peer,
             ourselves,
-            cursor: Cursor {
-                snapshot: Some(0),
-                pos,
-            },
-            end_of_rib_due: true,
+            place,
+            end_of_rib: EndOfRib::Table,
             stalled: None,
         }));
         (self.exports.consumers.len() - 1) as u32
@@ -225,8 +143,8 @@ impl Engine {
     /// The whole table comes again, End-of-RIB behind it, and then what waits: a withdrawal among that would not come again.
     pub fn export_again(&mut self, consumer: u32) {
         if let Some(Some(c)) = self.exports.consumers.get_mut(consumer as usize) {
-            c.cursor.snapshot = Some(0);
-            c.end_of_rib_due = true;
+            c.place.snapshot = Some(0);
+            c.end_of_rib = EndOfRib::Table;
         }
     }
 
@@ -260,11 +178,20 @@ impl Engine {
     ) -> Option<(Vec<u8>, usize)> {
         let group = self.exports.groups[c.group].as_mut()?;
         let t = A::table_mut(&mut self.instances[instance]);
-        if c.cursor.snapshot.is_none() && c.cursor.pos == t.rib_log.tail() {
-            return None;
+        let (tail, installed) = (t.rib_log.tail(), t.answered.log.tail());
+        let at_end = |p: &Place| p.snapshot.is_none() && p.installed == installed;
+        if at_end(&c.place) && c.place.pos == tail {
+            return (c.end_of_rib == EndOfRib::Due).then(|| {
+                let mut out = Vec::new();
+                c.end_of_rib = EndOfRib::Told;
+                end_of_rib(group.terms.afi, group.terms.safi, &mut out);
+                (out, 1)
+            });
         }
-        let from = (c.cursor.snapshot, c.cursor.pos);
-        let known = group.kept.iter().find(|k| k.from == from && k.max == max);
+        let known = group
+            .kept
+            .iter()
+            .find(|k| k.from == c.place && k.max == max);
         let chunk = match known {
             Some(chunk) => {
                 group.shared += 1;
@@ -276,9 +203,12 @@ impl Engine {
                     t,
                     &group.terms,
                     &mut group.known,
-                    c.cursor,
+                    c.place,
                     max,
                 ));
+                for &idx in &chunk.held {
+                    t.entries[idx as usize].flags |= HELD;
+                }
                 group.encoded += 1;
                 if group.members > 1 {
                     if group.kept.len() == KEPT {
@@ -289,17 +219,27 @@ impl Engine {
                 chunk
             }
         };
-        c.cursor = chunk.to;
-        t.rib_log.note_read(c.cursor.pos);
+        c.place = chunk.to;
+        t.rib_log.note_read(c.place.pos);
         let (mut out, mut messages) = chunk.encoding.for_peer(c.peer, &c.ourselves);
-        if c.cursor.snapshot.is_none() && std::mem::take(&mut c.end_of_rib_due) {
+        if c.place.snapshot.is_none() && c.end_of_rib == EndOfRib::Table {
+            let pos = t.fib_log.tail();
+            let waits = t.answered.waits && before(t.answered.passed, pos);
+            c.end_of_rib = if waits {
+                EndOfRib::Answers(pos)
+            } else {
+                EndOfRib::Due
+            };
+        }
+        if at_end(&c.place) && c.end_of_rib == EndOfRib::Due {
+            c.end_of_rib = EndOfRib::Told;
             end_of_rib(group.terms.afi, group.terms.safi, &mut out);
             messages += 1;
         }
         Some((out, messages))
     }
 
-    /// How much of the log lies ahead of a consumer: records, or slots while its initial table lasts.
+    /// How much lies ahead of a consumer: records, slots while its initial table lasts, and the marker where it waits for the boxes.
     pub fn export_backlog(&self, consumer: u32) -> usize {
         let Some(Some(c)) = self.exports.consumers.get(consumer as usize) else {
             return 0;
@@ -308,12 +248,17 @@ impl Engine {
             return 0;
         };
         let i = &self.instances[g.instance];
-        let (tail, slots) = match g.terms.afi {
-            1 => (i.v4.rib_log.tail(), i.v4.entries.len()),
-            _ => (i.v6.rib_log.tail(), i.v6.entries.len()),
+        let (log, installed, slots) = match g.terms.afi {
+            1 => (&i.v4.rib_log, &i.v4.answered.log, i.v4.entries.len()),
+            _ => (&i.v6.rib_log, &i.v6.answered.log, i.v6.entries.len()),
         };
-        let snapshot = c.cursor.snapshot.map_or(0, |at| slots.saturating_sub(at));
-        snapshot + tail.wrapping_sub(c.cursor.pos) as usize
+        let snapshot = c.place.snapshot.map_or(0, |at| slots.saturating_sub(at));
+        let marker = matches!(c.end_of_rib, EndOfRib::Answers(_) | EndOfRib::Due);
+        let behind = |log: &Log, pos| log.tail().wrapping_sub(pos) as usize;
+        snapshot
+            + behind(log, c.place.pos)
+            + behind(installed, c.place.installed)
+            + usize::from(marker)
     }
 
     /// What a consumer's group has in common, its path identifiers, the consumer, and the instance.

@@ -103,6 +103,8 @@ pub struct Rows<A> {
     /// The verdict on paths with this attribute set of this source: their bucket, if they are told.
     verdict: Option<(u32, u32, Option<usize>)>,
     withdrawals: Vec<(For, List<A>)>,
+    /// Slots of what is left out until the boxes have it.
+    pub held: Vec<u32>,
 }
 
 impl<A> Default for Rows<A> {
@@ -113,6 +115,7 @@ impl<A> Default for Rows<A> {
             last: None,
             verdict: None,
             withdrawals: Vec::new(),
+            held: Vec::new(),
         }
     }
 }

@@ -3,6 +3,7 @@
 
 use super::engine::Engine;
 use super::feed::{before, Pos};
+use super::installed::Answers;
 use super::instance::Instance;
 use super::marks::{Bits, Marks};
 use super::nexthop::NextHops;
@@ -29,6 +30,7 @@ pub struct FibConsumer {
     /// What it may be told the end of once it has all routes.
     dying_groups: Marks,
     dying_adjacencies: Marks,
+    pub(super) answers: Answers,
 }
 
 /// `dst` 4 or 16 bytes a row, `plen` 1, `group` 4 little-endian, `op` 1 (1 put, 0 delete).
@@ -85,6 +87,7 @@ impl Engine {
             changed,
             dying_groups: Marks::default(),
             dying_adjacencies: Marks::default(),
+            answers: Answers::new(&self.instances),
         }));
         (self.fib.len() - 1) as u32
     }
@@ -94,6 +97,7 @@ impl Engine {
         for c in self.fib.iter_mut().flatten() {
             c.cursors.push(open(instance));
             c.routes_sent.push(Default::default());
+            c.answers.join();
         }
     }
 
@@ -105,6 +109,7 @@ impl Engine {
             i.v4.fib_log.consumers -= 1;
             i.v6.fib_log.consumers -= 1;
         }
+        self.forget_answers(c.answers);
         self.trim_fib();
         c.groups_sent.iter().for_each(|id| self.free_group(id));
         let adjacencies = c.adjacencies_sent.iter();
@@ -136,7 +141,11 @@ impl Engine {
         if done {
             c.bury(&self.core.hops, &mut delta);
         }
+        if self.instances.iter().any(|i| i.v4.answered.wanted) {
+            c.answers.read(done, delta.is_empty(), c.read_to());
+        }
         self.fib[consumer as usize] = Some(c);
+        self.count_answers();
         self.trim_fib();
         delta.dead_groups.iter().for_each(|&id| self.free_group(id));
         let adjacencies = delta.dead_adjacencies.iter();
@@ -204,13 +213,28 @@ impl Engine {
         for (i, instance) in self.instances.iter_mut().enumerate() {
             let mut v4: Vec<&mut Pos> = Vec::new();
             let mut v6: Vec<&mut Pos> = Vec::new();
+            let wanted = instance.v4.answered.wanted;
             for c in self.fib.iter_mut().flatten() {
                 let [a, b] = &mut c.cursors[i];
                 v4.push(&mut a.pos);
                 v6.push(&mut b.pos);
+                for [a, b] in c.answers.positions(i).filter(|_| wanted) {
+                    v4.push(a);
+                    v6.push(b);
+                }
+            }
+            let mut passed = [instance.v4.answered.passed, instance.v6.answered.passed];
+            if wanted {
+                let [a, b] = &mut passed;
+                v4.push(a);
+                v6.push(b);
+                let [due4, due6] = self.exports.awaited(i);
+                v4.extend(due4);
+                v6.extend(due6);
             }
             instance.v4.trim(Feed::Fib, &mut v4);
             instance.v6.trim(Feed::Fib, &mut v6);
+            [instance.v4.answered.passed, instance.v6.answered.passed] = passed;
         }
     }
 }
@@ -230,6 +254,13 @@ impl FibConsumer {
             + self.changed.bytes()
             + self.dying_groups.bytes()
             + self.dying_adjacencies.bytes()
+    }
+
+    /// Where it has come to in the logs, `None` where its snapshot goes on.
+    fn read_to(&self) -> Vec<[Option<Pos>; 2]> {
+        let place = |c: &Cursor| c.snapshot.is_none().then_some(c.pos);
+        let places = self.cursors.iter();
+        places.map(|[a, b]| [place(a), place(b)]).collect()
     }
 
     fn tell_group(&mut self, hops: &NextHops, id: u32, delta: &mut FibDelta) {

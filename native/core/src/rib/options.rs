@@ -20,6 +20,8 @@ pub struct Options {
     pub weighted: bool,
     pub backup: bool,
     pub resolve_via_default: bool,
+    /// New prefixes are told under our own next hop once every box has them.
+    pub advertise_installed: bool,
 }
 
 impl Default for Options {
@@ -37,6 +39,7 @@ impl Default for Options {
             weighted: true,
             backup: false,
             resolve_via_default: true,
+            advertise_installed: false,
         }
     }
 }
@@ -72,6 +75,7 @@ impl Options {
             "as_path_ignore" => switch(&mut self.as_path_ignore, value),
             "compare_router_id" => switch(&mut self.compare_router_id, value),
             "prefer_oldest" => switch(&mut self.prefer_oldest, value),
+            "advertise_installed" => switch(&mut self.advertise_installed, value),
             "multipath_relax" => switch(&mut self.multipath_relax, value),
             "weighted" => switch(&mut self.weighted, value),
             "backup" => switch(&mut self.backup, value),

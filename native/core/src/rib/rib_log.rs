@@ -25,7 +25,7 @@ impl Core {
     }
 
     /// The best path is as it was, and something else is news to some readers: `kind` says what.
-    pub(super) fn log_alone<A: Addr>(&mut self, t: &mut Table<A>, idx: u32, kind: u8) {
+    pub(super) fn log_alone<A: Addr>(&mut self, t: &mut Table<A>, idx: u32, kind: u16) {
         let e = &mut t.entries[idx as usize];
         let kinds = GROUP_ALONE | OTHERS_ALONE;
         if e.flags & IN_RIB_LOG == 0 {
@@ -68,6 +68,7 @@ impl Engine {
         if compacted {
             self.exports.forget_stretches();
         }
+        self.trim_installed(instance, afi);
         self.forget_freed(instance);
     }
 

@@ -1,6 +1,6 @@
 //! Peers that take several paths of a prefix (RFC 7911): which paths they are told, and which of them changed since they last read.
 
-use super::adj_rib_out::tellable;
+use super::adj_rib_out::{tellable, withheld};
 use super::core::Core;
 use super::export_rows::{For, Rows};
 use super::export_terms::{ExportTerms, Told, ALL_PATHS};
@@ -128,25 +128,32 @@ pub enum OneOrAll {
 }
 
 /// Whether a record is news to peers that take several paths.
-pub fn news(flags: u8) -> bool {
+pub fn news(flags: u16) -> bool {
     flags & IN_RIB_LOG != 0 && flags & (GROUP_ALONE | OTHERS_ALONE) != GROUP_ALONE
 }
 
 /// The paths of an entry that a group is told, and under what: of BGP's usable ones that may be told the best, as many as the terms
-/// say; where another protocol has the best path that one alone, if it may be told.
+/// say; where another protocol has the best path that one alone, if it may be told. And whether some path waits for the boxes.
 pub fn paths_told<A: Addr>(
     core: &Core,
     t: &Table<A>,
     idx: u32,
     terms: &ExportTerms,
-) -> Vec<(u32, Told)> {
+) -> (Vec<(u32, Told)>, bool) {
     let e = &t.entries[idx as usize];
     if e.flags & HAS_BEST == 0 {
-        return Vec::new();
+        return (Vec::new(), false);
     }
-    let may = |path| tellable(core, t, e, path, terms).map(|told| (path, told));
+    let mut held = false;
+    let mut may = |path| {
+        let told = tellable(core, t, e, path, terms)?;
+        let waits = withheld(core, t, e, path, &told);
+        held |= waits;
+        (!waits).then_some((path, told))
+    };
     if core.infos[t.paths[e.head as usize].info].kind != Kind::Bgp {
-        return may(e.head).into_iter().collect();
+        let best = may(e.head);
+        return (best.into_iter().collect(), held);
     }
     let usable = core.usable(t, idx, |set| core.standing(set));
     let mut found: Vec<(Candidate, Told)> = usable
@@ -154,7 +161,8 @@ pub fn paths_told<A: Addr>(
         .filter_map(|c| may(c.path).map(|(_, told)| (c, told)))
         .collect();
     if terms.add_path == ALL_PATHS {
-        return found.into_iter().map(|(c, told)| (c.path, told)).collect();
+        let all = found.into_iter().map(|(c, told)| (c.path, told));
+        return (all.collect(), held);
     }
     let mut best = Vec::new();
     while best.len() < usize::from(terms.add_path) {
@@ -165,7 +173,7 @@ pub fn paths_told<A: Addr>(
         let at = found.iter().position(|f| f.0.path == path);
         best.extend(at.map(|at| (path, found.swap_remove(at).1)));
     }
-    best
+    (best, held)
 }
 
 /// Puts into a stretch what a group is to be told of an entry. `since`: where its readers have come to in the log, `None` in an
@@ -181,7 +189,10 @@ pub fn tell<A: Addr>(
     rows: &mut Rows<A>,
 ) -> usize {
     let prefix = t.entries[idx as usize].prefix;
-    let paths = paths_told(core, t, idx, terms);
+    let (paths, held) = paths_told(core, t, idx, terms);
+    if held {
+        rows.held.push(idx);
+    }
     let source = |path: u32| t.paths[path as usize].source;
     let assigned = ids.assign(idx, paths.iter().map(|&(path, _)| (path, source(path))));
     // Whether one is among the best depends on the others, so those are told together

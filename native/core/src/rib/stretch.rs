@@ -1,16 +1,15 @@
 //! From one stretch of a table's slots and log to the messages for a group of peers.
 
-use super::adj_rib_out::tellable;
+use super::adj_rib_out::{tellable, withheld};
 use super::core::Core;
 use super::export::Known;
 use super::export_rows::{Encoding, For, Rows};
 use super::export_terms::ExportTerms;
 use super::feed::{before, Pos};
-use super::fib::Cursor;
 use super::several;
 use super::source::Kind;
 use super::table::{
-    Entry, Table, GROUP_ALONE, HAS_BEST, IN_RIB_LOG, OTHERS_ALONE, SEVERAL_SOURCES, VACANT,
+    Table, GROUP_ALONE, HAS_BEST, IN_RIB_LOG, OTHERS_ALONE, PENDING, SEVERAL_SOURCES, VACANT,
 };
 use super::NONE;
 use crate::prefix::Addr;
@@ -18,15 +17,22 @@ use crate::prefix::Addr;
 /// Slots and records that a read looks at for each route that it may tell: most may be none of the peer's business.
 const LOOKS: usize = 8;
 
-/// Where a consumer stands: slot of the snapshot, position in the log.
-pub type Place = (Option<usize>, Pos);
+/// Where a consumer stands: in the slab while its initial table lasts, in the log of best paths, and in that of what was installed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Place {
+    pub snapshot: Option<usize>,
+    pub pos: Pos,
+    pub installed: Pos,
+}
 
 /// One encoded stretch of the log.
 pub struct Chunk {
     pub from: Place,
     pub max: usize,
-    pub to: Cursor,
+    pub to: Place,
     pub encoding: Encoding,
+    /// Entries that are left out for now, as they are pending.
+    pub held: Vec<u32>,
 }
 
 pub fn encode<A: Addr>(
@@ -34,7 +40,7 @@ pub fn encode<A: Addr>(
     t: &Table<A>,
     terms: &ExportTerms,
     known: &mut Known,
-    from: Cursor,
+    from: Place,
     max: usize,
 ) -> Chunk {
     let mut rows = Rows::default();
@@ -62,10 +68,24 @@ pub fn encode<A: Addr>(
         }
         to.pos = to.pos.wrapping_add(1);
     }
+    let installed = &t.answered.log;
+    while to.snapshot.is_none() && left > 0 && looks > 0 && before(to.installed, installed.tail()) {
+        looks -= 1;
+        let idx = installed.get(to.installed);
+        let e = &t.entries[idx as usize];
+        // Told by its record, if that was in this stretch
+        let heard = e.flags & IN_RIB_LOG != 0 && !before(e.rib_pos, from.pos);
+        if e.flags & VACANT == 0 && !heard {
+            let told = begin(core, t, idx, terms, known, &mut rows);
+            left = left.saturating_sub(told);
+        }
+        to.installed = to.installed.wrapping_add(1);
+    }
     Chunk {
-        from: (from.snapshot, from.pos),
+        from,
         max,
         to,
+        held: std::mem::take(&mut rows.held),
         encoding: rows.write(core, terms),
     }
 }
@@ -80,11 +100,10 @@ fn begin<A: Addr>(
     known: &mut Known,
     rows: &mut Rows<A>,
 ) -> usize {
-    let e = &t.entries[idx as usize];
     let told = if terms.add_path > 0 {
         several::tell(core, t, idx, terms, &mut known.ids, None, rows)
     } else {
-        usize::from(announce(core, t, e, terms, rows))
+        usize::from(announce(core, t, idx, terms, rows))
     };
     if told > 0 {
         known.told.set(idx, true);
@@ -118,7 +137,7 @@ fn follow<A: Addr>(
         return 0;
     }
     let several = e.flags & SEVERAL_SOURCES != 0;
-    if announce(core, t, e, terms, rows) {
+    if announce(core, t, idx, terms, rows) {
         if several && known.told.get(idx) {
             let giver = t.paths[e.head as usize].source;
             rows.withdraw(e.prefix, For::Only(giver));
@@ -137,14 +156,18 @@ fn follow<A: Addr>(
 fn announce<A: Addr>(
     core: &Core,
     t: &Table<A>,
-    e: &Entry<A>,
+    idx: u32,
     terms: &ExportTerms,
     rows: &mut Rows<A>,
 ) -> bool {
+    let e = &t.entries[idx as usize];
     if e.flags & HAS_BEST == 0 {
         return false;
     }
     let p = &t.paths[e.head as usize];
+    if e.flags & PENDING != 0 {
+        return announce_new(core, t, idx, terms, rows);
+    }
     if let Some(told) = rows.repeat(p, e.prefix) {
         return told;
     }
@@ -157,4 +180,24 @@ fn announce<A: Addr>(
         rows.remember(p, told.is_some());
     }
     told.is_some()
+}
+
+/// The same of an entry that some box has not answered yet.
+fn announce_new<A: Addr>(
+    core: &Core,
+    t: &Table<A>,
+    idx: u32,
+    terms: &ExportTerms,
+    rows: &mut Rows<A>,
+) -> bool {
+    let e = &t.entries[idx as usize];
+    let Some(told) = tellable(core, t, e, e.head, terms) else {
+        return false;
+    };
+    if withheld(core, t, e, e.head, &told) {
+        rows.held.push(idx);
+        return false;
+    }
+    rows.announce(t, e.prefix, e.head, told);
+    true
 }

@@ -9,6 +9,7 @@ use hashbrown::HashTable;
 
 use super::feed::{Log, Pos};
 use super::infos::InfoId;
+use super::installed::Answered;
 use super::memory::hashed;
 use super::options::Options;
 use super::order::Order;
@@ -22,24 +23,28 @@ use crate::digest::Sums;
 use crate::prefix::{Addr, Prefix};
 
 /// The head of the path list is usable and best.
-pub const HAS_BEST: u8 = 1;
-pub const IN_FIB_LOG: u8 = 2;
-pub const IN_RIB_LOG: u8 = 4;
+pub const HAS_BEST: u16 = 1;
+pub const IN_FIB_LOG: u16 = 2;
+pub const IN_RIB_LOG: u16 = 4;
 /// Best paths of more than one source were told to consumers during this entry's life.
-pub const SEVERAL_SOURCES: u8 = 8;
+pub const SEVERAL_SOURCES: u16 = 8;
 /// The slot is free.
-pub const VACANT: u8 = 16;
+pub const VACANT: u16 = 16;
 /// `networks` names this prefix: BGP originates it from whatever route the RIB has.
-pub const NETWORK: u8 = 32;
+pub const NETWORK: u16 = 32;
 /// The record in the log of best paths is of another group for the same path: news to watches, none to peers.
-pub const GROUP_ALONE: u8 = 64;
+pub const GROUP_ALONE: u16 = 64;
 /// The record is of other paths than the best: news to peers that take several, none to others. With `GROUP_ALONE` it is of both.
-pub const OTHERS_ALONE: u8 = 128;
+pub const OTHERS_ALONE: u16 = 128;
+/// New in the FIB, and not in every box yet (`installed.rs`).
+pub const PENDING: u16 = 256;
+/// Some group of peers was not told of it, as it is pending.
+pub const HELD: u16 = 512;
 
 #[derive(Clone, Debug)]
 pub struct Entry<A> {
     pub prefix: Prefix<A>,
-    pub flags: u8,
+    pub flags: u16,
     pub step: u8,
     pub head: u32,
     /// The group that the FIB uses, `NONE` where the prefix is not in it.
@@ -107,6 +112,7 @@ pub struct Table<A> {
     pub order: Option<Order<A>>,
     pub fib_log: Log,
     pub rib_log: Log,
+    pub answered: Answered,
     /// Readers of `rib_log` that want to hear of groups.
     pub watches: usize,
     /// Readers of `rib_log` that want to hear of other paths than the best.
@@ -145,6 +151,7 @@ impl<A: Addr> Table<A> {
             order: None,
             fib_log: Log::default(),
             rib_log: Log::default(),
+            answered: Answered::default(),
             watches: 0,
             several: 0,
             changed: Changed::default(),
@@ -359,7 +366,7 @@ impl<A: Addr> Table<A> {
     }
 
     pub fn log_bytes(&self) -> usize {
-        self.fib_log.bytes() + self.rib_log.bytes()
+        self.fib_log.bytes() + self.rib_log.bytes() + self.answered.log.bytes()
     }
 
     pub fn path_bytes(&self) -> usize {

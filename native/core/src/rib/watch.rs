@@ -168,7 +168,7 @@ fn read<A: Family>(core: &Core, t: &mut Table<A>, w: &mut Watch, max: usize) -> 
 }
 
 /// Whether a record is of the best path or its group.
-fn news(flags: u8) -> bool {
+fn news(flags: u16) -> bool {
     flags & IN_RIB_LOG != 0 && flags & (GROUP_ALONE | OTHERS_ALONE) != OTHERS_ALONE
 }
 

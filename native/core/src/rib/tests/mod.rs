@@ -1,5 +1,6 @@
 mod fixture;
 mod groups;
+mod installed;
 mod leaks;
 mod queries;
 mod resume;

@@ -1,0 +1,160 @@
+//! Who reads what peers are told, and how far each has come: the logs keep what any of them has yet to read.
+
+use std::sync::Arc;
+
+use super::export::{EndOfRib, ExportConsumer, Exports, Group};
+use super::export_terms::ExportTerms;
+use super::feed::{before, Pos};
+use super::marks::Bits;
+use super::stretch::Place;
+
+impl Exports {
+    /// The number of the group with these terms, a new one if there is none.
+    pub(super) fn group(&mut self, terms: ExportTerms, instance: usize) -> usize {
+        let same = |g: &Group| g.terms == terms && g.instance == instance;
+        if let Some(at) = self
+            .groups
+            .iter()
+            .position(|g| g.as_ref().is_some_and(same))
+        {
+            return at;
+        }
+        let at = match self.groups.iter().position(Option::is_none) {
+            Some(at) => at,
+            None => {
+                self.groups.push(None);
+                self.groups.len() - 1
+            }
+        };
+        self.groups[at] = Some(Group::new(terms, instance));
+        at
+    }
+
+    /// Where in the log the group's newest initial table starts, while its first stretch can still be shared: the member that reads it
+    /// sees to it that the log keeps all that changed since.
+    pub(super) fn shared_start(&self, group: usize) -> Option<Place> {
+        let members = self.consumers.iter().rev().flatten();
+        let newest = members
+            .filter(|c| c.group == group)
+            .find(|c| c.place.snapshot.is_some())?;
+        let first = Place {
+            snapshot: Some(0),
+            ..newest.place
+        };
+        let kept = &self.groups[group].as_ref()?.kept;
+        kept.iter().any(|k| k.from == first).then_some(first)
+    }
+
+    /// Where the readers of a table's log stand.
+    pub(super) fn positions(&mut self, instance: usize, afi: u16) -> Vec<&mut Pos> {
+        let readers = self.readers(instance, afi);
+        readers.map(|c| &mut c.place.pos).collect()
+    }
+
+    fn readers(
+        &mut self,
+        instance: usize,
+        afi: u16,
+    ) -> impl Iterator<Item = &mut ExportConsumer> + '_ {
+        let groups = &self.groups;
+        self.consumers.iter_mut().flatten().filter(move |c| {
+            let group = groups[c.group].as_ref();
+            group.is_some_and(|g| g.reads(instance, afi))
+        })
+    }
+
+    /// Where the readers of a table stand in its log of what was installed.
+    pub(super) fn installed_read(
+        &mut self,
+        instance: usize,
+        afi: u16,
+    ) -> impl Iterator<Item = Pos> + '_ {
+        self.readers(instance, afi).map(|c| c.place.installed)
+    }
+
+    /// Those that have not read the log of what was installed to its end read the whole table instead.
+    pub(super) fn read_again(&mut self, instance: usize, afi: u16, tail: Pos) {
+        for c in self.readers(instance, afi) {
+            if c.place.installed != tail {
+                c.place.snapshot = Some(0);
+                c.place.installed = tail;
+            }
+        }
+    }
+
+    /// For which answers of the boxes ends of initial tables wait, by family.
+    pub(super) fn awaited(&mut self, instance: usize) -> [Vec<&mut Pos>; 2] {
+        let mut out = [Vec::new(), Vec::new()];
+        for c in self.consumers.iter_mut().flatten() {
+            let group = self.groups[c.group].as_ref();
+            let Some(g) = group.filter(|g| g.instance == instance) else {
+                continue;
+            };
+            if let EndOfRib::Answers(pos) = &mut c.end_of_rib {
+                out[usize::from(g.terms.afi != 1)].push(pos);
+            }
+        }
+        out
+    }
+
+    /// All boxes have come to `passed` in the log of what a table forwards.
+    pub(super) fn note_answers(&mut self, instance: usize, afi: u16, passed: Pos) {
+        for c in self.readers(instance, afi) {
+            if matches!(c.end_of_rib, EndOfRib::Answers(pos) if !before(passed, pos)) {
+                c.end_of_rib = EndOfRib::Due;
+            }
+        }
+    }
+
+    /// What groups noted and keep.
+    pub(super) fn bytes(&self) -> usize {
+        let group = |g: &Group| {
+            let kept = g.kept.iter().map(|c| c.encoding.bytes());
+            g.known.told.bytes() + g.known.ids.bytes() + kept.sum::<usize>()
+        };
+        self.groups.iter().flatten().map(group).sum()
+    }
+
+    /// Log positions mean something else now.
+    pub(super) fn forget_stretches(&mut self) {
+        for g in self.groups.iter_mut().flatten() {
+            g.kept.clear();
+        }
+    }
+
+    /// These slots of a table hold other prefixes now, or none.
+    pub(super) fn forget_slots(&mut self, instance: usize, afi: u16, slots: &[u32]) {
+        let groups = self.groups.iter_mut().flatten();
+        for g in groups.filter(|g| g.reads(instance, afi)) {
+            for &i in slots {
+                g.known.told.set(i, false);
+                g.known.ids.forget(i);
+            }
+        }
+    }
+
+    /// Whether a peer may know of this slot and has not read the log to this position.
+    pub(super) fn await_record(&self, instance: usize, afi: u16, slot: u32, pos: Pos) -> bool {
+        self.consumers.iter().flatten().any(|c| {
+            let group = self.groups[c.group].as_ref();
+            let told = |g: &Group| match &c.stalled {
+                Some(told) => told.get(slot),
+                None => g.known.told.get(slot),
+            };
+            group.is_some_and(|g| g.reads(instance, afi) && told(g)) && !before(pos, c.place.pos)
+        })
+    }
+
+    /// From here on a peer that does not read knows no more than its group was told so far, whatever the others read.
+    pub(super) fn note_stalled(&mut self) {
+        for (at, g) in self.groups.iter().enumerate() {
+            let Some(g) = g else { continue };
+            let members = self.consumers.iter_mut().flatten();
+            let mut told: Option<Arc<Bits>> = None;
+            for c in members.filter(|c| c.group == at && c.stalled.is_none()) {
+                let told = told.get_or_insert_with(|| Arc::new(g.known.told.clone()));
+                c.stalled = Some(Arc::clone(told));
+            }
+        }
+    }
+}
