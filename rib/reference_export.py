@@ -167,7 +167,7 @@ def exported(
     external = terms.ebgp and not terms.next_hop_unchanged
     own_next_hop = external or originated or self_wanted or is_link_local(path.next_hops[0].address)
     if own_next_hop and prefix in new and path.protocol is not Protocol.CONNECTED:
-        return None  # who sends us packets for it needs the boxes to know where to; a connected subnet is the kernel's
+        return None  # RFC 4271 9.1.3: only what can be forwarded; a connected subnet the kernel has by itself
     third = own_next_hop and not originated and third_party(path, terms)
     link_local = attributes.link_local if third and terms.own_link else None
     aigp = told_aigp(path, known, terms, own_next_hop=own_next_hop)
