@@ -34,9 +34,9 @@ class Refusals:
 
     def refused(self, ncp: str, error: Error, origin: str, election_id: int) -> None:
         """We do not serve it. ``election_id``: the highest it knows."""
-        log.warning("agent.refused", ncp=ncp, origin=origin, code=error.code, reason=error.text)
         if error.code == "election":
             self._overtaken(election_id)
+        log.warning("agent.refused", ncp=ncp, origin=origin, code=error.code, reason=error.text)
         self._set(ncp, error, f"{error.text} (it dials from {origin})")
 
     def left(self, ncp: str, error: Error) -> None:
