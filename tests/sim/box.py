@@ -30,7 +30,7 @@ from fibd.wire import (
     encode,
 )
 from native import AgentFib
-from tests.sim.folded import Folded
+from tests.sim.folded import SOME_KEY, Folded
 from tests.sim.kernel import TABLES, Kernel, Prefix, deleted
 from tests.sim.links import Link
 from tests.sim.lowering import EIGHT_BITS, Ports, Weights, expected, lowered
@@ -43,6 +43,8 @@ Failure = tuple[int, bytes, int, int, str]
 class Disk:
     election_id: int = 0
     config: BoxConfig | None = None
+    memory: bytes = b""
+    """What an agent's next life knows of its kernel's groups; seldom the newest."""
 
 
 @dataclass
@@ -78,6 +80,8 @@ class Running:
     meddled: bool = False
     """The kernel may hold what the model does not know of."""
     was_meddled: bool = False
+    saving: bytes | None = None
+    """A memory that is on its way to the disk."""
     auditing: str | None = None
     """What of the kernel is being held to the model."""
     position: int = 0
@@ -120,7 +124,7 @@ class Box:
             for address, length in rows:
                 run.facts.address((name, address, length), usable=True)
         self._fabric(run)
-        self._adopt(run)
+        self._adopt(run, self.disk.memory)
 
     def kill(self) -> None:
         if self.running is not None:
@@ -133,11 +137,12 @@ class Box:
         model.set_weights(wide=self._weights.most > EIGHT_BITS, backup=self._weights.backup)
         return model
 
-    def _adopt(self, run: Running) -> None:
+    def _adopt(self, run: Running, memory: bytes) -> None:
         assert run.model.adopt_nexthops(self.kernel.dump_nexthops()) == len(self.kernel.groups) + len(
             self.kernel.singles
         )
         assert run.model.adopt_routes(self.kernel.dump_routes()) == len(self.kernel.routes)
+        run.model.recall(memory)
         run.kicked = True
 
     def lose_answers(self) -> None:
@@ -158,13 +163,27 @@ class Box:
         run.built = run.replies = run.auditing = None
         run.reports.clear()
         run.meddled = run.was_meddled = False
+        memory = run.model.memory()
         run.model = self._new_model()
         run.agent.replace(run.model)
         run.folded = Folded(set(self.kernel.routes))
         for name, up in run.ports.up.items():
             run.model.set_port(name, INDEXES[name], up)
         self._fabric(run)
-        self._adopt(run)
+        self._adopt(run, memory)
+
+    def save(self) -> bool:
+        """Its memory, in two steps: a kill may come between."""
+        run = self.running
+        if run is None:
+            return False
+        if run.saving is not None:
+            self.disk.memory, run.saving = run.saving, None
+        elif run.model.unsaved:
+            run.saving = run.model.memory()
+        else:
+            return False
+        return True
 
     # --- the kernel held to the model ---------------------------------------------------------------------------------
 
@@ -268,8 +287,12 @@ class Box:
         if prefix not in run.folded.routes:
             return True
         key = run.folded.routes[prefix]
+        if key is None or key == SOME_KEY:
+            # Of what was found here the agent may remember the key; then the stream has told what that is now.
+            row = run.model.route(TABLES[len(prefix[0])], prefix)
+            key = run.folded.key_of(row["nhg"]) if row is not None else None
         if key is None:
-            return False  # it was found here, and only a snapshot may end it
+            return False  # only a snapshot may end it
         written, _ = lowered(run.ports, run.folded.contents[key], len(prefix[0]) == 16)
         return not written
 
@@ -391,13 +414,18 @@ class Box:
                 connection.end()
                 return
             verdicts = [e.message for e in effects if isinstance(e, Send) and isinstance(e.message, SnapshotVerdict)]
-            run.folded.accepted(message, verdicts[0].agree if verdicts else None)
+            run.folded.accepted(message, verdicts[0].agree if verdicts else None, self._is_stale)
             self._perform(run, effects)
         elif isinstance(message, BoxConfig):
             self.disk.config = message
             self._fabric(run)
             run.kicked = True
             run.facts_heard += 1
+
+    def _is_stale(self, prefix: Prefix) -> bool:
+        assert self.running is not None
+        row = self.running.model.route(TABLES[len(prefix[0])], prefix)
+        return row is None or row["state"] == "stale"
 
     def _perform(self, run: Running, effects: Iterable[Effect]) -> None:
         for effect in effects:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from fibd.wire import Message, SnapshotBegin, SnapshotEnd, Transaction
 from rib.digest import has_shard, shard
 from rib.prefix import Prefix as RibPrefix
 from tests.props.folding import Adjacency, Group
 from tests.sim.kernel import TABLES, Prefix
+
+SOME_KEY = b"what the agent remembers"
+"""Of a route that was found in the kernel and kept by a stream: only the agent knows under which key."""
 
 
 class Folded:
@@ -23,13 +26,18 @@ class Folded:
         self.stale: set[Prefix] = set()
         self._adjacencies: dict[int, Adjacency] = {}
         self._groups: dict[int, bytes] = {}
+        self._kept: dict[int, bytes] = {}
 
-    def accepted(self, message: Message, agree: bool | None) -> None:
-        """``agree``: the agent's verdict, where it gave one."""
+    def accepted(self, message: Message, agree: bool | None, is_stale: Callable[[Prefix], bool]) -> None:
+        """``agree``: the agent's verdict, where it gave one; ``is_stale``: whether it means to sweep this one of those
+        that it found."""
         match message:
             case SnapshotBegin():
                 self._adjacencies, self._groups = {}, {}
-                kept = dict(message.kept)
+                kept = self._kept = dict(message.kept)
+                for prefix, key in self.routes.items():
+                    if key in (None, SOME_KEY) and self._in(prefix, kept):
+                        self.routes[prefix] = None if is_stale(prefix) else SOME_KEY
                 self.stale = {prefix for prefix in self.routes if not self._keeps(prefix, kept)}
             case Transaction():
                 self._transaction(message)
@@ -41,9 +49,11 @@ class Folded:
                     self.stale = set()
 
     def _keeps(self, prefix: Prefix, kept: Mapping[int, bytes]) -> bool:
+        return self.routes[prefix] is not None and self._in(prefix, kept)
+
+    def _in(self, prefix: Prefix, kept: Mapping[int, bytes]) -> bool:
         bits = kept.get(TABLES[len(prefix[0])])
-        at = shard(self.digest_key, RibPrefix(*prefix))
-        return self.routes[prefix] is not None and bits is not None and has_shard(bits, at)
+        return bits is not None and has_shard(bits, shard(self.digest_key, RibPrefix(*prefix)))
 
     def _transaction(self, message: Transaction) -> None:
         for number, ncp, port, gateway, kind in message.adjacencies:
@@ -75,7 +85,20 @@ class Folded:
             del self._adjacencies[number]
 
     def content(self) -> dict[Prefix, tuple[bytes, Group]]:
-        return {prefix: (key, self.contents[key]) for prefix, key in self.routes.items() if key is not None}
+        return {
+            prefix: (key, self.contents[key])
+            for prefix, key in self.routes.items()
+            if key is not None and key != SOME_KEY
+        }
+
+    def remembered(self, truth: Iterable[Prefix]) -> set[Prefix]:
+        """Those that the agent had of its life before: in the kernel, or, as they need no nexthop, nowhere."""
+        found = {prefix for prefix, key in self.routes.items() if key == SOME_KEY}
+        return found | {prefix for prefix in truth if prefix not in self.routes and self._in(prefix, self._kept)}
+
+    def key_of(self, group: int | None) -> bytes | None:
+        """Of a group by its number in this stream."""
+        return self._groups.get(group) if group is not None else None
 
     def known(self) -> set[bytes]:
         """Keys of the groups that this stream has told of and not ended."""

@@ -13,7 +13,8 @@ WEIGHTS = {
     "static": 6, "no_static": 2, "announce": 5, "withdraw": 3, "turn": 8, "callback": 8, "agent_reads": 14,
     "controller_reads": 12, "write": 14, "report": 8, "dial": 8, "pump": 6, "carrier": 3, "hear": 3, "cut": 1.5,
     "kill_agent": 0.6, "start_agent": 2, "lose_answers": 0.6, "begin_again": 0.3, "meddle": 0.6, "audit": 1.5,
-    "kill_controller": 0.4, "learn": 4, "wait": 2, "refuse": 1.5, "forgive": 0.7, "quiet": 0.3,
+    "save": 4, "forget": 0.2, "kill_controller": 0.4, "learn": 4, "wait": 2, "refuse": 1.5, "forgive": 0.7,
+    "quiet": 0.3,
 }  # fmt: skip
 
 

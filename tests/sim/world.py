@@ -140,6 +140,14 @@ class World:
     def lose_answers(self, number: int) -> None:
         self.box(number).lose_answers()
 
+    def save(self, number: int) -> None:
+        self.box(number).save()
+
+    def forget(self, number: int) -> None:
+        """A disk that is lost, or broken."""
+        disk = self.box(number).disk
+        disk.memory = disk.memory[: number // 2 % (len(disk.memory) + 1)]
+
     def begin_again(self, number: int) -> None:
         self.box(number).begin_again()
 
@@ -242,7 +250,10 @@ class World:
             run, feed = box.running, self.controller.feeds[box.name].feed
             assert run is not None
             assert feed.state is FeedState.LIVE
-            assert run.folded.content() == truth, "what was accepted is not what the RIB holds"
+            remembered = run.folded.remembered(truth)
+            told_of = {prefix: row for prefix, row in truth.items() if prefix not in remembered}
+            assert run.folded.content() == told_of, "what was accepted is not what the RIB holds"
+            assert remembered <= truth.keys()
             assert not run.folded.stale
             assert run.model.digest() == sums
             groups = {prefix: group for prefix, (_, group) in truth.items()}
@@ -291,7 +302,7 @@ STEPS: dict[str, Callable[[World, int], None]] = {
     for name in (
         "static", "no_static", "announce", "withdraw", "turn", "callback", "agent_reads", "controller_reads", "write",
         "report", "dial", "pump", "carrier", "hear", "cut", "kill_agent", "start_agent", "lose_answers", "begin_again",
-        "meddle", "audit", "kill_controller", "learn", "wait", "refuse", "forgive", "quiet",
+        "save", "forget", "meddle", "audit", "kill_controller", "learn", "wait", "refuse", "forgive", "quiet",
     )
 }  # fmt: skip
 
