@@ -36,7 +36,7 @@ pub struct Drift {
     pub nexthops_missing: usize,
     pub nexthops_different: usize,
     pub nexthops_foreign: usize,
-    /// Routes not put right now, as they drifted before: the next audit tries.
+    /// Routes not put right now: they drifted before, and the next audit tries; or no controller has spoken of them yet.
     pub held: usize,
     /// Prefixes that somebody else changes again and again: how many, and some by name.
     pub contested: usize,
@@ -282,6 +282,7 @@ fn take<const N: usize>(
     }
     if e.has(WANTED) && e.group == NO_GROUP {
         // found at start, changed before any controller spoke of it: nothing here can write it again
+        drift.held += 1;
         if found == ABSENT {
             routes.edit(i, |e| e.flags = LIVE);
             routes.release(i);

@@ -98,6 +98,20 @@ fn a_prefix_that_drifts_again_is_contested_told_and_tried_only_at_the_audit_afte
 }
 
 #[test]
+fn what_was_found_at_start_and_is_taken_away_cannot_be_repaired_before_a_controller_speaks() {
+    let (_, mut kernel) = filled();
+    let mut fib = model();
+    fib.adopt_nexthops(&kernel.dump_nexthops());
+    fib.adopt_routes(&kernel.dump_routes());
+    kernel.routes.remove(&key(false, 1));
+    let (nexthops, drift) = audit(&mut fib, &mut kernel);
+    assert_eq!(nexthops, Drift::default());
+    assert_eq!((drift.missing, drift.held, drift.contested), (1, 1, 0));
+    assert_eq!(audit(&mut fib, &mut kernel).1.held, 0);
+    assert_eq!(kernel.routes.len(), 17);
+}
+
+#[test]
 fn what_the_controller_asks_again_is_written_though_it_was_held() {
     let (mut fib, mut kernel) = filled();
     for _ in 0..2 {
