@@ -8,6 +8,7 @@ from typing import Any
 
 import native
 from routingd.boxes import Box, Boxes, Port
+from tests.props.folding import FoldedExport
 from tests.props.peers import LOCAL_ASN, PeerConfig, prefix
 from tests.props.update_bytes import announcement, packed, withdrawal
 from tests.sim.kernel import Prefix
@@ -72,6 +73,7 @@ class Inputs:
     def prepare(self, engine: native.Engine) -> None:
         """The first sources of an engine are its boxes', then the static one; these come behind."""
         engine.set_options(**OPTIONS)
+        engine.set_redistribute(["static"])
         for peer in PEERS:
             engine.add_peer(**peer.source())
 
@@ -126,6 +128,25 @@ class Inputs:
         for where in pool[first : first + count]:
             self._said.pop(("bgp", peer, where), None)
         return [_received(peer, withdrawal([where])) for where in pool[first : first + count]]
+
+
+class Told:
+    """What the first peer is told of IPv4: only what all boxes have installed, and in the end all of it."""
+
+    def __init__(self, engine: native.Engine) -> None:
+        self._engine = engine
+        self._folded = FoldedExport(four_octet_as=True, path_ids=False)
+        self._consumer = engine.export_open(
+            peer_source=FIRST_PEER, afi=1, safi=1, ebgp=True, local_asn=LOCAL_ASN, peer_asn=PEERS[0].asn,
+            next_hop_self=True, local_address=packed("10.0.0.1"), local_link=None, four_octet_as=True,
+        )  # fmt: skip
+
+    def check(self) -> None:
+        self._folded.read_all(self._engine, self._consumer)
+        rows, _ = self._engine.page(1, 0, 1000)
+        due = {row["prefix"] for row in rows if row["protocol"] == "static" or row["source"] == FIRST_PEER + 1}
+        told = set(self._folded.routes)
+        assert told == due, f"{told ^ due} should be told, or not"
 
 
 STATIC = len(NAMES) + 1

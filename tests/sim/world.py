@@ -23,7 +23,7 @@ from tests.sim.controller import Controller
 from tests.sim.kernel import TABLES, Hops, Prefix
 from tests.sim.loop import Loop
 from tests.sim.lowering import Weights, expected
-from tests.sim.rib import BOXES, NAMES, PREFIXES, Inputs, addresses_of
+from tests.sim.rib import BOXES, NAMES, PREFIXES, Inputs, Told, addresses_of
 
 Step = tuple[str, int]
 WINDOW = 700
@@ -59,6 +59,7 @@ class World:
         self.election_id += 1
         controller = Controller(BOXES, self.loop, self.election_id, WINDOW)
         self.inputs.prepare(controller.engine)
+        self.told = Told(controller.engine)
         return controller
 
     # --- steps --------------------------------------------------------------------------------------------------------
@@ -285,6 +286,7 @@ class World:
             box.kernel.refused.clear()
         self.settle()
         self.check()
+        self.told.check()
         for feed in self.controller.feeds.values():
             assert not feed.feed.disagreements, "an honest stream and an honest agent came to differ"
 
