@@ -9,7 +9,7 @@ from typing import Any
 
 import native
 from fibd import wire
-from fibd.distributor import Failure, FailureKey, Feed, read_chunk
+from fibd.distributor import Failure, FailureKey, Feed, Want, read_chunk
 from tests.kernel.fake_controller import FakeController
 from tests.lab.waiting import wait_for
 
@@ -38,6 +38,43 @@ class EngineFeed:
         self._feed.connected()
         self._cursor = engine.fib_open()
         self._send(self._feed.begin(time.monotonic()))
+
+    def begin_again(self, engine: native.Engine) -> None:
+        """The agent is another, and so may be the engine: what the box holds is asked for, the rest is to be sent."""
+        self.engine = engine
+        self._seen = len(self.controller.received)
+        self.controller.send(wire.Role.FIB, wire.DigestRequest(self.controller.election_id))
+
+        def reply() -> wire.DigestReply | None:
+            news = [message for _, message in self.controller.received[self._seen :]]
+            return next((message for message in news if isinstance(message, wire.DigestReply)), None)
+
+        told = wait_for("what the box holds", reply, every=0.01)
+        assert told is not None
+        self._cursor, kept = engine.fib_resume([(table, sums) for table, sums in told.rows])
+        self._feed.connected()
+        self._send(self._feed.begin(time.monotonic(), kept))
+
+    def send(self, routes: int) -> None:
+        """One stretch of about so many routes."""
+        chunk = read_chunk(self.engine, self._cursor, Want(routes, at_tail=False))
+        assert chunk is not None
+        assert not chunk.at_tail, "that was the end"
+        self._send(self._feed.chunk(chunk, time.monotonic()))
+
+    def wait_for_an_answer(self) -> None:
+        """That something of what was sent is in the kernel."""
+
+        def installed() -> bool:
+            news = [message for _, message in self.controller.received[self._seen :]]
+            return any(isinstance(message, wire.Ack) and message.installed for message in news)
+
+        wait_for("an acknowledgement", installed, every=0.002)
+
+    @property
+    def resent(self) -> tuple[int, int]:
+        """Routes and shards that it took to bring the box up to date."""
+        return self._feed.resent_routes, self._feed.resent_shards
 
     def _send(self, frames: list[bytes]) -> None:
         for frame in frames:
