@@ -206,8 +206,8 @@ class NcpRow(TypedDict):
     name: str
     embedded: bool
     state: str
-    """absent, connecting, restarting, snapshot, forwarding, stalled. Restarting: it forwards by what an earlier
-    routingd told it, until neighbors have told this one everything."""
+    """absent, connecting, restarting, snapshot, forwarding, lagging, isolated. Restarting: it forwards by what an
+    earlier routingd told it, until neighbors have told this one everything."""
     reason: str
     """Why it is not forwarding; "" when it is."""
     hostname: str
