@@ -18,19 +18,8 @@ from typing import Final
 import structlog
 
 from fibd.agent import RESUME, Agent, Close, Effect, Kick, Send
-from fibd.wire import (
-    BoxConfig,
-    Bye,
-    Conditions,
-    Error,
-    Heartbeat,
-    Hello,
-    Message,
-    Query,
-    Role,
-    Welcome,
-    WireError,
-)
+from fibd.message import Message
+from fibd.wire import BoxConfig, Bye, Conditions, Error, Heartbeat, Hello, Query, Role, Welcome, WireError
 from kernel import tcp_ao
 from kernel.links import RECEIVE_BUFFER
 from kernel.routes import Failure, Report, RouteWriter, adopt, drain
