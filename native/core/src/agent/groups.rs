@@ -140,7 +140,8 @@ impl Core {
         let old = std::mem::replace(&mut group.members, members);
         group.kind = kind;
         group.id = Some(id);
-        if failed || std::mem::take(&mut group.recalled) {
+        let recalled = std::mem::take(&mut group.recalled);
+        if failed || recalled {
             group.recheck = [true; 2];
             self.rescan = true;
         }

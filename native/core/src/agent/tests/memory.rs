@@ -1,6 +1,6 @@
 //! What an agent knows in its next life.
 use super::super::netlink::RTM_NEWROUTE;
-use super::super::AgentFib;
+use super::super::{AgentFib, State};
 use super::fixture::*;
 use super::kernel::Kernel;
 
@@ -132,4 +132,24 @@ fn a_memory_of_another_life_of_the_kernel_or_of_nonsense_is_of_no_use() {
         let fib = reborn(&kernel, &memory[..cut]);
         assert_eq!(fib.shard_sums()[0].1.root(), 0);
     }
+}
+
+#[test]
+fn what_is_remembered_is_lowered_also_while_the_kernel_refuses_something() {
+    let (mut before, mut kernel) = grown();
+    let mut fib = reborn(&kernel, &before.memory());
+    fib.snapshot_begin(&[]);
+    kernel.unreachable_gateways.insert(vec![10, 9, 9, 9]);
+    fib.put_adjacencies(&[
+        (20, "me", "p0", &[10, 9, 9, 9], 0),
+        (9, "me", "p0", HOPS[0].2, 0),
+    ])
+    .unwrap();
+    group(&mut fib, 20, &[(20, 1, 0)]);
+    put(&mut fib, 9, 20);
+    assert_eq!(drain(&mut fib, &mut kernel).len(), 1);
+    group(&mut fib, 9, &[(9, 1, 0)]);
+    put(&mut fib, 4, 9);
+    drain(&mut fib, &mut kernel);
+    assert_eq!(state(&mut fib, 4), Some(State::Installed));
 }
