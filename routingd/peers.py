@@ -162,6 +162,7 @@ class Peers:
             return
         for kept in self._kept.pop(ncp, ()):
             self._go_on(ncp, kept)
+        self._listen(ncp)  # first: OpenBGPD says OPEN twice when we connect while it does
         for peer in self.all:
             local = peer.place.local
             ready = any(peer.session.config.address) and (not local or local in addresses)
@@ -171,7 +172,6 @@ class Peers:
                 self._begin(peer)
             else:
                 peer.session.last_connect_error = f"{ncp}: {NO_TCP_AO}"
-        self._listen(ncp)
 
     def isolated(self, ncp: str, lost: bool) -> None:
         """A box that has lost the others must not draw packets that it cannot pass on: its sessions end."""
