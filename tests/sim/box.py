@@ -203,7 +203,8 @@ class Box:
         if run is None or (run.auditing is None and not run.meddled):
             return False
         if run.auditing is None:
-            run.meddled = False
+            # What is being written is not judged: then the next audit finds it.
+            run.meddled = run.built is not None or run.replies is not None
             run.auditing = "nexthops"
             run.model.audit_begin(False)
             run.model.audit_nexthops(self.kernel.dump_nexthops())
