@@ -28,6 +28,7 @@ ENOUGH = 250
 """Connections that each of them makes."""
 MOST_MEMORY = 128 << 20
 """More than before, whatever comes: one frame of 16 MiB, in and out, and what the allocator keeps of it."""
+SCRAPE = "import sys, urllib.request as u; print(u.urlopen(sys.argv[1], timeout=5).read().decode())"
 BOTH = {"ipv4-unicast": {"import": "accept", "export": "accept"}}
 
 
@@ -94,7 +95,8 @@ class Two:
 
     def counters(self) -> dict[str, float]:
         """Of metrics, by name and reason."""
-        text = self.one.run("curl", "-s", "--max-time", "5", f"http://127.0.0.1:{METRICS_PORT}/metrics")
+        url = f"http://127.0.0.1:{METRICS_PORT}/metrics"
+        text = self.one.run(sys.executable, "-c", SCRAPE, url)
         rows = (line.rpartition(" ") for line in text.splitlines() if "refused_total{" in line)
         return {name: float(value) for name, _, value in rows}
 
