@@ -271,7 +271,7 @@ class Session:
                 out += connection.timer(now)
             except SessionError as error:
                 out += self._fail(connection, error, now)
-            if connection.mute(now):
+            if not connection.closed and connection.mute(now):
                 # RFC 4724 4.1: without a NOTIFICATION, so that it keeps our routes until we are back.
                 self.came_back = (False, reason := f"no BoRR within {BEGUN_WITHIN:g} s")
                 out += self._lost(connection, now, f"adopted, but {reason}", damp=False)

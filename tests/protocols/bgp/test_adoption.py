@@ -149,6 +149,15 @@ def test_while_we_are_late_no_silence_is_the_peers() -> None:
     assert made.session.state is State.ESTABLISHED
 
 
+def test_a_peer_that_is_silent_and_mute_when_we_look_again_is_lost_once() -> None:
+    made = Adopted()
+    out = made.waits(1000)
+    assert [e.conn for e in out if isinstance(e, Close)] == [0]
+    assert made.session.connections == ()
+    assert made.session.last_down is not None
+    assert made.session.last_down.reason == "nothing heard from the peer for 90 s"
+
+
 def test_a_peer_that_connects_again_ends_what_was_adopted() -> None:
     made = Adopted()
     made.session.connected(1, US, PEER, True, made.now)
