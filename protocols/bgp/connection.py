@@ -267,6 +267,12 @@ class Connection:
         waits = self._again and not any(self._again.values())
         self._again_deadline = now + BEGUN_WITHIN if waits else None
 
+    def told_all(self, families: Sequence[Family]) -> list[Family]:
+        """End-of-RIB of these; it says nothing where another routingd has had the routes before it."""
+        whole = [family for family in families if family not in self._again]
+        self.end_of_rib.update(whole)
+        return whole
+
     def ask_again(self) -> list[Effect]:
         if self.state is not State.ESTABLISHED or self.agreed is None or not self.agreed.route_refresh:
             return []

@@ -189,8 +189,7 @@ class Session:
         if connection is None:
             return []
         out: list[Effect] = [Found(conn, finding) for finding in self.counters.processed(changes, now)]
-        connection.end_of_rib.update(changes.end_of_rib)
-        for family in changes.end_of_rib:
+        for family in connection.told_all(changes.end_of_rib):
             out += self.retention.end_of_rib(family)
         if changes.error is None:
             return out + self._limited(connection, paths or {}, now)

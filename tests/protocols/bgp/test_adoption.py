@@ -26,7 +26,7 @@ from protocols.bgp.graceful import Mode
 from protocols.bgp.messages import KEEPALIVE, Open, RouteRefreshMessage, decode_open
 from protocols.bgp.session import Session
 from protocols.effects import Close, Connect, Down, Effect, Established, Lease, MarkStale, Notified, Send, SweepStale
-from tests.protocols.bgp.peers import A
+from tests.protocols.bgp.peers import A, Verdict
 from tests.protocols.bgp.test_graceful import BOTH, IPV4, IPV6, PEER, US, Scene, restart
 
 ALL = (RouteRefresh(), EnhancedRouteRefresh(), restart())
@@ -105,6 +105,28 @@ def test_the_end_of_each_refresh_counts_as_the_end_of_its_routes() -> None:
     assert made.session.receive(0, KEEPALIVE, made.now) == []
     made.waits(60)
     assert made.session.state is State.ESTABLISHED
+
+
+def test_an_end_of_rib_whose_routes_another_routingd_has_had_says_nothing() -> None:
+    made = Adopted()
+    late = Verdict(end_of_rib=[IPV4, IPV6])
+    assert made.session.routes_processed(0, late, made.now) == []
+    assert made.end_of_rib == set()
+    made.says(IPV4, 1)
+    made.says(IPV4, 2)
+    assert made.end_of_rib == {IPV4}
+
+
+def test_what_was_kept_stays_when_an_end_of_rib_comes_before_the_refresh() -> None:
+    scene = Scene(*ALL)
+    blob = scene.session.connections[0].capsule(election=8, told=True)
+    scene.ends()
+    found = examine(blob, scene.session.config, 8, waits=False)
+    scene.session.adopt(5, US, PEER, True, found, 20.0, 0.5, 3.0)
+    assert scene.session.routes_processed(5, Verdict(end_of_rib=[IPV4]), 4.0) == []
+    begins, ends = (RouteRefreshMessage(*IPV4, subtype).encode() for subtype in (1, 2))
+    assert scene.session.receive(5, begins, 4.0) == []
+    assert scene.session.receive(5, ends, 4.0) == [SweepStale(*IPV4)]
 
 
 def test_an_end_of_a_refresh_that_did_not_begin_says_nothing() -> None:
