@@ -109,6 +109,11 @@ class Stream:
         """Bytes that a controller may send at first; less than nothing where more than that waits already."""
         return INITIAL_CREDIT - self._queued
 
+    @property
+    def silent_for(self) -> float:
+        """Seconds in which we have listened to the peer and heard nothing: none while TCP holds it back."""
+        return self._loop.time() - self.heard_at if self._reading else 0.0
+
     def deposit(self, capsule: bytes) -> None:
         if self.established_at is None:
             self.established_at = self._loop.time()

@@ -66,7 +66,7 @@ class Relay:
                     for s in there
                 ],
                 [
-                    [s.number, now - s.established_at, now - s.heard_at, s.room]
+                    [s.number, now - s.established_at, s.silent_for, s.room]
                     for s in there
                     if s.established_at is not None
                 ],

@@ -210,6 +210,21 @@ def test_what_waits_for_a_controller_is_bounded_and_none_of_it_is_lost() -> None
     run(test)
 
 
+def test_a_peer_that_tcp_holds_back_is_not_silent() -> None:
+    async def test(box: Box) -> None:
+        box.stream.deposit(b"capsule")
+        box.table.detach(30.0)
+        box.stream.heard_at -= 20.0
+        assert box.stream.silent_for >= 20.0
+        sending = asyncio.create_task(box.says(bytes(1 << 20)))
+        await until(lambda: len(box.stream._kept) == 128 * 1024, "nothing more is read")
+        box.stream.heard_at -= 20.0
+        assert box.stream.silent_for == 0.0
+        sending.cancel()
+
+    run(test)
+
+
 def test_a_stream_that_nobody_has_adopted_when_the_window_is_over_ends() -> None:
     async def test(box: Box) -> None:
         box.stream.deposit(b"capsule")
