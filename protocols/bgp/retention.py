@@ -74,8 +74,9 @@ class Retention:
             # RFC 9494 4.2: consecutive restarts delete nothing before the time is over, and do not prolong it.
             self._kept[family] = replace(again, phase=Phase.LONG_LIVED, until=again.limit)
             return out
-        if again is not None and (not graceful.notification or now >= again.limit):
-            # RFC 4724 4.2: what was stale before this restart goes. RFC 8538 4.1: only after a bound.
+        if again is not None and (not (graceful.notification or ours) or now >= again.limit):
+            # RFC 4724 4.2: what was stale before this restart goes. RFC 8538 4.1: only after a bound; so where
+            # the peer has not restarted.
             out.append(SweepStale(*family))
             again = None
         # RFC 9494 4.2: a family that the peer does not list has a Restart Time of zero.

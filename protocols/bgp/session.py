@@ -273,7 +273,7 @@ class Session:
             if not connection.closed and connection.mute(now):
                 # RFC 4724 4.1: without a NOTIFICATION, so that it keeps our routes until we are back.
                 self.came_back = (False, reason := f"no BoRR within {BEGUN_WITHIN:g} s")
-                out += self._lost(connection, now, f"adopted, but {reason}", damp=False)
+                out += self._lost(connection, now, f"adopted, but {reason}", ours=True, damp=False)
         self._moved(out, "OPEN sent")
         if (pending := self._attempts.pending) is not None and self._attempts.unanswered(now):
             out.append(Close(pending, "no answer to the attempt to connect", reset=True))

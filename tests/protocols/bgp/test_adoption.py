@@ -205,6 +205,20 @@ def test_a_session_of_ours_goes_on_after_its_agent_was_away_and_what_was_kept_st
         assert scene.session.receive(5, ends, 4.0) == [SweepStale(*family)]
 
 
+def test_what_was_kept_stays_while_a_mute_peer_that_has_not_restarted_comes_back() -> None:
+    scene = Scene(*ALL)
+    blob = scene.session.connections[0].capsule(election=8, told=True)
+    scene.session.closed(scene.conn, "the agent is gone", 2.0, ours=True)
+    found = examine(blob, scene.session.config, 8, waits=False)
+    scene.session.adopt(5, US, PEER, True, found, 20.0, 0.5, 3.0)
+    out = scene.session.timer(3.0 + BEGUN_WITHIN)
+    assert [e.conn for e in out if isinstance(e, Close)] == [5]
+    assert not [e for e in out if isinstance(e, SweepStale)]
+    scene.now, scene.conn = 15.0, 5
+    assert scene.comes(*ALL[:2], restart(v4=False, v6=False)) == []
+    assert scene.end_of_rib(IPV4, IPV6) == [SweepStale(*IPV4), SweepStale(*IPV6)]
+
+
 # --- the capsule ----------------------------------------------------------------------------------------------------
 
 

@@ -252,6 +252,18 @@ def test_a_session_lost_with_our_box_s_agent_leaves_its_routes_as_they_are(
     assert scene.end_of_rib(IPV4, IPV6) == [effect for effect in SWEPT if effect not in gone]
 
 
+def test_when_our_box_loses_its_agent_twice_nothing_goes_before_end_of_rib() -> None:
+    scene = Scene(restart())
+    scene.session.closed(scene.conn, "the agent is gone", scene.now, ours=True)
+    assert scene.comes(restart()) == []
+    out = scene.session.closed(scene.conn, "the agent is gone", scene.now, ours=True)
+    assert SweepStale(*IPV4) not in out
+    assert kept([e for e in out if isinstance(e, Down)]) == BOTH
+    scene.waits(30)
+    assert scene.comes(restart()) == []
+    assert scene.end_of_rib(IPV4, IPV6) == SWEPT
+
+
 def test_an_attempt_that_fails_before_it_is_established_changes_nothing() -> None:
     scene = Scene(restart(lasts=30))
     scene.ends()
