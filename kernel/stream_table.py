@@ -87,6 +87,8 @@ class StreamTable:
     def attach(self) -> None:
         """A controller is there. What outlived the one before stays as it is until this one adopts or closes it."""
         self._attached = True
+        for stream in self.streams.values():
+            stream.offered()
         if self._listeners:
             self._loop.call_later(_ORPHAN_PATIENCE, self._close_orphans)
 

@@ -109,6 +109,10 @@ class Stream:
         """Bytes that a controller may send at first; less than nothing where more than that waits already."""
         return INITIAL_CREDIT - self._queued
 
+    def offered(self) -> None:
+        """To a controller, which may send what there is ``room`` for: only what TCP takes from now on is given back."""
+        self._owed = 0
+
     @property
     def silent_for(self) -> float:
         """Seconds in which we have listened to the peer and heard nothing: none while TCP holds it back."""
@@ -140,7 +144,6 @@ class Stream:
         is granted starts afresh."""
         self._attached = False
         self._credit = INITIAL_CREDIT
-        self._owed = 0
         self._kept = bytearray(self._boundary.tail)
         self._boundary = Boundary()
         self._resume()

@@ -48,6 +48,7 @@ class Box:
     def __init__(self) -> None:
         self.data = b""
         self.ages: list[float] = []
+        self.credit = 0
         self.closed: list[tuple[str, int]] = []
         self.table = StreamTable(self, random.Random(1))
         self.table.attach()
@@ -64,7 +65,7 @@ class Box:
         self.ages.append(age)
 
     def stream_credit(self, stream: Stream, amount: int) -> None:
-        pass
+        self.credit += amount
 
     def stream_closed(self, stream: Stream, reason: str, code: int) -> None:
         self.closed.append((reason, code))
@@ -247,5 +248,24 @@ def test_what_waits_to_be_sent_counts_against_what_the_next_controller_may_send(
         assert box.stream.room == (1 << 20) - waiting
         assert len(await box.hears(4096 * 500)) == 4096 * 500
         assert box.stream.room == 1 << 20
+
+    run(test)
+
+
+def test_what_tcp_took_before_the_next_controller_came_is_not_given_back_to_it_again() -> None:
+    async def test(box: Box) -> None:
+        box.stream.deposit(b"capsule")
+        before, more = message(4096) * 250, message(4096) * 40
+        box.stream.send(before)
+        box.credit = 0
+        box.table.detach(30.0)
+        assert len(await box.hears(len(before))) == len(before)
+        assert box.stream.room == 1 << 20, "it is all counted here"
+        box.table.attach()
+        box.table.adopt(2)
+        box.stream.send(more)
+        assert len(await box.hears(len(more))) == len(more)
+        await until(lambda: box.credit > 0, "some of it is given back")
+        assert box.credit <= len(more)
 
     run(test)
