@@ -95,6 +95,8 @@ class Stream:
     window: int = 0
     queue: deque[bytes] = field(default_factory=deque)
     lease: Lease | None = None
+    capsule: bytes = b""
+    """Says that what waits was said, so it goes behind it."""
     owed: int = 0
     """Received bytes that are not dealt with; for enough of them the box reads no more."""
 
@@ -209,6 +211,9 @@ class PeerStreams:
                 return
             stream.credit -= size
             outbox.data(stream.number, stream.queue.popleft())
+        if stream.capsule and not stream.queue and outbox is not None:
+            outbox.message(Capsule(stream.number, stream.capsule))
+            stream.capsule = b""
 
     def owe(self, conn: int, count: int) -> None:
         """So many bytes were received."""
@@ -232,11 +237,10 @@ class PeerStreams:
     # --- what the box does without us ---------------------------------------------------------------------------------
 
     def keep(self, conn: int, blob: bytes) -> None:
-        """What another controller would need to know of the session."""
-        stream = self._all.get(conn)
-        outbox = self._owner.outbox(stream.ncp) if stream is not None else None
-        if stream is not None and outbox is not None:
-            outbox.message(Capsule(stream.number, blob))
+        """What another controller would need to know of the session, once the box has all that was sent before."""
+        if (stream := self._all.get(conn)) is not None:
+            stream.capsule = blob
+            self._write(stream)
 
     def lease(self, conn: int, interval: float, packet: bytes, hold: float, farewell: bytes) -> None:
         stream = self._all.get(conn)
