@@ -93,8 +93,11 @@ class StreamTable:
             self._loop.call_later(_ORPHAN_PATIENCE, self._close_orphans)
 
     def adopt(self, number: int) -> None:
+        """One that was offered may have been closed since: nobody came for it in time."""
         stream = self.streams.get(number)
-        if stream is not None and not stream.attached:
+        if stream is None:
+            self._events.stream_refused(number, "it was not held any longer", errno.ECONNABORTED)
+        elif not stream.attached:
             stream.start()
 
     def detach(self, window: float) -> None:

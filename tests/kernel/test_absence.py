@@ -58,7 +58,7 @@ class Box:
         pass
 
     def stream_refused(self, number: int, reason: str, code: int) -> None:
-        raise AssertionError(reason)
+        self.closed.append((reason, code))
 
     def stream_data(self, stream: Stream, data: bytes, age: float) -> None:
         self.data += data
@@ -233,6 +233,8 @@ def test_a_stream_that_nobody_has_adopted_when_the_window_is_over_ends() -> None
         box.table.attach()
         assert await box.hears(1) == b""
         await until(lambda: box.table.streams == {}, "it is gone")
+        box.table.adopt(2)
+        assert box.closed == [("it was not held any longer", errno.ECONNABORTED)], "who comes too late hears of it"
 
     run(test)
 
