@@ -160,7 +160,7 @@ class Session:
             return []
         reason = f"TCP connection closed: {reason}"
         # RFC 4271 8.2.2: from OpenSent, and Connect with DelayOpen, a lost connection leads to Active, else to Idle.
-        damp = connection.state not in (State.CONNECT, State.OPEN_SENT)
+        damp = not ours and connection.state not in (State.CONNECT, State.OPEN_SENT)
         return self._lost(connection, now, reason, gone=True, damp=damp, ours=ours)
 
     # --- messages ---------------------------------------------------------------------------------------------
