@@ -158,7 +158,10 @@ class Feed:
         sweeps the rest of what it has."""
         self.state = FeedState.SNAPSHOT
         self.snapshots += 1
+        self._sequence -= len(self._ready)  # never sent: the agent takes what follows what it has, and nothing else
         self._ready.clear()
+        while self._measured and self._measured[-1][0] > self._sequence:
+            self._measured.pop()
         self._at_tail = self._ended = False
         self._begun = True
         self._restart_at = None

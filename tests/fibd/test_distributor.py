@@ -520,3 +520,16 @@ def test_a_box_stands_still_while_something_is_outstanding_and_no_position_moves
     feed.ack(agent.ack(), 107.0)
     assert feed.still(200.0) == 0.0
     assert feed.near(200.0)
+
+
+def test_a_stream_begun_anew_on_its_connection_leaves_out_no_sequence() -> None:
+    feed, agent, engine = live()
+    feed.ack(agent.ack(credit=2 * MAX_CHUNK), 1.0)
+    engine.deltas.append(routes(200_000))
+    pump(feed, engine, agent, 1.0)
+    sent = agent.sequence
+    assert feed.describe(1.0)["sent"] == sent
+    assert feed.wants(1.0) is None
+    feed.verdict(SnapshotVerdict(False, 1, 2), 1.0)
+    agent.take(feed.begin(2.0))
+    assert agent.sequence == sent + 1
