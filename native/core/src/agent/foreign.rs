@@ -73,8 +73,9 @@ impl AgentFib {
 impl Core {
     /// Somebody else deleted it, and the routes on it went too.
     fn lose_group(&mut self, slot: u32) -> bool {
-        let group = &self.objects.groups[slot];
-        if !group.written && !group.busy {
+        let group = self.objects.groups.get(slot);
+        // an earlier event of the same read may have been the end of it here too
+        if !group.is_some_and(|g| g.written || g.busy) {
             return false;
         }
         self.objects.epoch += 1;
@@ -86,8 +87,8 @@ impl Core {
     }
 
     fn lose_nexthop(&mut self, slot: u32) -> bool {
-        let nexthop = &self.objects.nexthops[slot];
-        if !nexthop.written && !nexthop.busy {
+        let nexthop = self.objects.nexthops.get(slot);
+        if !nexthop.is_some_and(|n| n.written || n.busy) {
             return false;
         }
         self.objects.epoch += 1;
@@ -107,7 +108,9 @@ impl Core {
 
     /// Somebody else wrote it: written again unless it says the same.
     fn take_nexthop(&mut self, slot: u32, hop: Option<Hop>) -> bool {
-        let nexthop = &mut self.objects.nexthops[slot];
+        let Some(nexthop) = self.objects.nexthops.get_mut(slot) else {
+            return false;
+        };
         if nexthop.wanted == 0 || nexthop.hop == hop || !nexthop.written && !nexthop.busy {
             return false;
         }
@@ -120,7 +123,9 @@ impl Core {
 
     fn take_group(&mut self, slot: u32, says: &[(u32, u16)]) -> bool {
         let objects = &mut self.objects;
-        let group = &objects.groups[slot];
+        let Some(group) = objects.groups.get(slot) else {
+            return false;
+        };
         if !group.written && !group.busy || same_members(objects.says(slot), says) {
             return false;
         }

@@ -149,6 +149,21 @@ fn a_flush_of_all_nexthops_is_rebuilt_from_the_news_alone() {
 }
 
 #[test]
+fn news_of_a_group_that_ended_with_its_singleton_in_the_same_read_is_nothing_new() {
+    let (_, kernel) = filled();
+    let mut again = model();
+    again.adopt_nexthops(&kernel.dump_nexthops()); // no route is on them, and no stream names them
+    drain(&mut again, &mut kernel.clone());
+    let ids = kernel.singles.keys().chain(kernel.groups.keys());
+    let news: Vec<u8> = ids
+        .chain(kernel.singles.keys())
+        .flat_map(|&id| kernel.nexthop_message(RTM_DELNEXTHOP, id))
+        .collect();
+    assert_eq!(again.nexthop_events(&news), (kernel.singles.len(), 0));
+    assert!(again.next_batch(1 << 18).unwrap().is_none());
+}
+
+#[test]
 fn lost_news_of_a_flush_is_found_by_the_audit_of_nexthops_alone() {
     let (mut fib, mut kernel) = filled();
     let before = kernel.clone();
