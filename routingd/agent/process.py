@@ -281,6 +281,8 @@ class AgentProcess:
             welcome, rest = await self._greeting.greet(connection, role)
             if isinstance(welcome, str):
                 return False, welcome
+            if role is Role.FIB and self._rebuilding.locked():
+                return False, "the model is made anew"  # the next one would know nothing of what is told now
             try:
                 self._up(connection, welcome)
                 for message in rest:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
-from tests.kernel.box_under_test import PORT_A, PORT_B, BoxUnderTest, Table, box_under_test
+from fibd import wire
+from tests.kernel.box_under_test import CONFIG, PORT_A, PORT_B, BoxUnderTest, Table, box_under_test
 from tests.kernel.fake_controller import FakeController
 from tests.lab.waiting import wait_for
 
@@ -69,3 +71,16 @@ def test_a_box_that_isolates_itself_takes_its_ports_down_until_a_controller_is_b
     assert up(under_test, PORT_A)
     assert up(under_test, PORT_B)
     again.close()
+
+
+def test_no_stream_goes_on_with_a_model_that_is_made_anew(under_test: BoxUnderTest) -> None:
+    under_test.start(module=("tests.kernel.slow_to_empty",))
+    controller = under_test.controller
+    with_routes(under_test, controller)
+    begun = len(controller.hellos)
+    controller.send(wire.Role.CONTROL, replace(CONFIG, generation=2, kernel_table=100))
+    wait_for(
+        "the stream to be asked for from its start",
+        lambda: [hello.stream_id for hello in controller.hellos[begun:] if hello.role == wire.Role.FIB],
+        lambda streams: streams[-1:] == [b""],
+    )
