@@ -21,6 +21,8 @@ BATCH: Final = 256 * 1024
 _LEAST_BATCH: Final = 4096
 _FIRST_PAUSE: Final = 0.01
 _LAST_PAUSE: Final = 2.0
+_MOST_LOSSES: Final = 5
+"""Batches of one emptying whose answers may be lost."""
 
 
 class BatchSource(Protocol):
@@ -166,10 +168,19 @@ def read_routes(model: Audited, table: int, protocol: int, ending: Callable[[], 
 def drain(model: BatchSource) -> list[Failure]:
     """Write all that is pending, on the calling thread. Only while no writer runs."""
     failures: list[Failure] = []
+    losses = 0
     target = RouteSocket()
     try:
         while (batch := model.next_batch(BATCH)) is not None:
-            failures += model.batch_done(target.exchange(batch[0], batch[2]))
+            try:
+                failures += model.batch_done(target.exchange(batch[0], batch[2]))
+            except OSError:
+                failures += model.batch_done(b"")
+                losses += 1
+                if losses > _MOST_LOSSES:
+                    raise
+                target.close()
+                target = RouteSocket()
     finally:
         target.close()
     return failures

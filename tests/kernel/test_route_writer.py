@@ -9,7 +9,7 @@ import pytest
 
 from kernel import routes
 from kernel.netlink import NetlinkError
-from kernel.routes import BATCH, Report, RouteWriter
+from kernel.routes import BATCH, Report, RouteWriter, drain
 
 
 class Model:
@@ -89,3 +89,14 @@ def test_where_nothing_is_lost_one_socket_does(sockets: type[Socket]) -> None:
     reports = run(Model(3))
     assert [report.messages for report in reports] == [3, 3, 3, 0]
     assert sockets.made == [0]
+
+
+def test_an_emptying_goes_on_where_answers_are_lost_and_not_without_end(sockets: type[Socket]) -> None:
+    sockets.losses = 2
+    model = Model(3)
+    assert drain(model) == []
+    assert (model.left, len(sockets.made)) == (0, 3)
+    sockets.losses = 6
+    with pytest.raises(NetlinkError):
+        drain(Model(1))
+    assert sockets.losses == 0
