@@ -218,12 +218,14 @@ class AgentServer:
             await asyncio.sleep(self._heartbeat)
             self._sequence += 1
             now = clock()
-            # Where this loop itself stood still, what agents sent meanwhile may only not have been read yet.
+            # Where this loop itself stood still, or its readers wait for the engine, what agents sent may only not have
+            # been read yet.
             punctual = now - due < self._heartbeat
             for connection in list(self._connections.values()):
                 if connection.role is not Role.CONTROL:
                     continue
-                if punctual and now - connection.heard_at > self._heartbeat * self._misses:
+                silent = now - connection.heard_at > self._heartbeat * self._misses
+                if punctual and silent and not connection.unread:
                     connection.abort(f"silent for {now - connection.heard_at:.1f} s")
                 else:
                     echo = connection.heartbeat.sequence if connection.heartbeat is not None else 0

@@ -1,0 +1,60 @@
+"""Who is silent, and whose words only wait to be read."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from fibd.membership import Membership
+from fibd.wire import Error, Heartbeat, Hello, Message, Role, Welcome, encode
+from routingd.agents import AgentConnection, AgentServer
+from tests.routingd.fake_agent import until
+
+
+class Busy:
+    """An ``AgentHandler`` that has no room for more until it is told so."""
+
+    def __init__(self) -> None:
+        self.room = asyncio.Event()
+        self.up: list[AgentConnection] = []
+        self.down: list[str] = []
+
+    def agent_up(self, connection: AgentConnection, hello: Hello, now: float) -> None:
+        self.up.append(connection)
+
+    def agent_message(self, connection: AgentConnection, message: Message, now: float) -> None: ...
+
+    def agent_down(self, connection: AgentConnection, reason: str, now: float) -> None:
+        self.down.append(reason)
+
+    def agent_refused(self, hello: Hello, error: Error, origin: str) -> None: ...
+
+    def agent_left(self, connection: AgentConnection, error: Error) -> None: ...
+
+    async def agent_room(self) -> None:
+        await self.room.wait()
+
+
+def test_an_agent_whose_heartbeats_wait_for_the_engine_is_not_silent(tmp_path: Path) -> None:
+    async def test() -> None:
+        busy = Busy()
+        server = AgentServer(Membership(["ncp1"], Welcome(1, 1, b"s", bytes(16))), {}, busy, heartbeat=0.05)
+        server.listen_unix(tmp_path / "sock")
+        _reader, writer = await asyncio.open_unix_connection(tmp_path / "sock")
+        writer.write(encode(Hello(Role.CONTROL, "ncp1", bytes(16))))
+        await until(lambda: busy.up, "it is welcome")
+        told = 0
+        clock = asyncio.get_running_loop().time
+        while clock() - busy.up[0].heard_at < 0.5 and not busy.down:
+            told += 1
+            writer.write(encode(Heartbeat(told)))
+            await asyncio.sleep(0.01)
+        assert busy.down == []
+        busy.room.set()
+        await until(lambda: busy.up[0].heartbeat == Heartbeat(told), "all of them were read")
+        await until(lambda: busy.down, "it says nothing more")
+        assert busy.down[0].startswith("silent for")
+        writer.close()
+        await server.stop()
+
+    asyncio.run(test())
