@@ -47,7 +47,7 @@ test: ## lint, the tests of the core, and every test that is not marked long (ne
 	@echo "test: the Rust core"
 	@cd native && $(CARGO) test --quiet --locked -p routing-core
 	@echo "test: Python, the extension, real peers in namespaces"
-	@$(VENV)/python -m pytest -m "not long" --strict-skips $(ARGS)
+	@tools/run-tests $(ARGS)
 
 test-long: ## the tests that take minutes: full tables, long random runs (needs root)
 	@tools/setup test
