@@ -242,12 +242,13 @@ class BoxFeed:
         deadlines = [self.feed.next_deadline()]
         if self._connection is not None and not self.lagging and self.feed.outstanding:
             deadlines.append(now + STALLED - self.feed.still(now))
-        deadline = min((one for one in deadlines if one is not None), default=None)
+        # What is due and could not be done now is done when the box answers: no reason not to look whether it does
+        deadline = min((one for one in deadlines if one is not None and one > now), default=None)
         self._look_at = deadline if deadline is not None else math.inf
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if deadline is not None and deadline > now:
+        if deadline is not None:
             self._timer = asyncio.get_running_loop().call_at(deadline, self.pump)
 
     # --- asking -------------------------------------------------------------------------------------------------------

@@ -103,9 +103,9 @@ class Inline:
     def request(self, read: Any) -> None:
         self.waiting = True
 
-    def arrives(self, delta: Any = None, read: int = 0) -> None:
+    def arrives(self, delta: Any = None, read: int = 0, *, at_tail: bool = True) -> None:
         self.waiting = False
-        self._deliver(Chunk(delta, True, 0, 0, read=read))
+        self._deliver(Chunk(delta, at_tail, 0, 0, read=read))
 
     def close(self) -> None:
         pass
@@ -160,6 +160,25 @@ def test_a_box_that_makes_no_progress_is_not_waited_for_until_it_has_caught_up(m
         feed.message(Ack(4, 4, 4))
         assert engine.heard[1:] == [("failed", True), ("installed", 2), ("installed", 3)]
         assert (feed.state, engine.waited[-1], lags) == ("forwarding", True, [True, False])
+
+    asyncio.run(test())
+
+
+def test_a_box_that_stops_while_a_route_is_due_again_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("routingd.feeds.STALLED", 0.05)
+    monkeypatch.setattr("fibd.failures.FIRST_BACKOFF", 0.01)
+
+    async def test() -> None:
+        engine, lags = Inline(), list[bool]()
+        clock = asyncio.get_running_loop().time
+        feed = BoxFeed("ncp1", 1, b"s" * 16, 60.0, engine, clock, lags=lags.append)  # type: ignore[arg-type]
+        feed.up(Wire(), Hello(3, "ncp1", b"b" * 16))  # type: ignore[arg-type]
+        engine.arrives(routes(1), read=1, at_tail=False)
+        engine.arrives(routes(1), read=2, at_tail=False)
+        feed.message(Ack(2, 2, 2, failures=[[2, -1, 1, bytes(4), 8, 12, "no room"]]))
+        async with asyncio.timeout(5):
+            while not lags:  # noqa: ASYNC110 - of the feed's own timer
+                await asyncio.sleep(0.005)
 
     asyncio.run(test())
 
