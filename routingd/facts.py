@@ -162,6 +162,8 @@ class FactBook:
             if incoming is not None:
                 return
         self._trouble(ncp, ISOLATED, ncp in self.complete and self._without_fabric(ncp))
+        if isinstance(message, FactsComplete):
+            self._choose()  # others that are in trouble may be spared now
         self._reconcile(ncp)
         self._sink.facts_used(ncp, message.sequence)
         for other in self._boxes.names:

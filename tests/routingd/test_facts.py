@@ -201,3 +201,16 @@ def test_a_box_whose_fabric_port_is_down_is_cut_off_and_of_two_on_one_wire_the_f
     one.apply("ncp1", ports(5, fab0=True))
     assert one.out == {}
     assert len(told.connected) == 4
+
+
+def test_a_box_in_trouble_leaves_routing_once_another_one_is_there() -> None:
+    one, told = cluster()
+    one.lost("ncp2")
+    one.apply("ncp1", ports(4, fab0=False))
+    assert one.out == {}
+    one.agent_up("ncp2")
+    one.apply("ncp2", ports(1, eth0=True, fab0=True))
+    one.apply("ncp2", Addresses(2, [["eth0", bytes([192, 0, 2, 1]), 24, True]]))
+    one.apply("ncp2", FactsComplete(3))
+    assert one.out == {"ncp1": ISOLATED}
+    assert told.connected == SECOND
