@@ -40,12 +40,12 @@ class Failures:
         self._news.clear()
 
     def note(self, key: FailureKey, errno: int, text: str, now: float) -> bool:
-        """False where there is no room for one more."""
+        """False where there is no room for one more: news it is all the same, until the stream begins anew."""
         known = self._by_key.get(key)
         if known is None:
+            self._news.append((key, True))
             if len(self._by_key) >= MAX_FAILURES:
                 return False
-            self._news.append((key, True))
         attempts = known.attempts + 1 if known is not None else 1
         due = now + min(LAST_BACKOFF, FIRST_BACKOFF * 2.0 ** min(attempts - 1, 16))
         self._by_key[key] = Failure(errno, text[:200], attempts, due)

@@ -505,6 +505,14 @@ def test_what_failed_and_what_came_off_at_last_is_told_once_each() -> None:
     assert feed.failed.news() == [(key, False)]
 
 
+def test_what_failed_is_told_also_where_there_is_no_room_to_remember_it() -> None:
+    feed, agent, _ = live(FakeEngine(routes(2)))
+    rows = [[agent.sequence, -1, 1, struct.pack("!I", i), 32, 12, "no"] for i in range(MAX_FAILURES + 5)]
+    feed.ack(agent.ack(failures=rows), 0.0)
+    assert len(feed.failures) == MAX_FAILURES
+    assert [failed for _, failed in feed.failed.news()] == [True] * len(rows)
+
+
 def test_a_box_stands_still_while_something_is_outstanding_and_no_position_moves() -> None:
     feed, agent, engine = live(FakeEngine(routes(2)))
     assert feed.still(100.0) == 0.0
