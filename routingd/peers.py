@@ -311,7 +311,7 @@ class Peers:
 
     def _newcomer(self, ncp: str, address: bytes) -> Peer | None:
         """A neighbor that nobody configured by its address, if there is room for one more."""
-        by = self.ranges.of(ncp, address)
+        by = self.ranges.of(ncp, address) if ncp not in self._isolated else None
         if by is None or not (self.ranges.take(by) or (self._displaced(by) and self.ranges.take(by))):
             return None
         peer = self._peer(Neighbor(by.session(address), by.group, ncp), by)

@@ -146,6 +146,20 @@ def test_an_unnumbered_neighbor_that_was_not_heard_is_not_connected_to_whoever_a
     run(tmp_path, planned("interfaces: { eth0: {} }\nbgp: { interfaces: { eth0: { asn: external } } }"), test)
 
 
+def test_a_box_that_has_lost_the_others_takes_no_new_neighbors_until_it_is_back(tmp_path: Path) -> None:
+    async def test(one: Controller, agent: FakeAgent) -> None:
+        await until(lambda: agent.of(Role.STREAMS, StreamListen), "the listeners")
+        one.peers.isolated("ncp1", True)
+        dials(agent, 1, host(20))
+        await until(lambda: refused(agent, 1) or one.peers.named("192.0.2.20") is not None, "a decision")
+        assert one.peers.named("192.0.2.20") is None
+        one.peers.isolated("ncp1", False)
+        comes_up(agent, 3, host(20), 65020)
+        await until(lambda: (peer := one.peers.named("192.0.2.20")) is not None and peer.up is not None, "the session")
+
+    run(tmp_path, planned(LISTEN), test)
+
+
 def test_a_neighbor_that_the_operator_stops_before_its_box_is_there_stays_stopped(tmp_path: Path) -> None:
     async def test() -> None:
         async with asyncio.timeout(60), controller(tmp_path, planned(SIGNED)) as one:
