@@ -73,8 +73,10 @@ pub fn encode<A: Addr>(
         looks -= 1;
         let idx = installed.get(to.installed);
         let e = &t.entries[idx as usize];
-        // Told by its record, if that was in this stretch
-        let heard = e.flags & IN_RIB_LOG != 0 && !before(e.rib_pos, from.pos);
+        // Told by its record, if that was in this stretch and of all that is told
+        let kinds = IN_RIB_LOG | GROUP_ALONE | OTHERS_ALONE;
+        let whole = terms.add_path == 0 && e.flags & kinds == IN_RIB_LOG;
+        let heard = whole && !before(e.rib_pos, from.pos);
         if e.flags & VACANT == 0 && !heard {
             let told = begin(core, t, idx, terms, known, &mut rows);
             left = left.saturating_sub(told);

@@ -310,6 +310,37 @@ fn peers_that_take_several_paths_wait_too() {
 }
 
 #[test]
+fn what_was_held_is_told_although_another_path_of_it_came_since() {
+    let (mut e, giver) = router();
+    let other = e.source(Kind::Bgp, 0);
+    let a = e.fib_open();
+    install(&mut e, a);
+    let (one, two) = (e.source(Kind::Bgp, 0), e.source(Kind::Bgp, 0));
+    let best = export(&mut e, one);
+    let all = export_several(&mut e, two, ALL_PATHS);
+    let several = || Terms {
+        families: vec![(1, 1, true)],
+        ..terms()
+    };
+    told(&mut e, best);
+    told_of(&mut e, all, several());
+    give(&mut e, giver, "9.0.0.0/8");
+    assert!(told(&mut e, best).is_empty());
+    assert!(told_of(&mut e, all, several()).is_empty());
+    let longer = Said {
+        as_path: &[65002, 65003, 65004],
+        ..Said::default()
+    };
+    e.announce(other, "9.0.0.0/8", "192.0.2.1", longer);
+    install(&mut e, a);
+    assert_eq!(told(&mut e, best), ["+9.0.0.0/8"]);
+    let mut paths = told_of(&mut e, all, several());
+    paths.dedup();
+    assert_eq!(paths, ["+9.0.0.0/8"]);
+    assert_eq!(e.adj_rib_out(all, 9).len(), 2);
+}
+
+#[test]
 fn who_no_longer_wants_to_wait_tells_what_waits() {
     let (mut e, giver) = router();
     let peer = e.source(Kind::Bgp, 0);
