@@ -303,8 +303,9 @@ class Box:
             return False
         position, drained, failures, facts_used = run.reports.popleft()
         effects = run.agent.written(position, drained, failures)
-        for effect in effects:
-            if isinstance(effect, Send) and isinstance(effect.message, Ack) and facts_used == run.facts_heard:
+        for effect in effects if drained and facts_used == run.facts_heard else ():
+            # Undrained it tells of refusals, and repeats what was installed before a port went and came back.
+            if isinstance(effect, Send) and isinstance(effect.message, Ack):
                 self._vouch(run, effect.message)
         self._perform(run, effects)
         return True

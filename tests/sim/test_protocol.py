@@ -6,7 +6,9 @@ import random
 
 import pytest
 
+from tests.props.peers import prefix as parsed
 from tests.sim.controller import GRACE
+from tests.sim.rib import OPTIONS
 from tests.sim.world import Step, World, run, small_limits
 
 WEIGHTS = {
@@ -66,6 +68,34 @@ def test_boxes_end_with_what_the_rib_holds_whatever_is_lost_on_the_way() -> None
 def test_ten_thousand_runs(block: int) -> None:
     for seed in range(block * 100, block * 100 + 100):
         judge(seed)
+
+
+def test_what_a_box_lost_by_carrier_and_cannot_write_again_is_withdrawn_until_it_can() -> None:
+    """It is told while the rest is still being written; nothing new has come, so all counts as installed as before."""
+    with small_limits():
+        world = World()
+        with world.loop.running():
+            world.controller.engine.set_options(**OPTIONS, advertise_installed=True)
+            world.announce(875)  # three prefixes by ncp2's peer: from ncp1 over the fabric
+            world.settle()
+            world.told.check()
+            box, feed = world.boxes[0], world.controller.feeds["ncp1"].feed
+            prefix = parsed("20.8.0.0/16")
+            assert prefix in box.kernel.routes
+            box.carrier("fabric", up=False)
+            world.settle()
+            assert prefix not in box.kernel.routes
+            box.refuse(prefix)
+            box.carrier("fabric", up=True)
+            box.hear()
+            while box.write() | box.report():
+                pass
+            world.settle()
+            world.check()
+            assert [(key[1], key[2]) for key in feed.failures] == [prefix]
+            world.told.check(refused={"20.8.0.0/16"})
+            world.finish()
+            assert prefix in box.kernel.routes
 
 
 def test_a_box_that_does_not_return_keeps_no_place_in_the_log() -> None:
