@@ -47,7 +47,8 @@ class RibCounts:
 
 
 def count(engine: Engine, members: dict[str, Membership]) -> RibCounts:
-    """On the engine's thread."""
+    """On the engine's thread, where those that have just joined are known by now."""
+    members = {name: member for name, member in members.items() if member.source}
     counts = engine.counts()
     return RibCounts(
         {family: counts[family]["prefixes"] for family in ("ipv4", "ipv6")},
@@ -108,7 +109,7 @@ class BgpViews:
         return peer
 
     async def _peers(self, peers: list[Peer]) -> tuple[RibCounts, list[tuple[BgpSummaryRow, dict[str, Any]]]]:
-        members = {peer.name: up.membership for peer in peers if (up := peer.giver) and up.membership.source}
+        members = {peer.name: up.membership for peer in peers if (up := peer.giver)}
         counts = await self._controller.engine.call(lambda engine: count(engine, members))
         now = self._controller.clock()
         out = []
