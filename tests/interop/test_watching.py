@@ -148,11 +148,11 @@ def test_what_another_program_does_to_a_kernel_is_shown_repaired_and_in_the_end_
     assert (row["state"], row["audit"]["drifted"], row["audit"]["repaired"]) == ("equal", 1, 1)
     assert "0s ago, 1 repaired" in router.text("show", "fib", "consistency")
     assert "1 drifted, 1 repaired" in router.text("show", "ncp", "ncp2", "detail")
-    assert "warning drift: " in router.text("show", "ncp", "ncp2")
+    wait_for("the warning", lambda: router.text("show", "ncp", "ncp2"), lambda text: "warning drift: " in text)
     wait_for("the route to be back", lambda: box.ip_json("route", "show", STATIC))
     assert metrics(router)["routingd_fib_repairs_total", "ncp2"] == 1
     box.ip("route", "delete", STATIC)
     row = audited()
     assert (row["state"], row["audit"]["contested"]) == ("differs", 1)
     assert "another program changes 1 of our routes" in row["reason"]
-    assert "alarm contested: " in router.text("show", "ncp")
+    wait_for("the alarm", lambda: router.text("show", "ncp"), lambda text: "alarm contested: " in text)
