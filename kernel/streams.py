@@ -17,8 +17,8 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from kernel.boundary import Boundary
 from kernel.edge_sockets import endpoint, reset_on_close
+from native import Boundary
 
 INITIAL_CREDIT: Final = 1 << 20
 """Bytes either side may send before it is granted more."""

@@ -36,6 +36,19 @@ class Framed:
     error: tuple[int, int, bytes] | None
 
 @final
+class Boundary:
+    """Where one BGP message ends and the next begins in what a stream has received (RFC 4271 4.1), and the beginning of one that has not ended
+    yet: another controller starts to read at its first octet."""
+
+    @property
+    def tail(self) -> bytes:
+        """At most one message without its last octet."""
+
+    def __init__(self) -> None: ...
+    def passed(self, data: bytes) -> None:
+        """``data`` was received. A header with a length that cannot be ends the session, so nothing is kept of it."""
+
+@final
 class SessionTerms:
     """What was agreed on a session, as far as reading UPDATEs needs it."""
 

@@ -12,9 +12,9 @@ from contextlib import asynccontextmanager
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kernel.boundary import Boundary
 from kernel.stream_table import StreamTable
 from kernel.streams import Stream
+from native import Boundary
 from tests.routingd.fake_agent import until
 
 KEEPALIVE = b"\xff" * 16 + b"\x00\x13\x04"

@@ -8,6 +8,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList};
 use routing_core::prefix::{Addr, Ip, Prefix};
 use routing_core::rib::value::attributes_value;
+use routing_core::wire::boundary;
 use routing_core::wire::framer::{self, Item, Notification};
 use routing_core::wire::refusal::{Demands, Refusal};
 use routing_core::wire::role::Role;
@@ -98,6 +99,25 @@ impl Framed {
     #[getter]
     fn error<'py>(&self, py: Python<'py>) -> Option<Note<'py>> {
         note(py, &self.error)
+    }
+}
+
+#[pyclass(module = "native")]
+#[derive(Default)]
+pub struct Boundary(boundary::Boundary);
+
+#[pymethods]
+impl Boundary {
+    #[new]
+    fn new() -> Self {
+        Self::default()
+    }
+    #[getter]
+    fn tail<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, self.0.tail())
+    }
+    fn passed(&mut self, data: &[u8]) {
+        self.0.passed(data);
     }
 }
 
@@ -276,6 +296,7 @@ pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_class::<Updates>()?;
     m.add_class::<Framer>()?;
     m.add_class::<Framed>()?;
+    m.add_class::<Boundary>()?;
     m.add_class::<SessionTerms>()?;
     m.add_class::<Changes>()?;
     m.add_function(wrap_pyfunction!(decode, m)?)

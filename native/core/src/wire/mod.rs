@@ -4,6 +4,7 @@ pub mod as_path;
 pub mod as_path_edit;
 pub mod attribute_rows;
 pub mod attributes;
+pub mod boundary;
 pub mod communities;
 pub mod finding;
 pub mod framer;
