@@ -74,10 +74,15 @@ def show_prefix(prefix: tuple[bytes, int]) -> str:
     return f"{ipaddress.ip_address(prefix[0])}/{prefix[1]}"
 
 
+INSTALL_OFF = "kernel install is off"
+"""Why nothing of ours is in any kernel, as views say it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Kernel:
-    """Where every box puts its routes, and how."""
+    """Whether, where and how every box puts routes in its kernel."""
 
+    install: bool = True
     table: int = 254
     protocol: int = 201
     metric: int = 50

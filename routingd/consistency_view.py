@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from routingd.control.shapes import FibConsistency, FibStanding, FibSum
 from routingd.controller import Controller
-from routingd.fib_sums import audited, held, wanted
+from routingd.fib_sums import audited, due, held
 from routingd.queries import AgentSilentError
 from routingd.views import boxes
 
@@ -47,7 +47,8 @@ class ConsistencyView:
     async def consistency(self, ncp: str | None, *, audit: bool) -> FibConsistency:
         """``audit``: each agent compares its kernel with its model now."""
         rows = await asyncio.gather(*(self._box(box.name, audit) for box in boxes(self._controller.plan, ncp)))
-        return {"controller": await self._controller.engine.call(wanted), "ncps": rows}
+        install = self._controller.plan.boxes.kernel.install
+        return {"install": install, "controller": await due(self._controller), "ncps": rows}
 
     async def _box(self, name: str, audit: bool) -> FibStanding:
         try:
@@ -75,10 +76,10 @@ class ConsistencyView:
         controller = self._controller
         feed = controller.feeds[name].feed
         for attempt in range(ATTEMPTS):
-            before = await controller.engine.call(wanted)
+            before = await due(controller)
             counts = await controller.queries.ask(name, "counts")
             sent = feed.describe(controller.clock())
-            after = await controller.engine.call(wanted)
+            after = await due(controller)
             still = before == after and sent["caught_up"] and sent["sent"] == counts.get("applied")
             told = _Told(counts, after, still)
             if still and held(counts) == after:

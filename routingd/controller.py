@@ -148,6 +148,7 @@ class Controller:
                 self.clock,
                 credit,
                 partial(self.facts.lags, name),
+                install=plan.boxes.kernel.install,
             )
             for name in plan.boxes.names
         }

@@ -24,6 +24,8 @@ from routingd.engine_thread import Consumer, EngineThread
 STALLED: Final = 3.0
 """A box that makes no progress for so long does not count as forwarding."""
 LATE: Final = 1.0
+NOTHING: Final = Chunk(None, at_tail=True, count=0, digest=0)
+"""All that a box is told to forward where kernel install is off."""
 
 log = structlog.get_logger("routingd.fib")
 
@@ -34,9 +36,11 @@ class BoxFeed:
     def __init__(
         self, ncp: str, election_id: int, stream_id: bytes, grace: float, engine: EngineThread[Engine],
         clock: Callable[[], float], credit: int = DEFAULT_CREDIT, lags: Callable[[bool], None] = lambda _: None,
+        *, install: bool = True,
     ) -> None:  # fmt: skip
         """``grace``: seconds for which the stream waits for a box that is away. ``credit``: bytes that it may have
-        outstanding. ``lags`` is told when the box begins to lag behind and when it has caught up."""
+        outstanding. ``lags`` is told when the box begins to lag behind and when it has caught up. Without ``install``
+        the RIB is not read: the box is told that its table is empty, and removes what an earlier life put there."""
         self.ncp = ncp
         self.feed = Feed(ncp, election_id, credit)
         self.agrees: bool | None = None
@@ -64,6 +68,7 @@ class BoxFeed:
         self.isolated = False
         """It has lost the other boxes."""
         self._lags = lags
+        self._install = install
         self._away = False
         """For so long that nobody waits for it."""
         self._leaving: asyncio.TimerHandle | None = None
@@ -126,11 +131,18 @@ class BoxFeed:
 
     def _begin(self) -> None:
         """The stream from its start, without what the box has already where it can tell."""
-        if self._tells_sums and self._connection is not None:
+        if not self._install:
+            self._tell_nothing()
+        elif self._tells_sums and self._connection is not None:
             self._asked = True
             self._connection.send(DigestRequest(self._election_id))
         else:
             self._open([])
+
+    def _tell_nothing(self) -> None:
+        self.agrees = None
+        now = self._clock()
+        self._send(self.feed.begin(now) + self.feed.chunk(NOTHING, now))
 
     def _open(self, held: list[tuple[int, bytes]]) -> None:
         """A fresh cursor: opened on the engine's thread, then read from the start. ``held``: (table, sums)."""
@@ -194,7 +206,8 @@ class BoxFeed:
         self._answer()
         self._judge(now)
         if self.feed.restart_due(now):
-            self._open([])  # what sums of shards have not mended, everything does
+            # What sums of shards have not mended, everything does
+            self._open([]) if self._install else self._tell_nothing()
             return
         reader, cursor = self._reader, self._cursor
         if reader is not None and cursor is not None:
@@ -216,7 +229,7 @@ class BoxFeed:
 
     def _judge(self, now: float) -> None:
         """One box that does not get on must not hold up the router."""
-        if self._connection is None:
+        if self._connection is None or not self._install:
             return
         if self.lagging:
             if self.agrees and self.feed.near(now):
@@ -240,7 +253,7 @@ class BoxFeed:
 
     def _arm(self, now: float) -> None:
         deadlines = [self.feed.next_deadline()]
-        if self._connection is not None and not self.lagging and self.feed.outstanding:
+        if self._connection is not None and self._install and not self.lagging and self.feed.outstanding:
             deadlines.append(now + STALLED - self.feed.still(now))
         # What is due and could not be done now is done when the box answers: no reason not to look whether it does
         deadline = min((one for one in deadlines if one is not None and one > now), default=None)
@@ -264,7 +277,9 @@ class BoxFeed:
             return "lagging"
         if self.isolated:
             return "isolated"
-        return "snapshot" if self.feed.state is FeedState.SNAPSHOT or not self.agrees else "forwarding"
+        if self.feed.state is FeedState.SNAPSHOT or not self.agrees:
+            return "snapshot"
+        return "forwarding" if self._install else "not-installing"
 
     def describe(self) -> dict[str, Any]:
         return self.feed.describe(self._clock())

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator
 from typing import Any, Final
 
 from routingd.asked import PrefixBytes, family_of, parse_asked
-from routingd.boxes import parse_address, show_prefix
+from routingd.boxes import INSTALL_OFF, parse_address, show_prefix
 from routingd.control.protocol import PAGE_ROWS
 from routingd.control.shapes import FibPage, FibRow, KernelMember, RouteAtNcps
 from routingd.controller import Controller
@@ -76,7 +76,10 @@ class FibViews:
         except AgentSilentError as error:
             return {**_no_row(ncp, prefix), "state": "unreachable", "reason": str(error)}
         if answer is None:
-            return _no_row(ncp, prefix)
+            row = _no_row(ncp, prefix)
+            if self._controller.plan.boxes.kernel.install:
+                return row
+            return {**row, "state": "not-installed", "reason": INSTALL_OFF}
         return fib_row(ncp, show_prefix(prefix), answer, self._fabric(ncp))
 
     def _fabric(self, ncp: str) -> Fabric:

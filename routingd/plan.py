@@ -33,7 +33,7 @@ def plan(loaded: Loaded, rng: random.Random) -> RouterPlan:
     config = loaded.config
     boxes = [_box(box) for box in effective.boxes(config).values()]
     where = config.kernel
-    kernel = Kernel(where.table, where.protocol, where.metric, where.weighted_backup)
+    kernel = Kernel(where.install, where.table, where.protocol, where.metric, where.weighted_backup)
     return RouterPlan(
         name=config.router.name,
         router_id=config.router.router_id.packed,
@@ -70,7 +70,7 @@ def _options(config: Config) -> dict[str, bool | int]:
         "weighted": multipath.weighted,
         "backup": config.bgp.backup_paths,
         "resolve_via_default": config.next_hops.resolve_via_default,
-        "advertise_installed": config.advertise == "installed",
+        "advertise_installed": config.advertise == "installed" and config.kernel.install,
     }
 
 

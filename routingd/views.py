@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from fibd.wire import Role
-from routingd.boxes import Box
+from routingd.boxes import INSTALL_OFF, Box
 from routingd.control.shapes import (
     FibFailure,
     InterfaceAddress,
@@ -140,6 +140,7 @@ def _why(state: str, connections: list[Any]) -> str:
     return {
         "restarting": "it forwards by what it was told before the restart; neighbors have not told everything yet",
         "lagging": "it made no progress for seconds although transactions waited, and has not caught up since",
+        "not-installing": INSTALL_OFF,
         "isolated": "its fabric port is down: the other boxes go on without its ports",
         "snapshot": "the first snapshot is not complete",
     }.get(state, "its fib connection is not up")

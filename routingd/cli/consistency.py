@@ -20,6 +20,8 @@ def consistency(answer: Data) -> None:
         for n in answer["ncps"]
     ]
     table(columns, rows, right=("IPv4 routes", "IPv6 routes", "Installed", "Pending", "Failed"))
+    if not answer["install"]:
+        click.echo("not installed: kernel install is off, so no kernel is to have a route of ours")
     for n in answer["ncps"]:
         if n["state"] != "equal":
             click.echo(clean(f"{n['ncp']}: {n['reason']}{_progress(n)}: {n['advice']}"))

@@ -50,7 +50,8 @@ _FATE: Final = {
 
 
 def stage(explain: Data) -> tuple[str, str]:
-    """Where the prefix stands: a word ("installed", or the stage that stopped it) and a sentence."""
+    """Where the prefix stands: a word ("installed", "selected" where nothing is installed on purpose, or the stage that
+    stopped it) and a sentence."""
     route = explain["route"]
     if route is None:
         return _absent(explain)
@@ -58,6 +59,8 @@ def stage(explain: Data) -> tuple[str, str]:
         reasons = "; ".join(dict.fromkeys(path["reason"] for path in route["paths"] if path["reason"]))
         return "no-usable-path", f"{route['prefix']} was heard but is not used: {reasons or 'no path is usable'}."
     missing = [ncp for ncp in explain["ncps"] if ncp["state"] not in SETTLED]
+    if missing and all(ncp["state"] == "not-installed" for ncp in missing):
+        return "selected", f"{route['prefix']} is selected. Not installed: {_reason(missing[0])}."
     if missing:
         why = "; ".join(f"at {ncp['ncp']} because {_reason(ncp)}" for ncp in missing)
         return "not-installed", f"{route['prefix']} is selected, but not installed {why}."

@@ -40,7 +40,7 @@ cli.add_command(bgp)
 def explain(prefix: str) -> None:
     """Why a prefix is routed the way it is, from the peer to every kernel, or what stopped it.
 
-    Exit status 1 when it is not installed at every NCP.
+    Exit status 1 when it is not installed at every NCP, unless kernel install is off.
     """
     from routingd.cli import explain as teller
     from routingd.cli import values
@@ -53,7 +53,7 @@ def explain(prefix: str) -> None:
     else:
         for line in teller.story(answer):
             click.echo(clean(line))
-    if stage != "installed":
+    if stage not in ("installed", "selected"):
         raise SystemExit(int(Exit.NO))
 
 

@@ -11,6 +11,7 @@ import click
 _STYLES: Final = {
     "Established": "green",
     "forwarding": "green",
+    "not-installing": "green",
     "installed": "green",
     "up": "green",
     "failed": "red",

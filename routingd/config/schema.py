@@ -189,8 +189,12 @@ class Management(Model):
 
 
 class Kernel(Model):
-    """Where routes are put in each NCP's kernel, and how."""
+    """Whether, where and how routes are put in each NCP's kernel."""
 
+    install: Flag = True
+    """`false`: this router forwards nothing, as a route reflector, route server or collector does. Boxes have their
+    ports, addresses and sockets, and no route of ours; `advertise` is `immediately`, as there is nothing to wait
+    for."""
     table: KernelTable = 254
     """Routing table; 254 is the main one."""
     protocol: KernelProtocol = 201

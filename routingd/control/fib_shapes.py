@@ -59,6 +59,8 @@ class FibStanding(TypedDict):
 
 
 class FibConsistency(TypedDict):
+    install: bool
+    """False: kernel install is off, so that the controller wants every FIB to be empty."""
     controller: FibSum
     ncps: list[FibStanding]
 

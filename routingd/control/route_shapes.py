@@ -14,10 +14,12 @@ ProtocolName = Literal["connected", "static", "bgp"]
 AdjacencyKind = Literal["ip", "drop", "local", "unreachable"]
 Role = Literal["best", "multipath", "backup", ""]
 """Of a path in its prefix: what the selection made of it."""
-KernelState = Literal["installed", "local", "pending", "failed", "unresolved", "stale", "absent", "unreachable"]
+KernelState = Literal[
+    "installed", "local", "pending", "failed", "unresolved", "stale", "absent", "not-installed", "unreachable"
+]
 """Of one route at one NCP. The first six are the agent's words (`AgentFib.route`), local: it is an address of that box,
-which its kernel delivers by itself; absent: the agent's model has no such route; unreachable: the agent did not
-answer."""
+which its kernel delivers by itself; absent: the agent's model has no such route; not-installed: nor shall it, as kernel
+install is off; unreachable: the agent did not answer."""
 
 # --- routes ---------------------------------------------------------------------------------------------------------
 

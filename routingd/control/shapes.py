@@ -206,8 +206,9 @@ class NcpRow(TypedDict):
     name: str
     embedded: bool
     state: str
-    """absent, connecting, restarting, snapshot, forwarding, lagging, isolated. Restarting: it forwards by what an
-    earlier routingd told it, until neighbors have told this one everything."""
+    """absent, connecting, restarting, snapshot, forwarding, not-installing, lagging, isolated. Restarting: it forwards
+    by what an earlier routingd told it, until neighbors have told this one everything. Not-installing: in place of
+    forwarding where kernel install is off."""
     reason: str
     """Why it is not forwarding; "" when it is."""
     hostname: str

@@ -183,11 +183,15 @@ class Router:
     def ncps(self) -> dict[str, dict[str, Any]]:
         return {row["name"]: row for row in self.ctl("show", "ncp")["ncps"]}
 
+    @property
+    def _sound(self) -> str:
+        return "forwarding" if self.config.get("kernel", {}).get("install", True) else "not-installing"
+
     def wait_ncps(self, *, timeout: float = 30.0) -> None:
         wait_for(
-            "all NCPs forwarding",
+            "all NCPs as they shall be",
             lambda: {name: row["state"] for name, row in self.ncps().items()},
-            lambda states: set(states) == set(self.boxes) and set(states.values()) == {"forwarding"},
+            lambda states: set(states) == set(self.boxes) and set(states.values()) == {self._sound},
             timeout=timeout,
         )
 

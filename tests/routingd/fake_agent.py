@@ -70,6 +70,8 @@ class FakeAgent:
         self.closed: set[Role] = set()
         self.routes: dict[tuple[int, bytes, int], int] = {}
         self.acknowledge = True
+        self.holds = 0
+        """Routes that are in its model beside those it was sent."""
         self.remote: RemotePeer | None = None
         self.answers: dict[str, Any] = {}
         """To questions, by what is asked; others are left unanswered."""
@@ -132,9 +134,8 @@ class FakeAgent:
                 self._apply(message)
                 self._ack(message.sequence)
             case SnapshotEnd():
-                self.send(
-                    Role.FIB, SnapshotVerdict(message.count == len(self.routes), len(self.routes), message.digest)
-                )
+                held = len(self.routes) + self.holds
+                self.send(Role.FIB, SnapshotVerdict(message.count == held, held, message.digest))
                 self._ack(message.sequence)
             case Query() if message.what in self.answers:
                 self.send(Role.CONTROL, Answer(message.id, self.answers[message.what]))

@@ -10,7 +10,7 @@ from pathlib import Path
 from fibd.wire import Role, SnapshotBegin, StreamClose, StreamData
 from protocols.bgp.capabilities import GracefulRestart
 from protocols.bgp.graceful import Mode
-from routingd.controller import Controller
+from routingd.controller import Controller, RouterPlan
 from routingd.identity import KnownNeighbors
 from routingd.restart import Restart
 from tests.routingd.fake_agent import END_OF_RIB, FakeAgent, RemotePeer, until, update
@@ -20,12 +20,14 @@ THERE, BEHIND = "192.0.2.2", "198.51.100.0/24"
 
 
 @asynccontextmanager
-async def restarted(directory: Path, agent: FakeAgent, deferral: float = 360.0) -> AsyncIterator[Controller]:
+async def restarted(
+    directory: Path, agent: FakeAgent, deferral: float = 360.0, router: RouterPlan | None = None
+) -> AsyncIterator[Controller]:
     """A controller that follows another one, whose second neighbor is not configured any more."""
     known = KnownNeighbors(directory)
     known.write(frozenset({THERE, "192.0.2.99"}))
     agent.keeps = True
-    async with controller(directory, replace(plan(), deferral=deferral), known) as one:
+    async with controller(directory, replace(router or plan(), deferral=deferral), known) as one:
         yield one
 
 

@@ -671,6 +671,7 @@ def standing(row: NcpRow, model: FibSum) -> FibStanding:
 
 
 CONSISTENCY: FibConsistency = {
+    "install": True,
     "controller": RIB_FIB,
     "ncps": [standing(NCPS[0], RIB_FIB), standing(NCPS[1], BEHIND_FIB)],
 }

@@ -247,6 +247,16 @@ def test_without_a_daemon_the_status_is_3_and_the_error_says_what_to_do(tmp_path
     assert told["error"]["code"] == "unreachable"
 
 
+def test_where_kernel_install_is_off_equal_means_empty_and_is_said(tmp_path: Path) -> None:
+    nothing = {"ipv4": 0, "ipv6": 0, "digest": "0" * 16}
+    row = {**canned.CONSISTENCY["ncps"][0], "model": nothing, "installed": 0}
+    answer = {"install": False, "controller": nothing, "ncps": [row]}
+    with serving(tmp_path / "control.sock", {("show", "fib", "consistency"): always(answer)}):
+        result = invoke(tmp_path, "show", "fib", "consistency")
+    assert result.exit_code == 0
+    assert result.output.endswith("not installed: kernel install is off, so no kernel is to have a route of ours\n")
+
+
 def test_a_failure_of_the_daemon_has_status_4(tmp_path: Path) -> None:
     async def broken(args: Arguments) -> object:
         raise CommandFailed("internal", "routingd failed at this command: ValueError: x", "see its log")

@@ -66,6 +66,15 @@ def test_a_kernel_that_lacks_it_is_named_with_the_reason(kernel: dict[str, Any],
     assert verdict == story(explain)[-1]
 
 
+def test_where_nothing_is_installed_the_story_ends_well_with_what_was_selected() -> None:
+    kernel = {"state": "not-installed", "reason": "kernel install is off", "kernel_group": None, "members": []}
+    explain = told(ncps=[{**each, **kernel} for each in KERNELS])
+    assert stage(explain) == ("selected", "203.0.113.0/24 is selected. Not installed: kernel install is off.")
+    assert "  ncp2: not-installed: kernel install is off" in story(explain)
+    left = told(ncps=[{**KERNELS[0], **kernel}, {**KERNELS[1], "state": "stale"}])
+    assert stage(left)[0] == "not-installed", "what an earlier life left is not gone yet"
+
+
 def test_a_route_whose_next_hop_does_not_resolve_is_heard_but_not_used() -> None:
     hop = {**LOOKUP["paths"][0]["next_hops"][0], "resolved": False, "via": None, "adjacencies": []}
     path = {

@@ -67,7 +67,10 @@ def test_an_error_names_file_line_and_path() -> None:
         ),
         ("bgp: { neighbours: {} }", "`neighbours` is not a key here: did you mean `neighbors`?"),
         ("interface: {}", "`interface` is not a key here: did you mean `interfaces`?"),
-        ("kernel: { colour: red }", "`colour` is not a key here: known are metric, protocol, table, weighted-backup"),
+        (
+            "kernel: { colour: red }",
+            "`colour` is not a key here: known are install, metric, protocol, table, weighted-backup",
+        ),
     ],
 )
 def test_an_unknown_key_is_refused_with_the_nearest_known_one(text: str, expected: str) -> None:
@@ -344,6 +347,10 @@ def test_one_value_written_in_two_ways_is_refused() -> None:
         (
             "kernel: { protocol: 2 }",
             "'2' is not a kernel route protocol of ours (5 to 255)",
+        ),
+        (
+            "kernel: { install: off }",
+            "'off' is not true or false",
         ),
     ],
 )
