@@ -44,8 +44,8 @@ lint-only:
 test: ## lint, the tests of the core, and every test that is not marked long (needs root)
 	@tools/setup test
 	@$(MAKE) lint-only
-	@echo "test: the Rust core"
-	@cd native && $(CARGO) test --quiet --locked -p routing-core
+	@echo "test: the Rust core, the neighbours of the benchmark"
+	@cd native && $(CARGO) test --quiet --locked -p routing-core -p routing-bench
 	@echo "test: Python, the extension, real peers in namespaces"
 	@tools/run-tests $(ARGS)
 
