@@ -21,6 +21,8 @@ class AdjRibIn:
         """The session is Established; ``terms`` are those of ``Engine.add_peer``, ``limits`` paths that it may have, by
         AFI."""
         before, self.of = self.of, up
+        if before is not None:
+            up.membership.source = before.membership.source  # at once: views ask for it before the job has run
 
         def job(engine: Engine) -> None:
             if before is None:

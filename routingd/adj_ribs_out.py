@@ -37,7 +37,8 @@ class AdjRibsOut:
 
     def begin(self, families: Sequence[Family]) -> None:
         """The peer is told these from here on, if it is not yet; the engine knows the session. Of an adopted session it
-        is told that everything comes again, and sweeps the rest afterwards (RFC 7313 4)."""
+        is told that everything comes again, and sweeps the rest afterwards (RFC 7313 4); so it does with a family of
+        which nothing can be told any more."""
         if self._begun:
             return
         self._begun = True
@@ -53,6 +54,10 @@ class AdjRibsOut:
                         self._marker(family, RefreshSubtype.BEGIN)
                         self._up.refreshing.add(family)
                     self._up.readers[family] = self._engine.consumer(partial(self._read, family))
+                # If it holds something of these, it was told the end of it too (RFC 7313 4); else it ignores this.
+                for family in self._up.withheld if self._up.adopted else ():
+                    self._marker(family, RefreshSubtype.BEGIN)
+                    self._marker(family, RefreshSubtype.END)
                 if not families:
                     self._told()
                 self.read()

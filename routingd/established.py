@@ -19,7 +19,7 @@ EXPORT_ROUTES: Final = 2048
 
 class Membership:
     """An Established session's numbers in the engine; written and read on the engine's thread, closed over by its
-    jobs."""
+    jobs. The source is known sooner where the session has come back."""
 
     __slots__ = ("consumers", "source")
 
@@ -39,6 +39,8 @@ class Up:
     open_export: Callable[[Engine, Family], None]
     adopted: bool = False
     """The peer holds what an earlier routingd has told it."""
+    withheld: list[Family] = field(default_factory=list)
+    """Families of which nothing can be told, as we have no next hop there."""
     readers: dict[Family, Consumer[Engine]] = field(default_factory=dict)
     end_of_rib_sent: set[Family] = field(default_factory=set)
     refresh_due: set[Family] = field(default_factory=set)

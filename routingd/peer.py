@@ -205,7 +205,7 @@ class Peer:
                 connection.moved(self._clock(), waits=stream.waits)
             if self._told is not None:
                 self._told.read()
-            self._arm()
+            self.arm()
 
     def received(self, conn: int, data: bytes, age: float) -> None:
         """Bytes of a stream that arrived at the box ``age`` seconds ago."""
@@ -262,12 +262,12 @@ class Peer:
                     self.given.forget()
                 case _:
                     assert_never(effect)
-        self._arm()
+        self.arm()
         self._owner.stirred()
 
-    def _arm(self) -> None:
-        """One timer per neighbor. It is moved only when the deadline comes nearer: a later one is found when it
-        fires."""
+    def arm(self) -> None:
+        """One timer per neighbor, moved only when the deadline comes nearer: a later one is found when it fires. Where
+        nothing can happen any more the neighbor is at rest."""
         deadline = self.session.next_deadline()
         if deadline is None:
             if not self.session.connections and not self.session.kept_down:
@@ -353,9 +353,9 @@ class Peer:
             lambda: self._deposit(event.conn, told=True),
         )  # fmt: skip
         exported = [f.family for f in config.families if f.family in agreed.families and f.export_policy == ACCEPT]
-        for family in [f for f in exported if not next_hops[f[0]]]:
+        for family in (f for f in exported if not next_hops[f[0]]):
             # RFC 4760 5.1.3: there would be no next hop to announce.
-            exported.remove(family)
+            up.withheld.append(family)
             reason = f"{self.place.ncp}/{self.place.port or '?'} has no address of this family: give it one"
             log.error("bgp.not-exported", peer=self.name, family=family_name(*family), reason=reason)
 
@@ -366,9 +366,9 @@ class Peer:
         }  # fmt: skip
         limits = [(f.afi, f.maximum.limit) for f in config.families if f.maximum is not None and f.maximum.ends]
         self.given.join(up, source, limits)
-        self._exported = exported
+        self._exported = [family for family in exported if family not in up.withheld]
         if not self._owner.deferring:
-            told.begin(exported)
+            told.begin(self._exported)
         if not up.adopted:
             self._deposit(event.conn, told=False)
 
@@ -379,7 +379,7 @@ class Peer:
 
     def _export(self, conn: int, data: bytes) -> None:
         self._send(conn, data)
-        self._arm()
+        self.arm()
 
     def _has_room(self) -> bool:
         stream = self.stream

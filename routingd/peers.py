@@ -176,7 +176,8 @@ class Peers:
     def isolated(self, ncp: str, lost: bool) -> None:
         """A box that has lost the others must not draw packets that it cannot pass on: its sessions end."""
         if lost:
-            self._isolated[ncp] = [peer for peer in self.all if peer.place.ncp == ncp and peer.session.running]
+            runs = (peer for peer in self.all if peer.session.running and not peer.session.idle_for_good)
+            self._isolated[ncp] = [peer for peer in runs if peer.place.ncp == ncp]
             for peer in self._isolated[ncp]:
                 peer.stop(Cease(CeaseSubcode.ADMINISTRATIVE_SHUTDOWN, f"{ncp} has lost the other boxes"))
         elif ncp in self._isolated:
@@ -360,6 +361,7 @@ class Peers:
             log.info("bgp.not-adopted", ncp=ncp, peer=peer.name if peer is not None else None, reason=str(error))
             if peer is not None:
                 peer.session.came_back = (False, str(error))
+                peer.arm()  # one of a range that came by this stream alone has nothing left
             self._outboxes[ncp].message(StreamClose(kept.stream, str(error)))
         else:
             log.info("bgp.adopted", peer=peer.name, seconds=round(kept.up_for, 1))

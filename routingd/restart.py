@@ -40,6 +40,7 @@ class Restart:
         self._loop = asyncio.get_running_loop()
         self._started = self._loop.time()
         self._timers: list[asyncio.TimerHandle] = []
+        self._calm: asyncio.TimerHandle | None = None
         self._may_come = True
         self._heard: set[str] = set()
         self._keeping: set[str] = set()
@@ -76,6 +77,8 @@ class Restart:
         """An adopted session: its neighbor tells everything again."""
         if self.deferring:
             self.waits_for |= {name}
+            if self._calm is not None:
+                self._calm.cancel()
 
     def look(self) -> None:
         """Something about a neighbor may have changed."""
@@ -84,14 +87,15 @@ class Restart:
         there = {peer.name: peer for peer in self._peers()}
         self.waits_for = frozenset(name for name in self.waits_for if tells_more(there.get(name), self._may_come))
         if not self.waits_for:
-            self._at(self._loop.time() + CALM, lambda: self._end("all neighbors have told everything"))
+            self._calm = self._at(self._loop.time() + CALM, lambda: self._end("all neighbors have told everything"))
 
     def _away(self) -> None:
         self._may_come = False
         self.look()
 
-    def _at(self, when: float, what: Callable[[], None]) -> None:
+    def _at(self, when: float, what: Callable[[], None]) -> asyncio.TimerHandle:
         self._timers.append(self._loop.call_at(when, what))
+        return self._timers[-1]
 
     def _end(self, reason: str) -> None:
         seconds = round(self._loop.time() - self._started, 1)

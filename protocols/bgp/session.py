@@ -297,6 +297,11 @@ class Session:
         """By the operator, or by a limit until its time or the operator's start."""
         return not self.running or self._attempts.barred
 
+    @property
+    def idle_for_good(self) -> bool:
+        """By a limit, until the operator's start."""
+        return self._attempts.barred and self._attempts.next_at is None
+
     def deadlines(self) -> dict[str, float]:
         """Timers that run, by name, and when they fire; of the connection that has come furthest."""
         furthest = max(self.connections, key=lambda c: RANK[c.state], default=None)

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from fibd.wire import BoxConfig, Hello, Role, Routers, StreamClose, StreamConnect, StreamListen, StreamOpened
+from fibd.wire import BoxConfig, Hello, Role, Routers, StreamClose, StreamConnect, StreamListen, StreamOpened, Streams
 from protocols.bgp.collision import COLLIDES
 from protocols.bgp.errors import Cease
 from protocols.bgp.graceful import Mode
@@ -158,6 +158,52 @@ def test_a_box_that_has_lost_the_others_takes_no_new_neighbors_until_it_is_back(
         await until(lambda: (peer := one.peers.named("192.0.2.20")) is not None and peer.up is not None, "the session")
 
     run(tmp_path, planned(LISTEN), test)
+
+
+def test_a_neighbor_that_a_limit_holds_down_for_good_stays_down_when_its_box_is_back(tmp_path: Path) -> None:
+    async def test(one: Controller, agent: FakeAgent) -> None:
+        idle, plain = (one.peers.named(f"192.0.2.{last}") for last in (2, 3))
+        assert idle is not None
+        assert plain is not None
+        remote = RemotePeer(agent)
+        await until(lambda: idle.up is not None, "the session")
+        remote.send(update(["198.51.100.0/24", "203.0.113.0/24"]))
+        await until(lambda: idle.session.idle_for_good, "it has told too much")
+        one.peers.isolated("ncp1", True)
+        assert not plain.session.running
+        one.peers.isolated("ncp1", False)
+        assert plain.session.running
+        assert (idle.session.idle_for_good, str(idle.session.state)) == (True, "Idle")
+
+    text = """
+interfaces: { eth0: { addresses: [192.0.2.1/24] } }
+bgp:
+  neighbors:
+    192.0.2.2:
+      asn: 65002
+      families: { ipv4-unicast: { import: accept, maximum-prefixes: { limit: 1, action: idle } } }
+    192.0.2.3: { asn: 65003, passive: true }
+"""
+    run(tmp_path, planned(text), test)
+
+
+def test_one_of_a_prefix_whose_session_cannot_go_on_is_a_neighbor_again_when_it_comes(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with asyncio.timeout(60), controller(tmp_path, planned(LISTEN)) as one:
+            agent = FakeAgent("ncp1")
+            rows = [[3, 1, US, 179, host(7), 50000, "", b"what is this"]]
+            agent.kept = Streams(rows, [[3, 60.0, 0.5, 1 << 20]])
+            await agent.connect(tmp_path / SOCKET_NAME)
+            agent.facts()
+            await until(lambda: [m.stream for m in agent.of(Role.STREAMS, StreamClose)] == [3], "it is closed")
+            assert one.peers.named("192.0.2.7") is None
+            assert one.peers.ranges.members[host(0), 25] == 0
+            comes_up(agent, 5, host(7), 65077)
+            await until(
+                lambda: (peer := one.peers.named("192.0.2.7")) is not None and peer.up is not None, "its return"
+            )
+
+    asyncio.run(test())
 
 
 def test_a_neighbor_that_the_operator_stops_before_its_box_is_there_stays_stopped(tmp_path: Path) -> None:

@@ -5,12 +5,17 @@ from __future__ import annotations
 import struct
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, cast
+
+import pytest
 
 import native
 from fibd.wire import Role, StreamData
 from native import Engine
+from protocols.bgp.counters import Counters
 from protocols.bgp.messages import MessageType, RouteRefreshMessage
 from protocols.bgp.negotiation import Agreed
+from routingd.adj_ribs_out import AdjRibsOut
 from routingd.established import Exported, Membership, Up, read_export
 from tests.props.update_bytes import Replay, announcement, withdrawal
 from tests.routingd.fake_agent import FakeAgent, until
@@ -100,6 +105,33 @@ def test_what_goes_while_everything_is_told_again_is_withdrawn() -> None:
     told.says(withdrawal([FIRST]))
     told.read_all()
     assert set(told.replay.routes) == {"203.0.113.0/24"}
+
+
+class Idle:
+    """An engine's thread, without an engine, that has nothing to tell."""
+
+    waiting = False
+
+    def post(self, work: Any, done: Any) -> None:
+        done(None)
+
+    def consumer(self, deliver: Any) -> Idle:
+        return self
+
+    def request(self, read: Any) -> None:
+        self.waiting = True
+
+
+@pytest.mark.parametrize("adopted", [True, False])
+def test_an_adopted_neighbor_sweeps_a_family_that_we_have_no_next_hop_for_any_more(*, adopted: bool) -> None:
+    agreed = Agreed(65001, 65003, bytes(4), bytes(4), 90, True, (IPV4, (2, 1)), True, 4096, 4096, enhanced_refresh=True)
+    up = Up(1, agreed, Membership(), cast(Any, None), lambda engine, family: None, adopted, withheld=[(2, 1)])
+    sent: list[bytes] = []
+    told = AdjRibsOut(up, Counters(), cast(Any, Idle()), sent.append, lambda: True, lambda: None)
+    told.begin([IPV4])
+    began, swept = [(*IPV4, 1)], [(2, 1, 1), (2, 1, 2)]
+    expected = [RouteRefreshMessage(*each).encode() for each in began + swept]
+    assert sent == (expected if adopted else [])
 
 
 def markers(agent: FakeAgent) -> list[int]:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
 
 from fibd.wire import Role, SnapshotBegin, StreamClose, StreamData
 from protocols.bgp.capabilities import GracefulRestart
@@ -151,6 +156,46 @@ def test_a_box_that_keeps_what_this_routingd_told_it_makes_no_restart() -> None:
         restart.box("ncp1", False)
         restart.box("ncp1", True)
         assert not restart.deferring
+
+    run(test)
+
+
+class Adopted:
+    """A neighbor whose session goes on, and what of it has told everything."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.end_of_rib: frozenset[tuple[int, int]] = frozenset()
+        agreed = SimpleNamespace(graceful=SimpleNamespace(restarting=False), families=((1, 1),))
+        self.up = SimpleNamespace(agreed=agreed)
+        self.session = plan().neighbors[0].session
+
+
+def test_a_neighbor_adopted_when_all_others_have_told_everything_is_waited_for_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("routingd.restart.CALM", 0.05)
+
+    async def test() -> None:
+        there, late = Adopted("192.0.2.2"), Adopted("192.0.2.3")
+        over: list[float] = []
+        clock = asyncio.get_running_loop().time
+        restart = Restart(
+            frozenset({there.name}), 360.0, lambda: cast(Any, [there, late]), lambda: over.append(clock())
+        )
+        restart.box("ncp1", True)
+        there.end_of_rib = frozenset({(1, 1)})
+        restart.look()
+        calm = clock()
+        assert restart.waits_for == frozenset()
+        restart.expect(late.name)
+        await until(lambda: clock() > calm + 0.1, "the calm would be over")
+        assert (restart.deferring, over) == (True, []), "it has told nothing yet"
+        late.end_of_rib = frozenset({(1, 1)})
+        told = clock()
+        restart.look()
+        await until(lambda: over, "the restart is over")
+        assert over[0] >= told + 0.05
 
     run(test)
 

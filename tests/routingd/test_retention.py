@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 from fibd.wire import Role
 from protocols.bgp.graceful import Mode
+from routingd.adj_rib_in import AdjRibIn
 from routingd.bgp_views import BgpViews
 from routingd.controller import Controller
+from routingd.established import Membership, Up
 from routingd.sources import known_sources
 from tests.routingd.fake_agent import END_OF_RIB, FakeAgent, RemotePeer, until, update
 from tests.routingd.test_controller import controller, established, run
@@ -55,6 +59,24 @@ def test_routes_stay_in_the_fib_while_the_neighbor_restarts_and_the_rest_goes_at
             assert one.peers.all[0].up.membership.source == source.membership.source
 
     run(test)
+
+
+class Busy:
+    """An engine's thread that has not come to its jobs yet."""
+
+    def post(self, work: Any) -> None:
+        pass
+
+
+def test_the_source_of_a_session_that_is_back_is_known_before_the_engine_has_heard_of_it() -> None:
+    sessions = [cast(Up, SimpleNamespace(membership=Membership())) for _ in range(2)]
+    given = AdjRibIn(cast(Any, Busy()))
+    given.join(sessions[0], {}, ())
+    sessions[0].membership.source = 7
+    given.leave(sessions[0], frozenset({(1, 1)}))
+    given.join(sessions[1], {}, ())
+    assert given.of is sessions[1]
+    assert sessions[1].membership.source == 7
 
 
 def test_a_neighbor_that_does_not_come_back_loses_its_routes_after_its_restart_time(tmp_path: Path) -> None:
