@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, TypedDict
 
 from tests.lab import tables
 from tests.lab.commands import LabError
@@ -36,35 +36,7 @@ QUIET = 1.0
 """Seconds without an UPDATE after which a sink's table is looked at."""
 
 
-@dataclass(frozen=True, slots=True)
-class Session:
-    """One neighbour, as it is told to the process that plays it."""
-
-    name: str
-    local: str
-    peer: str
-    asn: int
-    router_id: str
-    families: tuple[int, ...] = (1,)
-    """AFIs, unicast."""
-    listen: bool = False
-    """Wait for the peer's connection instead of making one."""
-    port: int = 179
-    hold: int = 90
-    """Seconds; 0: no KEEPALIVEs."""
-    expect: int = 0
-    """Bytes that it will receive: their memory is there before the session begins."""
-
-    def line(self) -> str:
-        families = ",".join(map(str, self.families))
-        return (
-            f"name={self.name} local={self.local} peer={self.peer} port={self.port} listen={str(self.listen).lower()} "
-            f"asn={self.asn} router_id={self.router_id} families={families} hold={self.hold} expect={self.expect}"
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Status:
+class Status(TypedDict):
     """Times are CLOCK_MONOTONIC in nanoseconds, as ``time.monotonic_ns``; 0: it has not happened."""
 
     state: str
@@ -84,8 +56,7 @@ class Status:
     end_of_rib: int
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(TypedDict):
     """What was received, beside what must have been."""
 
     equal: bool
@@ -105,13 +76,18 @@ class PeersError(LabError):
 
 
 class Peers:
-    """A process in ``namespace`` that plays all ``sessions``. As a context manager it ends with the block."""
+    """A process in ``namespace`` that plays all ``sessions``. As a context manager it ends with the block.
 
-    def __init__(self, namespace: Namespace, sessions: Sequence[Session], *, name: str = "peers") -> None:
-        self.sessions = {session.name: session for session in sessions}
+    A session: name, local and peer (addresses), asn, router_id, families (AFIs, unicast); and where it is not so, port
+    (179), listen (False: it dials; True: it waits for the peer to dial), hold (90 seconds; 0: no KEEPALIVEs),
+    expect_bytes (0: how much it will receive; the memory for it is there before the session begins).
+    """
+
+    def __init__(self, namespace: Namespace, sessions: Sequence[Mapping[str, Any]], *, name: str = "peers") -> None:
+        self.names = [session["name"] for session in sessions]
         self.log = namespace.directory / f"{name}.log"
         spec = namespace.directory / f"{name}.sessions"
-        spec.write_text("".join(session.line() + "\n" for session in sessions))
+        spec.write_text("".join(_line(session) for session in sessions))
         with self.log.open("ab") as log:
             self._child = subprocess.Popen(
                 ["ip", "netns", "exec", namespace.kernel_name, str(_binary()), str(spec)],
@@ -138,14 +114,15 @@ class Peers:
         return float(self._ask("status")["cpu"]) / 1e9
 
     def status(self) -> dict[str, Status]:
-        return {name: Status(**fields) for name, fields in self._ask("status")["sessions"].items()}
+        states: dict[str, Status] = self._ask("status")["sessions"]
+        return states
 
     def wait_established(self, *names: str, timeout: float = 60.0) -> None:
         """Until these sessions, or all, are up."""
         wait_for(
             f"sessions of {self.log.stem} established",
             self.status,
-            lambda all_: all(all_[name].state == "established" for name in names or self.sessions),
+            lambda all_: all(all_[name]["state"] == "established" for name in names or self.names),
             timeout=timeout,
             every=0.02,
         )
@@ -186,14 +163,15 @@ class Peers:
         options += [f"next_hop={next_hop}"] if next_hop else []
         codes = [str(CODES[one] if isinstance(one, str) else one) for one in ignore]
         options += [f"ignore={','.join(codes)}"] if codes else []
-        return Verdict(**self._ask("check", name, str(file), *options))
+        verdict: Verdict = self._ask("check", name, str(file), *options)
+        return verdict
 
     def wait_quiet(self, *names: str, updates: int = 1, quiet: float = QUIET, timeout: float = 300.0) -> None:
         """Until these sessions have had at least so many UPDATEs each, and then none for ``quiet`` seconds."""
 
         def settled(all_: Mapping[str, Status]) -> bool:
             latest = time.monotonic_ns() - int(quiet * 1e9)
-            return all(all_[name].updates >= updates and all_[name].last_update < latest for name in names)
+            return all(all_[name]["updates"] >= updates and all_[name]["last_update"] < latest for name in names)
 
         wait_for(f"{', '.join(names)} to fall quiet", self.status, settled, timeout=timeout, every=0.1)
 
@@ -214,9 +192,9 @@ class Peers:
         seen = 0
         while True:
             self.wait_quiet(name, updates=seen + 1, quiet=quiet, timeout=max(quiet, deadline - time.monotonic()))
-            seen = self.status()[name].updates
+            seen = self.status()[name]["updates"]
             verdict = self.check(name, file, prepend=prepend, next_hop=next_hop, ignore=ignore)
-            if verdict.equal:
+            if verdict["equal"]:
                 return verdict
             if time.monotonic() >= deadline:
                 raise PeersError(f"{name} was told another table than {file.name}: {verdict}")
@@ -230,7 +208,7 @@ class Peers:
                 pass
             self._child.wait(10)
 
-    def _ask(self, *words: str) -> dict[str, Any]:
+    def _ask(self, *words: str) -> Any:
         assert self._child.stdin is not None
         assert self._child.stdout is not None
         try:
@@ -241,13 +219,19 @@ class Peers:
             raise PeersError(f"{words[0]}: the process is gone ({error}); {self._last_words()}") from error
         if not line:
             raise PeersError(f"{words[0]}: the process is gone; {self._last_words()}")
-        answer: dict[str, Any] = json.loads(line)
+        answer = json.loads(line)
         if "error" in answer:
             raise PeersError(f"{' '.join(words)}: {answer['error']}")
         return answer
 
     def _last_words(self) -> str:
         return f"{self.log}: {self.log.read_text(errors='replace')[-500:]}"
+
+
+def _line(session: Mapping[str, Any]) -> str:
+    fields = {"port": 179, "listen": False, "hold": 90, "expect_bytes": 0, **session}
+    fields |= {"listen": str(fields["listen"]).lower(), "families": ",".join(map(str, fields["families"]))}
+    return " ".join(f"{key}={value}" for key, value in fields.items()) + "\n"
 
 
 def work() -> float:
@@ -282,8 +266,23 @@ def ceiling(blob: bytes) -> Ceiling:
         lab.link(left, "eth0", right, "eth0", a_addresses=["10.9.0.2/24"], b_addresses=["10.9.0.1/24"])
         file = lab.directory / "table"
         file.write_bytes(blob)
-        feed = Session("f0", "10.9.0.2", "10.9.0.1", 65100, "10.9.0.2")
-        sink = Session("s0", "10.9.0.1", "10.9.0.2", 65001, "10.9.0.1", listen=True, expect=len(blob) + 65536)
+        feed = {
+            "name": "f0",
+            "local": "10.9.0.2",
+            "peer": "10.9.0.1",
+            "asn": 65100,
+            "router_id": "10.9.0.2",
+            "families": [1],
+        }
+        sink = {
+            "name": "s0",
+            "local": "10.9.0.1",
+            "peer": "10.9.0.2",
+            "asn": 65001,
+            "router_id": "10.9.0.1",
+            "families": [1],
+        }
+        sink |= {"listen": True, "expect_bytes": len(blob) + 65536}
         with Peers(right, [sink]) as taking, Peers(left, [feed]) as giving:
             giving.wait_established()
             taking.wait_established()
@@ -293,10 +292,10 @@ def ceiling(blob: bytes) -> Ceiling:
             taking.wait_quiet("s0", quiet=0.5)
             spent = giving.cpu_seconds() + taking.cpu_seconds() - before
             verdict = taking.check("s0", file)
-            if not verdict.equal or verdict.final_at is None:
+            if not verdict["equal"] or verdict["final_at"] is None:
                 raise PeersError(f"what came is not what was sent: {verdict}")
-            seconds = (verdict.final_at - giving.status()["f0"].first_sent) / 1e9
-            return Ceiling(seconds, verdict.prefixes, len(blob), spent)
+            seconds = (verdict["final_at"] - giving.status()["f0"]["first_sent"]) / 1e9
+            return Ceiling(seconds, verdict["prefixes"], len(blob), spent)
 
 
 def main() -> int:

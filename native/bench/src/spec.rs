@@ -51,7 +51,7 @@ fn session(line: &str) -> Result<Spec, String> {
             })
             .collect::<Result<_, _>>()?,
         hold: word(line, "hold")?,
-        expect: word(line, "expect")?,
+        expect: word(line, "expect_bytes")?,
     })
 }
 
@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     const LINE: &str =
-        "name=f0 local=10.9.0.2 peer=10.9.0.1 port=179 listen=false asn=65100 router_id=10.9.0.2 families=1,2 hold=90 expect=5";
+        "name=f0 local=10.9.0.2 peer=10.9.0.1 port=179 listen=false asn=65100 router_id=10.9.0.2 families=1,2 hold=90 expect_bytes=5";
 
     #[test]
     fn a_line_is_a_session() {

@@ -112,7 +112,7 @@ mod tests {
 
     #[test]
     fn an_open_says_what_the_session_can() {
-        let line = "name=f0 local=10.9.0.2 peer=10.9.0.1 port=179 listen=false asn=400000 router_id=10.9.0.2 families=1,2 hold=90 expect=0";
+        let line = "name=f0 local=10.9.0.2 peer=10.9.0.1 port=179 listen=false asn=400000 router_id=10.9.0.2 families=1,2 hold=90 expect_bytes=0";
         let spec = crate::spec::parse(line).unwrap().remove(0);
         let sent = open(&spec);
         assert_eq!(header(&sent), Ok(Some((OPEN, sent.len()))));
