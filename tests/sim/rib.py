@@ -48,7 +48,7 @@ PEERS = (
     PeerConfig("b", "10.0.2.20", 65001, "1.1.1.2"),
 )
 PEER_HOPS = {4: ("10.0.0.20", "10.0.2.20", "10.0.1.20", "10.0.0.21"), 16: ("2001:db8:1::20", "2001:db8:2::20")}
-OPTIONS = {"backup": True, "multipath_ebgp": 4, "multipath_relax": True}
+OPTIONS = {"backup": True, "multipath_ebgp": 4, "multipath_relax": True, "advertise_installed": True}
 ROW: dict[str, Any] = {
     "origin": "igp", "as_path": "65001", "next_hop": "", "link_local": "", "med": None, "local_pref": None,
     "atomic_aggregate": False, "aggregator": "", "communities": [], "originator_id": "", "cluster_list": [],

@@ -8,7 +8,6 @@ import pytest
 
 from tests.props.peers import prefix as parsed
 from tests.sim.controller import GRACE
-from tests.sim.rib import OPTIONS
 from tests.sim.world import Step, World, run, small_limits
 
 WEIGHTS = {
@@ -75,7 +74,6 @@ def test_what_a_box_lost_by_carrier_and_cannot_write_again_is_withdrawn_until_it
     with small_limits():
         world = World()
         with world.loop.running():
-            world.controller.engine.set_options(**OPTIONS, advertise_installed=True)
             world.announce(875)  # three prefixes by ncp2's peer: from ncp1 over the fabric
             world.settle()
             world.told.check()

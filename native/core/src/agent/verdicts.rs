@@ -212,6 +212,8 @@ impl Core {
                 }
             }
             Verdict::Lost => group.doubtful = true,
+            // it went while it was being replaced, and is written anew
+            Verdict::Refused(_) if group.flushed_at > epoch => (),
             // it was to be there: a port took it, with its routes, and the news is still on its way
             Verdict::Refused(refusal) if refusal.errno == ENOENT && group.written => {
                 self.objects.forget_group(slot);

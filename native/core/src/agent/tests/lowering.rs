@@ -245,3 +245,23 @@ fn local_routes_count_as_installed_and_nothing_is_written() {
         (Some(State::Local), 1, 0)
     );
 }
+
+#[test]
+fn a_group_that_went_while_it_was_being_replaced_is_written_anew() {
+    let (mut fib, mut kernel) = (model(), Kernel::default());
+    group(&mut fib, 1, &[(1, 1, 0)]);
+    group(&mut fib, 2, &[(1, 1, 0), (2, 1, 0)]);
+    put(&mut fib, 1, 1);
+    put(&mut fib, 2, 2);
+    drain(&mut fib, &mut kernel);
+    kernel.carrier(10, false);
+    group(&mut fib, 1, &[(2, 1, 0)]);
+    let (bytes, first, last) = fib.next_batch(1 << 18).unwrap().unwrap();
+    let refused = kernel.apply(&bytes, first, last);
+    fib.set_port("p0", 10, false); // heard before the answer is read
+    assert_eq!(fib.batch_done(&refused), []);
+    assert_eq!(drain(&mut fib, &mut kernel), []);
+    let id = kernel_group(&mut fib, 1);
+    assert_eq!(gateways(&kernel, id), [(HOPS[1].2.to_vec(), 1)]);
+    assert_eq!(kernel.routes.len(), 2);
+}
