@@ -48,8 +48,10 @@ class FullTable(netlink.RouteSocket):
         return super().exchange(b"".join(fits), sequence) + refused
 
     def _take(self, message: bytearray, room: int) -> bool:
+        """Where there is less room than is held, what was lost meanwhile finds none."""
         prefix = _prefix(message)
-        if prefix not in self.held and len(self.held) >= room:
+        self.held.discard(prefix)
+        if len(self.held) >= room:
             return False
         self.held.add(prefix)
         return True

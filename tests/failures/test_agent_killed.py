@@ -87,7 +87,18 @@ def another_agent(under_test: BoxUnderTest) -> None:
 
 @pytest.mark.row(2)
 def test_an_agent_killed_again_and_again_in_snapshots_sweeps_nothing_and_needs_ever_less(row: Row) -> None:
-    rng = random.Random(5)
+    kill_in_snapshots(5, row)
+
+
+@pytest.mark.long
+@pytest.mark.row(2)
+@pytest.mark.parametrize("seed", range(10, 26))
+def test_an_agent_killed_in_snapshots_at_other_moments(seed: int, row: Row) -> None:
+    kill_in_snapshots(seed, row)
+
+
+def kill_in_snapshots(seed: int, row: Row) -> None:
+    rng = random.Random(seed)
     with box_under_test() as under_test:
         under_test.start()
         under_test.ready()

@@ -42,6 +42,8 @@ def in_namespace(box: Namespace, make: Callable[[], socket.socket]) -> socket.so
 class Relay:
     def __init__(self, box: Namespace, address: tuple[str, int], target: tuple[str, int]) -> None:
         self.target = target
+        self.cuts: list[int] = []
+        """Octets towards an agent behind which its connection ends: the first for whoever comes so far first."""
         self._box = box
         self._listener = in_namespace(box, lambda: socket.create_server(address))
         threading.Thread(target=self._accept, daemon=True).start()
@@ -64,13 +66,18 @@ class Relay:
                 near.close()
                 continue
             far.settimeout(None)
-            for one, other in ((near, far), (far, near)):
-                threading.Thread(target=_pass, args=(one, other), daemon=True).start()
+            for one, other, cuts in ((near, far, []), (far, near, self.cuts)):
+                threading.Thread(target=_pass, args=(one, other, cuts), daemon=True).start()
 
 
-def _pass(one: socket.socket, other: socket.socket) -> None:
+def _pass(one: socket.socket, other: socket.socket, cuts: list[int]) -> None:
+    passed = 0
     try:
         while octets := one.recv(65536):
+            passed += len(octets)
+            if cuts and passed >= cuts[0]:
+                del cuts[0]
+                break
             other.sendall(octets)
     except OSError:
         pass

@@ -50,6 +50,7 @@ class Agent:
         self.box = box
         self.directory = box.directory / "ncpd"
         self.process: Process | None = None
+        self.command = [program("ncpd")]
 
     def start(self) -> None:
         for name in ("run", "state"):
@@ -60,7 +61,7 @@ class Agent:
         )
         certificate = authority.issue(self.name)
         argv = [
-            program("ncpd"),
+            *self.command,
             "--ncp",
             self.name,
             "--controller",
