@@ -1,6 +1,6 @@
 # routingd. Every target makes the machine ready by itself (tools/setup); `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-long lint bench lab-clean clean lock
+.PHONY: help setup demo test test-long lint bench bench-instructions lab-clean clean lock
 MAKEFLAGS += --no-print-directory
 SHELL := /bin/bash
 
@@ -13,7 +13,7 @@ export PYTHONUTF8 := 1
 
 help: ## this list
 	@echo "routingd: one router made of many Linux boxes. Targets:"
-	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name what; do printf '  make %-10s %s\n' "$$name" "$$what"; done
+	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name what; do printf '  make %-18s %s\n' "$$name" "$$what"; done
 	@echo
 	@echo "demo, test, test-long, bench and setup need root (network namespaces) and install the Debian packages that are missing."
 	@echo "  make demo PREFIXES=1000000     a table of that many prefixes (default 200000)"
@@ -56,6 +56,10 @@ test-long: ## the tests that take minutes: full tables, long random runs (needs 
 bench: ## measure: time, memory, and BIRD on the same work (needs root)
 	@tools/setup demo
 	@$(VENV)/python -m bench
+
+bench-instructions: ## what the pieces of the core cost, in instructions, beside what they did (ARGS=--renew: keep these)
+	@tools/setup count
+	@$(VENV)/python -m bench.instructions $(ARGS)
 
 lock: ## renew requirements.lock: newest versions, in a clean virtual environment
 	@rm -rf build/lock && python3 -m venv build/lock
