@@ -38,14 +38,17 @@ def start_routingd(lab: Lab, box: Namespace, sessions: Sequence[Session], *, ins
 
 
 def routingd_configuration(sessions: Sequence[Session], *, install: bool) -> dict[str, Any]:
-    both = {"import": "accept", "export": "accept"}
+    def both(s: Session) -> dict[str, str]:
+        return {"import": "accept", **({"export": "accept"} if s.told else {})}
+
     config: dict[str, Any] = {
         "router": {"name": "bench", "router-id": ROUTER_ID, "asn": OUR_ASN},
         "ncps": {"ncp1": {"embedded": True}},
         "interfaces": {f"ncp1/{s.port}": {"addresses": [f"{s.ours}/{s.length}"]} for s in sessions},
         "bgp": {
             "neighbors": {
-                s.local: {"asn": s.asn, "passive": True, "families": {f"ipv{s.family}-unicast": both}} for s in sessions
+                s.local: {"asn": s.asn, "passive": True, "families": {f"ipv{s.family}-unicast": both(s)}}
+                for s in sessions
             }
         },
     }
@@ -64,7 +67,7 @@ def _bird(box: Namespace, sessions: Sequence[Session], install: bool) -> None:
         ]
     lines += [
         f"protocol bgp {s.name} {{ local {s.ours} as {OUR_ASN}; neighbor {s.local} as {s.asn}; direct; passive;"
-        f" hold time 90; ipv{s.family} {{ import all; export all; next hop self; }}; }}"
+        f" hold time 90; ipv{s.family} {{ import all; export {'all' if s.told else 'none'}; next hop self; }}; }}"
         for s in sessions
     ]
     file = box.directory / "bird.conf"
@@ -80,7 +83,10 @@ def _frr(box: Namespace, sessions: Sequence[Session], install: bool) -> None:
         lines += [f" neighbor {s.local} advertisement-interval 0", f" neighbor {s.local} update-source {s.ours}"]
     for s in sessions:
         lines += [f" address-family ipv{s.family} unicast", f"  neighbor {s.local} activate"]
-        lines += [f"  neighbor {s.local} next-hop-self", " exit-address-family"]
+        lines += [f"  neighbor {s.local} next-hop-self"]
+        lines += [] if s.told else [f"  neighbor {s.local} route-map NOTHING out"]
+        lines += [" exit-address-family"]
+    lines += ["exit", "route-map NOTHING deny 1"]
     here = box.directory / "frr"
     here.mkdir()
     (here / "bgpd.conf").write_text("\n".join(lines) + "\n")

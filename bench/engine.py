@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import native
-from bench.kernel_load import LOCAL, OUR_ASN, PEER_ASN
+from bench.sessions import FIRST_ASN, OUR_ASN, Session
 from tests.lab import mrt, tables
 
 READ = 262_144
@@ -19,11 +19,11 @@ READ = 262_144
 def main() -> int:
     work = sys.argv[1] if len(sys.argv) > 1 else "1000000"
     recorded = not work.isdigit()
-    asn = OUR_ASN if recorded else PEER_ASN
+    asn = OUR_ASN if recorded else FIRST_ASN
     if recorded:
         blob = mrt.update_blob(Path(work))
     else:
-        blob = tables.generate(int(work), first_asn=PEER_ASN, next_hop=LOCAL).encode()
+        blob = tables.generate(int(work), first_asn=FIRST_ASN, next_hop=Session(0).local).encode()
     engine = native.Engine(router_id=bytes((10, 255, 0, 1)), asn=OUR_ASN, digest_key=bytes(16))
     engine.put_connected(engine.add_connected_source(), (bytes((10, 9, 0, 0)), 24), "ncp1", "eth0")
     if recorded:

@@ -7,7 +7,7 @@ import sys
 import time
 
 import native
-from bench.kernel_load import LOCAL, OUR_ASN, PEER_ASN
+from bench.sessions import FIRST_ASN, OUR_ASN, Session
 from tests.lab import tables
 
 
@@ -15,9 +15,9 @@ def main() -> int:
     prefixes, peers = (int(a) for a in (sys.argv[1:] + ["200000", "20"][len(sys.argv) - 1 :])[:2])
     engine = native.Engine(router_id=bytes((10, 255, 0, 1)), asn=OUR_ASN, digest_key=bytes(16))
     engine.put_connected(engine.add_connected_source(), (bytes((10, 9, 0, 0)), 24), "ncp1", "eth0")
-    giver = engine.add_peer(address=bytes((10, 9, 0, 2)), asn=PEER_ASN, router_id=bytes((10, 9, 0, 2)), ebgp=True)
-    terms = native.SessionTerms(peer_asn=PEER_ASN, local_asn=OUR_ASN, four_octet_as=True, families=[(1, 1)])
-    framed = native.Framer().feed(tables.generate(prefixes, first_asn=PEER_ASN, next_hop=LOCAL).encode())
+    giver = engine.add_peer(address=bytes((10, 9, 0, 2)), asn=FIRST_ASN, router_id=bytes((10, 9, 0, 2)), ebgp=True)
+    terms = native.SessionTerms(peer_asn=FIRST_ASN, local_asn=OUR_ASN, four_octet_as=True, families=[(1, 1)])
+    framed = native.Framer().feed(tables.generate(prefixes, first_asn=FIRST_ASN, next_hop=Session(0).local).encode())
     for item in framed.items:
         assert isinstance(item, native.Updates)
         engine.receive(giver, item, terms)

@@ -6,14 +6,11 @@ route is compared. Daemons run with the defaults of production, as they install.
 
 from __future__ import annotations
 
-from bench import blobs, netlink_limit
-from bench.kernel_watch import Arrival, clear, verify, wait_all
+from bench import blobs, kernel_tables, netlink_limit
+from bench.kernel_stage import FABRIC, KernelStage
+from bench.kernel_watch import Arrival, verify, wait_all
 from bench.measured import LIMIT, Context, Measured
 from bench.sessions import Session
-from bench.stage import Stage
-from tests.lab import tables
-
-FABRIC = "169.254.100"
 
 
 def one_box(daemon: str, context: Context) -> Measured:
@@ -30,22 +27,19 @@ def one_box_ipv6(daemon: str, context: Context) -> Measured:
 
 def _load(name: str, daemon: str, context: Context, peer: Session, prefixes: int, boxes: int = 1) -> Measured:
     file = blobs.table(context, peer, prefixes)
-    table = tables.generate(
-        context.size(prefixes), family=peer.family, first_asn=peer.asn, next_hop=peer.local
-    )  # fmt: skip
+    table = kernel_tables.table(context, peer, prefixes)
     if daemon == LIMIT:
         return netlink_limit.load(name, context, peer, table, boxes)
-    with Stage(daemon, [peer], install=True, boxes=boxes) as stage:
+    with KernelStage(daemon, [peer], boxes=boxes) as stage:
         arrivals = [Arrival(box, stage.process(box), table) for box in stage.boxes]
         stage.peers.load(peer.name, file)
         stage.begin()
         stage.peers.go(peer.name)
         end = wait_all(arrivals, stage.running)
-        usage = stage.usage()
+        usage, notes = stage.usage(), stage.by_process()
         begun = stage.peers.status()[peer.name]["first_sent"] / 1e9
         verify(stage.boxes[0], table, peer.local)
         for box in stage.boxes[1:]:
             verify(box, table, f"{FABRIC}.1")
-        counting = sum(arrival.counting for arrival in arrivals)
-        clear(stage.lab)
-    return Measured(name, daemon, end - begun, usage.memory, usage.cpu, {"counting_s": counting, **usage.by_process})
+        notes["counting_s"] = round(sum(arrival.counting for arrival in arrivals), 3)
+    return Measured(name, daemon, end - begun, usage.memory, usage.cpu, notes)

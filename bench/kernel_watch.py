@@ -20,7 +20,7 @@ from typing import Final
 from bench.measured import ContentsDiffer
 from tests.kernel.fake_controller import in_namespace
 from tests.lab import kernel
-from tests.lab.lab import Lab, Namespace
+from tests.lab.lab import Namespace
 from tests.lab.tables import Table
 from tests.lab.updates import Prefix
 
@@ -38,6 +38,8 @@ TAIL: Final = 16
 """The last prefixes in the order they were fed are always asked for."""
 PAUSE: Final = 0.005
 PATIENCE: Final = 300.0
+LINKS: Final = ("10.9.", "2001:db8:")
+"""How the lab's own subnets begin; no table has prefixes there."""
 
 
 class Lookups:
@@ -156,11 +158,11 @@ def wait_all(arrivals: Sequence[Arrival], alive: Callable[[], object] = bool) ->
 
 
 def contents(box: Namespace, family: int) -> dict[str, frozenset[str]]:
-    """Every route of a daemon's: the gateways of each prefix, nexthop objects followed."""
+    """Every route that goes to a gateway, nexthop objects followed, but for those to the lab's own links."""
     objects = kernel.nexthops(box)
     argv = ["ip", "-n", box.kernel_name, f"-{family}", "route", "show"]
     found: dict[str, frozenset[str]] = {}
-    known: dict[str, frozenset[str] | None] = {}
+    known: dict[str, frozenset[str]] = {}
     with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as child:
         assert child.stdout is not None
         for line in child.stdout:
@@ -168,19 +170,17 @@ def contents(box: Namespace, family: int) -> dict[str, frozenset[str]]:
             if rest not in known:
                 known[rest] = _gateways(line, rest, objects)
             gateways = known[rest]
-            if gateways is not None:
+            if gateways and not prefix.startswith(LINKS):
                 found[prefix] = gateways
     assert child.returncode == 0, argv
     return found
 
 
-def _gateways(line: str, rest: str, objects: Mapping[int, kernel.Hops]) -> frozenset[str] | None:
+def _gateways(line: str, rest: str, objects: Mapping[int, kernel.Hops]) -> frozenset[str]:
     if line[0] in "\t " or line.startswith("multicast"):
         raise ValueError(f"not a route of one way: {line!r}")
-    if "proto kernel" in rest:
-        return None
     if number := re.search(r"nhid (\d+)", rest):
-        return frozenset(hop.gateway for hop, _ in objects[int(number.group(1))])
+        return frozenset(hop.gateway for hop, _ in objects[int(number.group(1))] if hop.gateway)
     via = re.search(r"via (\S+)", rest)
     return frozenset((via.group(1),)) if via else frozenset()
 
@@ -199,15 +199,3 @@ def verify(box: Namespace, table: Table, gateway: str) -> None:
     if len(held) != len(prefixes):
         extra = held.keys() - set(prefixes)
         raise ContentsDiffer(f"{box.name}: {len(extra)} routes that nobody announced: {', '.join(sorted(extra)[:3])}")
-
-
-def clear(lab: Lab) -> None:
-    """End what runs in a lab and take its routes, while that is still cheap and we wait for it: a namespace that goes
-    with a million routes is emptied by the kernel later, in the middle of the next run."""
-    for process in lab.processes:
-        process.kill()
-    for box in lab.namespaces.values():
-        box.ip("nexthop", "flush", check=False)
-        for device in box.ip_json("link", "show", "up"):
-            if device["ifname"] != "lo":
-                box.link_down(device["ifname"])

@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import json
+import socket
 import struct
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any, Final
 
 from bench import netlink_writer
-from bench.kernel_watch import clear, verify
+from bench.kernel_stage import clear
+from bench.kernel_watch import verify
 from bench.measured import LIMIT, Context, Measured
 from bench.sessions import Session
+from tests.kernel.fake_controller import in_namespace
 from tests.lab.lab import Lab, Namespace
 from tests.lab.process import peak_memory
 from tests.lab.tables import Table
 
 PROGRAM: Final = Path(netlink_writer.__file__)
+OTHER: Final = 3
+"""Id of the nexthop that a group moves to."""
 
 
-def run(name: str, context: Context, session: Session, table: Table, boxes: int = 1) -> Measured:
+def load(name: str, context: Context, session: Session, table: Table, boxes: int = 1) -> Measured:
     """Seconds from the first send of any to the last acknowledgement of the last one."""
     file = _batches(context, table)
     with Lab() as lab:
@@ -39,6 +45,28 @@ def run(name: str, context: Context, session: Session, table: Table, boxes: int 
         clear(lab)
     seconds = max(r["last"] for r in reports) - min(r["first"] for r in reports)
     return Measured(name, LIMIT, seconds, memory, sum(r["cpu"] for r in reports))
+
+
+def move(name: str, context: Context, best: Session, second: Session, table: Table) -> Measured:
+    """Of a group that all routes use the member is replaced: one message and its acknowledgement."""
+    file = _batches(context, table)
+    with Lab() as lab:
+        box = _box(lab, 0, best)
+        lab.link(box, second.port, lab.box("other"), second.port, a_addresses=[f"{second.ours}/{second.length}"])
+        box.ip("nexthop", "add", "id", str(OTHER), "via", second.local, "dev", second.port)
+        writer = _Writer(box, file)
+        writer.ready()
+        writer.go()
+        writer.report()
+        writer.end()
+        to = in_namespace(box, lambda: socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0))
+        cpu, begun = time.thread_time(), time.monotonic()
+        netlink_writer.write(to, [netlink_writer.member(OTHER)])
+        seconds, cpu = time.monotonic() - begun, time.thread_time() - cpu
+        to.close()
+        verify(box, table, second.local)
+        clear(lab)
+    return Measured(name, LIMIT, seconds, {}, cpu)
 
 
 def _batches(context: Context, table: Table) -> Path:

@@ -14,14 +14,15 @@ import socket
 import struct
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
 BATCH: Final = 256 * 1024
 SOL_NETLINK, NETLINK_CAP_ACK = 270, 10
 SO_SNDBUFFORCE, SO_RCVBUFFORCE = 32, 33
-RTM_NEWROUTE: Final = 24
+RTM_NEWROUTE, RTM_NEWNEXTHOP = 24, 104
+NHA_ID, NHA_GROUP = 1, 2
 NLM_F_REQUEST, NLM_F_ACK, NLM_F_REPLACE, NLM_F_CREATE = 0x1, 0x4, 0x100, 0x400
 RTA_DST, RTA_PRIORITY, RTA_NH_ID = 1, 6, 30
 RT_TABLE_MAIN, RTPROT, RTN_UNICAST, METRIC = 254, 201, 1, 50
@@ -55,6 +56,14 @@ def batches(addresses: Iterator[bytes], lengths: bytes, group: int = GROUP) -> I
             batch = []
 
 
+def member(nexthop: int, group: int = GROUP) -> memoryview:
+    """The group consists of this nexthop alone from now on."""
+    body = struct.pack("=BBBBI", 0, 0, RTPROT, 0, 0)
+    body += struct.pack("=HHI", 8, NHA_ID, group) + struct.pack("=HHIBBH", 12, NHA_GROUP, nexthop, 0, 0, 0)
+    flags = NLM_F_REQUEST | NLM_F_REPLACE | NLM_F_ACK
+    return memoryview(_HEADER.pack(_HEADER.size + len(body), RTM_NEWNEXTHOP, flags, 1, 0) + body)
+
+
 def load(file: Path) -> list[memoryview]:
     data = memoryview(file.read_bytes())
     found = []
@@ -66,7 +75,7 @@ def load(file: Path) -> list[memoryview]:
     return found
 
 
-def write(to: socket.socket, prepared: list[memoryview]) -> None:
+def write(to: socket.socket, prepared: Iterable[memoryview]) -> None:
     """OSError: the kernel refused a route."""
     for batch in prepared:
         to.send(batch)

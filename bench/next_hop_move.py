@@ -10,12 +10,11 @@ from __future__ import annotations
 import time
 from ipaddress import ip_address
 
-from bench import blobs, netlink_limit
-from bench.kernel_watch import PATIENCE, Arrival, Lookups, clear, samples, verify, wait_all
+from bench import blobs, kernel_tables, netlink_limit
+from bench.kernel_stage import KernelStage
+from bench.kernel_watch import PATIENCE, Arrival, Lookups, samples, verify, wait_all
 from bench.measured import LIMIT, ContentsDiffer, Context, Measured
 from bench.sessions import Session
-from bench.stage import Stage
-from tests.lab import tables
 from tests.lab.lab import Namespace
 from tests.lab.tables import Table
 
@@ -24,11 +23,11 @@ BEST, SECOND = Session(0, told=False), Session(1, told=False)
 
 
 def best_dies(name: str, daemon: str, context: Context, prefixes: int) -> Measured:
-    table = tables.generate(context.size(prefixes), first_asn=BEST.asn, next_hop=BEST.local)
+    table = kernel_tables.table(context, BEST, prefixes)
     if daemon == LIMIT:
         return netlink_limit.move(name, context, BEST, SECOND, table)
     tell = {BEST: blobs.table(context, BEST, prefixes), SECOND: blobs.second_best(context, SECOND, prefixes)}
-    with Stage(daemon, [BEST, SECOND], install=True) as stage:
+    with KernelStage(daemon, [BEST, SECOND]) as stage:
         arrival = Arrival(stage.box, stage.process(stage.box), table)
         for peer, file in tell.items():
             stage.peers.load(peer.name, file)
@@ -40,10 +39,9 @@ def best_dies(name: str, daemon: str, context: Context, prefixes: int) -> Measur
         stage.begin()
         closed = stage.peers.close(BEST.name) / 1e9
         moved = watch.wait()
-        usage = stage.usage()
+        usage, notes = stage.usage(), stage.by_process()
         _verify_soon(stage.box, table)
-        clear(stage.lab)
-    return Measured(name, daemon, moved - closed, usage.memory, usage.cpu, usage.by_process)
+    return Measured(name, daemon, moved - closed, usage.memory, usage.cpu, notes)
 
 
 class Moved:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 import native
-from bench.kernel_load import OUR_ASN
+from bench.sessions import OUR_ASN
 from tests.lab import tables, updates
 from tests.lab.attributes import Attributes
 

@@ -16,6 +16,8 @@ class Session:
 
     n: int
     family: int = 4
+    told: bool = True
+    """It takes what the router has to tell; else the router tells it nothing."""
 
     @property
     def name(self) -> str:

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from bench.kernel_load import trie_prefixes
+from bench.kernel_watch import trie_prefixes
 from tests.failures.recording import Row
 from tests.lab import tables
 from tests.lab.feeder import Feeder
