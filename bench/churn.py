@@ -69,7 +69,7 @@ def churn(name: str, daemon: str, context: Context, seconds: float) -> Measured:
         if daemon == ROUTINGD:
             notes |= told(before, stage.metrics())
         peer.close()
-        verify(stage.box, table, HOLDER.local)
+        verify(stage.box, {HOLDER.local: table})
     took = sorted(run.took)
     notes |= {f"p{share}_s": _percentile(took, share) for share in (50, 90, 99)}
     notes |= {"longest_s": took[-1], "updates": len(took), "observer_cpu_s": run.cpu, "late_s": run.late}

@@ -38,8 +38,8 @@ def _load(name: str, daemon: str, context: Context, peer: Session, prefixes: int
         end = wait_all(arrivals, stage.running)
         usage, notes = stage.usage(), stage.by_process()
         begun = stage.peers.status()[peer.name]["first_sent"] / 1e9
-        verify(stage.boxes[0], table, peer.local)
+        verify(stage.boxes[0], {peer.local: table})
         for box in stage.boxes[1:]:
-            verify(box, table, f"{FABRIC}.1")
+            verify(box, {f"{FABRIC}.1": table})
         notes["counting_s"] = round(sum(arrival.counting for arrival in arrivals), 3)
     return Measured(name, daemon, end - begun, usage.memory, usage.cpu, notes)

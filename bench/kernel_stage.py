@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import time
 import urllib.request
 from collections.abc import Sequence
@@ -100,13 +101,17 @@ class KernelStage(Stage):
             named.setdefault(Path(f"/proc/{pid}/comm").read_text().strip(), []).append(pid)
         return named
 
-    def rest(self) -> None:
-        """Until the daemon has nothing more to do."""
+    def resident(self) -> dict[str, float]:
+        """Megabytes of each process now."""
+        return {name: sum(map(resident, pids)) / 1e6 for name, pids in self._named().items()}
+
+    def rest(self) -> float:
+        """Until the daemon has nothing more to do; when that began, on the monotonic clock."""
         while True:
-            before = sum(processor_time(box) for box in self.boxes)
+            begun, before = time.monotonic(), sum(processor_time(box) for box in self.boxes)
             time.sleep(REST)
             if sum(processor_time(box) for box in self.boxes) - before <= RESTING * REST:
-                return
+                return begun
 
     def metrics(self) -> list[Sample]:
         """routingd's, as Prometheus would read them."""
@@ -126,6 +131,11 @@ def cpu_of(pid: int) -> float:
         return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1e9
     except OSError:
         return 0.0
+
+
+def resident(pid: int) -> int:
+    """Bytes in memory."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * resource.getpagesize()
 
 
 def clear(lab: Lab) -> None:

@@ -39,7 +39,7 @@ def load(name: str, context: Context, session: Session, table: Table, boxes: int
         reports = [writer.report() for writer in writers]
         memory = {f"writer {n}": peak_memory(writer.child.pid) for n, writer in enumerate(writers)}
         for box in held:
-            verify(box, table, session.local)
+            verify(box, {session.local: table})
         for writer in writers:
             writer.end()
         clear(lab)
@@ -64,7 +64,7 @@ def move(name: str, context: Context, best: Session, second: Session, table: Tab
         netlink_writer.write(to, [netlink_writer.member(OTHER)])
         seconds, cpu = time.monotonic() - begun, time.thread_time() - cpu
         to.close()
-        verify(box, table, second.local)
+        verify(box, {second.local: table})
         clear(lab)
     return Measured(name, LIMIT, seconds, {}, cpu)
 

@@ -34,7 +34,7 @@ def best_dies(name: str, daemon: str, context: Context, prefixes: int) -> Measur
         stage.peers.go(*(peer.name for peer in tell))
         wait_all([arrival], stage.running)
         stage.rest()
-        verify(stage.box, table, BEST.local)
+        verify(stage.box, {BEST.local: table})
         watch = Moved(stage.box, table, SECOND)
         stage.begin()
         closed = stage.peers.close(BEST.name) / 1e9
@@ -73,7 +73,7 @@ class Moved:
 def _verify_soon(box: Namespace, table: Table) -> None:
     """A last route may move a moment behind the drawn ones."""
     try:
-        verify(box, table, SECOND.local)
+        verify(box, {SECOND.local: table})
     except ContentsDiffer:
         time.sleep(1)
-        verify(box, table, SECOND.local)
+        verify(box, {SECOND.local: table})
