@@ -16,7 +16,7 @@ from prometheus_client.samples import Sample
 from bench import daemons
 from bench.measured import ROUTINGD
 from bench.sessions import Session
-from bench.stage import Stage, Usage, processes, processor_time
+from bench.stage import Stage, Usage, processes
 from tests.kernel.fake_controller import in_namespace
 from tests.lab.lab import Lab, Namespace
 from tests.lab.process import peak_memory
@@ -43,11 +43,15 @@ class KernelStage(Stage):
         self.router: Router | None = None
         self._spent: dict[str, float] = {}
 
+    def __enter__(self) -> KernelStage:
+        super().__enter__()
+        return self
+
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if kind is None:
-            clear(self.lab)
+            clear(self._lab)
         super().__exit__(kind, error, trace)
 
     def _start(self, lab: Lab) -> None:
@@ -71,6 +75,10 @@ class KernelStage(Stage):
             config["fabric"] = {ncp: {"port": "fab0", "address": f"{FABRIC}.{ncp[3:]}"} for ncp in names}
         self.router = Router(lab, config, names, management=f"{MANAGEMENT}.1" if len(names) > 1 else None)
         self.router.start()
+
+    def running(self) -> None:
+        """LabError: something has ended by itself."""
+        self._running()
 
     def process(self, box: Namespace) -> int:
         """Any process in a box."""
@@ -108,9 +116,9 @@ class KernelStage(Stage):
     def rest(self) -> float:
         """Until the daemon has nothing more to do; when that began, on the monotonic clock."""
         while True:
-            begun, before = time.monotonic(), sum(processor_time(box) for box in self.boxes)
+            begun, before = time.monotonic(), sum(self.spent().values())
             time.sleep(REST)
-            if sum(processor_time(box) for box in self.boxes) - before <= RESTING * REST:
+            if sum(self.spent().values()) - before <= RESTING * REST:
                 return begun
 
     def metrics(self) -> list[Sample]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from bench.jobs import JOBS as TABLE_JOBS
+from bench.kernel_jobs import JOBS as KERNEL_JOBS
 from bench.measured import GOBGP, INSTALLING, Job
 
-JOBS: Final[tuple[Job, ...]] = (*TABLE_JOBS,)
+JOBS: Final[tuple[Job, ...]] = (*TABLE_JOBS, *KERNEL_JOBS)
 MOST_RUNS: Final = {GOBGP: 1, INSTALLING: 1}
 """GoBGP is slower by an order of magnitude; routingd with its defaults stands in the table for comparison alone."""

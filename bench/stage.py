@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final
 
 from bench import daemons
 from bench.measured import ROUTINGD, ContentsDiffer
@@ -39,11 +39,11 @@ class Stage:
     ) -> None:
         self.daemon, self.sessions, self._install = daemon, sessions, install
         self._expect = expect_bytes
-        self.lab = Lab()
+        self._lab = Lab()
         self._cpu = 0.0
 
-    def __enter__(self) -> Self:
-        lab = self.lab.__enter__()
+    def __enter__(self) -> Stage:
+        lab = self._lab.__enter__()
         try:
             self._build(lab)
         except BaseException:
@@ -54,7 +54,7 @@ class Stage:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.lab.__exit__(kind, error, trace)
+        self._lab.__exit__(kind, error, trace)
 
     def _build(self, lab: Lab) -> None:
         self.box, self.far = lab.box("router"), lab.box("peers")
@@ -71,13 +71,13 @@ class Stage:
         daemons.start(self.daemon, lab, self.box, self.sessions, install=self._install)
 
     def _states(self) -> list[str]:
-        self.running()
+        self._running()
         return [row["state"] for row in self.peers.status().values()]
 
-    def running(self) -> None:
-        gone = [p.name for p in self.lab.processes if not p.running()]
+    def _running(self) -> None:
+        gone = [p.name for p in self._lab.processes if not p.running()]
         if gone:
-            logs = "\n".join(p.output(tail=8) for p in self.lab.processes if p.name in gone)
+            logs = "\n".join(p.output(tail=8) for p in self._lab.processes if p.name in gone)
             raise LabError(f"ended by itself: {', '.join(gone)}\n{logs}")
 
     def begin(self) -> None:
@@ -137,7 +137,7 @@ class Stage:
             down = {name: state[name] for name in names if state[name]["state"] != "established"}
             if down:
                 raise LabError(f"{self.daemon} lost sessions: {down}")
-            self.running()
+            self._running()
             time.sleep(0.05)
 
 
