@@ -1,4 +1,4 @@
-//! The loop that all sessions share. One thread: it sleeps until the kernel has something, and half a millisecond more
+//! The loop that all sessions share. One thread: it sleeps until the kernel has something, and a millisecond more
 //! when octets flow, so that neighbours that are many cost a machine of two cores next to nothing beside the router.
 
 use std::io::Write;
@@ -17,7 +17,7 @@ use crate::spec::Spec;
 
 /// A router that writes message by message would wake us for each. The buffers hold what comes meanwhile, and what is
 /// to be sent; the error of a time is at most this.
-const PAUSE: Duration = Duration::from_micros(500);
+const PAUSE: Duration = Duration::from_millis(1);
 const READABLE: PollFlags = PollFlags::IN.union(PollFlags::HUP).union(PollFlags::ERR);
 
 /// Until `quit`, or until nobody can command any more.
