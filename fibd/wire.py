@@ -144,6 +144,14 @@ def _anything(value: Any) -> Any:
     return value
 
 
+def _finite(value: Any) -> Any:
+    """Anything that JSON can say too."""
+    inside = value.values() if type(value) is dict else value if type(value) is list else ()
+    for item in inside:
+        _finite(item)
+    return _number(value) if type(value) is float else value
+
+
 def _optional(inner: Check) -> Check:
     return lambda value: None if value is None else inner(value)
 
@@ -239,6 +247,7 @@ _FIELDS: Final[dict[tuple[type[Message], str], Check]] = {
     (BoxConfig, "kernel_table"): _U32,
     (BoxConfig, "kernel_protocol"): _U8,
     (BoxConfig, "kernel_metric"): _U32,
+    (Answer, "result"): _finite,
     (StreamListen, "listener"): _U32,
     (StreamListen, "local"): _ADDRESS,
     (StreamListen, "port"): _U16,

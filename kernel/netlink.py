@@ -132,6 +132,8 @@ class RouteSocket:
         while not done:
             chunk = self._receive()
             end, done, broken, code = netlink_dump_part(chunk, self._sequence)
+            if code == errno.ENOENT:
+                return  # no such routing table: nothing has ever been written to it
             if code:
                 raise NetlinkError(code, f"the kernel refused a dump: {_name(code)}")
             yield chunk[:end], broken

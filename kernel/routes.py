@@ -165,11 +165,11 @@ def read_routes(model: Audited, table: int, protocol: int, ending: Callable[[], 
         source.close()
 
 
-def drain(model: BatchSource) -> list[Failure]:
-    """Write all that is pending, on the calling thread. Only while no writer runs."""
+def drain(model: BatchSource, portid: int) -> list[Failure]:
+    """Write all that is pending, on the calling thread, from the netlink address of a writer that has ended."""
     failures: list[Failure] = []
     losses = 0
-    target = RouteSocket()
+    target = RouteSocket(portid)
     try:
         while (batch := model.next_batch(BATCH)) is not None:
             try:
@@ -180,7 +180,7 @@ def drain(model: BatchSource) -> list[Failure]:
                 if losses > _MOST_LOSSES:
                     raise
                 target.close()
-                target = RouteSocket()
+                target = RouteSocket(portid)
     finally:
         target.close()
     return failures

@@ -44,10 +44,11 @@ class Absence:
         self._conditions = conditions
         self._over = over
         self._timer: asyncio.TimerHandle | None = None
+        self._closed = False
 
     def begin(self) -> None:
         self.stop()
-        if self.terms.grace >= 0:
+        if self.terms.grace >= 0 and not self._closed:
             self._timer = asyncio.get_running_loop().call_later(self.terms.grace, self._expired)
 
     def end(self, welcome: Welcome, way: bytes) -> None:
@@ -61,6 +62,11 @@ class Absence:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+    def close(self) -> None:
+        """The agent ends: its connections end with it, and that is no absence."""
+        self._closed = True
+        self.stop()
 
     def _expired(self) -> None:
         self._timer = None

@@ -29,6 +29,7 @@ from routingd.agent.absence import Absence, Terms
 from routingd.agent.box import Box
 from routingd.agent.connection import Connection, Controller
 from routingd.agent.greeting import Greeting
+from routingd.agent.insist import insist
 from routingd.agent.memory import Memory
 from routingd.agent.no_room import NoRoom
 from routingd.agent.questions import Questions
@@ -42,7 +43,6 @@ log = structlog.get_logger("ncpd")
 _FIRST_BACKOFF: Final = 0.1
 _LAST_BACKOFF: Final = 2.0
 _MISSED: Final = 3
-_DEFAULT_BOX: Final = BoxConfig(0, {})
 _BYE_GRACE: Final = 600.0
 _CONDITIONS_PAUSE: Final = 0.1
 """Seconds in which changes of conditions are told together."""
@@ -72,7 +72,7 @@ class AgentProcess:
         self._telling: asyncio.TimerHandle | None = None
         facts.judge(self.conditions)
         self._no_room = NoRoom(self.conditions)
-        config = self._store.box() or _DEFAULT_BOX
+        config = self._store.box() or BoxConfig(0, {})
         self._kernel = _kernel_of(config)
         self._weighted_backup = config.weighted_backup
         self.model = self._new_model()
@@ -118,12 +118,12 @@ class AgentProcess:
         try:
             await self._stopping.wait()
         finally:
+            self._absence.close()
             if control := self._connections.get(Role.CONTROL):
                 control.send(Bye("the agent ends", _BYE_GRACE, self._flush))
             for connection in list(self._connections.values()):
                 await connection.close()
             self._greeting.stop()
-            self._absence.stop()
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -140,7 +140,7 @@ class AgentProcess:
         """An empty snapshot that agrees: everything of ours is swept."""
         self.model.snapshot_begin()
         self.model.snapshot_end(0, 0)
-        failures = drain(self.model)
+        failures = drain(self.model, self._writer.portid if self._writer is not None else 0)
         log.info("flushed", failures=len(failures))
 
     def stop(self) -> None:
@@ -176,14 +176,17 @@ class AgentProcess:
             self._close(Role.FIB)
             if self._writer is not None:
                 await asyncio.to_thread(self._writer.stop)
-            await asyncio.to_thread(self._empty_kernel)
+            await insist("kernel.not-emptied", lambda: asyncio.to_thread(self._empty_kernel))
             if self.box.config is not None:
                 self._kernel = _kernel_of(self.box.config)
             memory = await asyncio.to_thread(self._memory.save)
-            self.model = self._new_model()
-            self.agent.replace(self.model)
-            self.box.adopt_model(self.model)
-            self._adopt(memory)
+            await insist("kernel.not-adopted", lambda: self._anew(memory))
+
+    async def _anew(self, memory: bytes) -> None:
+        self.model = self._new_model()
+        self.agent.replace(self.model)
+        self.box.adopt_model(self.model)
+        self._adopt(memory)
 
     # --- the writer ---------------------------------------------------------------------------------------------------
 
@@ -297,17 +300,14 @@ class AgentProcess:
             await connection.close()
 
     def _hello(self, role: int) -> Hello:
+        counts = self.model.counts()
         return Hello(
             role, self._settings.name, self._boot_id,
             capabilities=["columns", RESUME, *(["tcp-ao"] if tcp_ao.supported() else [])],
             stream_id=self.agent.stream_id, last_sequence=self.agent.applied, election_id=self.agent.election_id,
-            hostname=socket.gethostname(), keeps=self._keeps(), elected=self.agent.elected,
+            # What was found in the kernel counts, whether a controller has vouched for it since or not
+            hostname=socket.gethostname(), keeps=counts["routes"] + counts["stale"] > 0, elected=self.agent.elected,
         )  # fmt: skip
-
-    def _keeps(self) -> bool:
-        """What was found in the kernel counts, whether a controller has vouched for it since or not."""
-        counts = self.model.counts()
-        return counts["routes"] + counts["stale"] > 0
 
     def _up(self, connection: Connection, welcome: Welcome) -> None:
         self._connections[connection.role] = connection

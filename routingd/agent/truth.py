@@ -140,6 +140,9 @@ class Truth:
             except OSError as error:
                 log.error("audit.failed", reason=str(error), retry=_RETRY)
                 pause = _RETRY
+            except Exception:  # an agent that compares no more would not know what its kernel has
+                log.exception("audit.failed", retry=_RETRY)
+                pause = _RETRY
 
     # --- one audit ----------------------------------------------------------------------------------------------------
 

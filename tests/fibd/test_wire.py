@@ -107,6 +107,8 @@ def test_an_unknown_type_is_skipped_unless_it_is_critical() -> None:
         (frame(19, {0: "1"}), "expected an integer"),
         (frame(4, {0: b"why", 1: 1.0}), "expected text"),
         (frame(4, {0: "why", 1: float("nan")}), "not finite"),
+        (frame(25, {0: 1, 1: {"installed": [float("nan")]}}), "not finite"),
+        (frame(41, {0: [], 1: [[2, 60.0, float("inf"), 0]]}), "not finite"),
         (frame(4, {0: "why", 1: 1.0, 2: 1}), "expected a boolean"),
         (frame(1, {0: 3, 1: "n", 2: b"short"}), "Hello.boot_id: 5 bytes where 16"),
         (frame(1, {0: 5, 1: "n", 2: KEY}), "outside 1..4"),

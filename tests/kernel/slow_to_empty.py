@@ -10,9 +10,9 @@ from routingd import agent_main
 from routingd.agent import process
 
 
-def _slowly(model: BatchSource) -> list[Failure]:
+def _slowly(model: BatchSource, portid: int) -> list[Failure]:
     time.sleep(1.0)
-    return drain(model)
+    return drain(model, portid)
 
 
 if __name__ == "__main__":

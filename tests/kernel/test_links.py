@@ -91,6 +91,12 @@ def test_a_refused_dump_says_so() -> None:
         list(route_socket(kernel).dump_nexthops())
 
 
+def test_a_table_that_the_kernel_does_not_have_has_no_routes() -> None:
+    refusal = message(2, 0, 1, struct.pack("=i", -errno.ENOENT) + bytes(16))
+    assert list(route_socket(Kernel(refusal)).dump_routes(2, 100, 201)) == []
+    assert b"".join(route_socket(Kernel(refusal)).read_routes(2, 100, 201)) == b""
+
+
 def test_an_exchange_ends_with_the_answer_to_the_last_message() -> None:
     refusal = message(2, 0, 7, struct.pack("=i", -errno.EINVAL) + bytes(16))
     done = message(2, 0x100, 9, bytes(20))

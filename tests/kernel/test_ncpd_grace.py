@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -24,6 +25,10 @@ def under_test() -> Iterator[BoxUnderTest]:
 
 def with_routes(under_test: BoxUnderTest, controller: FakeController) -> None:
     under_test.ready(controller)
+    send_routes(under_test, controller)
+
+
+def send_routes(under_test: BoxUnderTest, controller: FakeController) -> None:
     table = Table(controller)
     table.begin()
     table.send(
@@ -84,3 +89,36 @@ def test_no_stream_goes_on_with_a_model_that_is_made_anew(under_test: BoxUnderTe
         lambda: [hello.stream_id for hello in controller.hellos[begun:] if hello.role == wire.Role.FIB],
         lambda streams: streams[-1:] == [b""],
     )
+
+
+def test_a_model_that_is_made_anew_is_made_in_the_end_whatever_keeps_its_kernel_from_being_read(
+    under_test: BoxUnderTest,
+) -> None:
+    under_test.start(module=("tests.kernel.refused_dump",))
+    controller = under_test.controller
+    with_routes(under_test, controller)
+    controller.send(wire.Role.CONTROL, replace(CONFIG, generation=2, kernel_table=100))
+    wait_for("the kernel to be read", lambda: under_test.process.output().count("] adopted"), lambda count: count == 2)
+    controller.wait_connected()
+    send_routes(under_test, controller)
+    assert {row["table"] for row in under_test.box.ip_json("route", "show", "table", "all", "proto", "201")} == {"100"}
+
+
+def test_what_the_agent_empties_itself_is_no_change_by_another_program(under_test: BoxUnderTest) -> None:
+    under_test.start()
+    controller = under_test.controller
+    with_routes(under_test, controller)
+    controller.send(wire.Role.CONTROL, replace(CONFIG, generation=2, kernel_table=100))
+    wait_for("the kernel to be read again", lambda: under_test.process.output().count("] adopted"), lambda n: n == 2)
+    controller.wait_connected()
+    assert controller.ask(7, "counts")["foreign_changes"] == 0
+    assert "foreign-nexthops" not in [row[0] for told in controller.all(wire.Conditions) for row in told.rows]
+
+
+def test_an_agent_that_is_told_to_end_leaves_its_routes_however_short_the_grace(under_test: BoxUnderTest) -> None:
+    under_test.controller.grace = 0.0
+    process = under_test.start()
+    with_routes(under_test, under_test.controller)
+    process.signal(signal.SIGTERM)
+    assert process.wait(15) == 0
+    assert set(under_test.routes()) == set(PREFIXES)

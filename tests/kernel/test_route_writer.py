@@ -94,9 +94,9 @@ def test_where_nothing_is_lost_one_socket_does(sockets: type[Socket]) -> None:
 def test_an_emptying_goes_on_where_answers_are_lost_and_not_without_end(sockets: type[Socket]) -> None:
     sockets.losses = 2
     model = Model(3)
-    assert drain(model) == []
-    assert (model.left, len(sockets.made)) == (0, 3)
+    assert drain(model, 4711) == []
+    assert (model.left, sockets.made) == (0, [4711] * 3)
     sockets.losses = 6
     with pytest.raises(NetlinkError):
-        drain(Model(1))
+        drain(Model(1), 0)
     assert sockets.losses == 0

@@ -138,7 +138,7 @@ def test_who_ends_to_come_back_leaves_neighbors_with_graceful_restart_without_a_
             known = KnownNeighbors(directory)
             agent = FakeAgent("ncp1")
             async with controller(directory, known=known) as one:
-                remote = await established(directory, agent, RemotePeer(agent, restarts=mode))
+                await established(directory, agent, RemotePeer(agent, restarts=mode))
                 await until(lambda one=one: one.peers.all[0].up, "it is up here too")  # type: ignore[misc]
                 await one.stop("test", returning=returning)
                 last = b"".join(data for m in agent.of(Role.STREAMS, StreamData) for _, data in m.rows)
