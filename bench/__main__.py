@@ -1,57 +1,103 @@
-"""``python -m bench``: a table from one peer into the kernels, by routingd with two NCPs and by BIRD, turn about.
+"""``python -m bench``: every job by every daemon, turn about, on the same work.
 
-Options: ``--prefixes N`` (default 1,000,000), ``--runs N`` (default 3), ``--output FILE`` (default bench/results.json).
+Prints medians, ranges, ratios, peak memory and CPU seconds; writes them to bench/results.json after each job, and a
+plot to docs/performance.svg. Before and after each run a fixed piece of work is timed: the machine's own speed drifts.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import statistics
 import sys
+import tempfile
+import time
+from collections.abc import Sequence
 from pathlib import Path
 
-from bench.kernel_load import LOCAL, PEER_ASN, Result, run_bird, run_routingd
-from tests.lab import tables
+from rich.console import Console
+
+from bench import peers, results
+from bench.measured import DAEMONS, SHORT, Context, Job
+from bench.registry import JOBS, MOST_RUNS
+
+RESULTS = Path(__file__).with_name("results.json")
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--prefixes", type=int, default=1_000_000)
-    parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--output", type=Path, default=Path(__file__).with_name("results.json"))
+    options = _options()
+    jobs = [job for job in JOBS if job.name in options.jobs]
+    kept = results.read(options.output) if options.add else []
+    console = Console(width=None if sys.stdout.isatty() else 140)
+    begun = time.monotonic()
+    rows: list[results.Row] = []
+    failed: list[str] = []
+    for job in jobs:
+        print(f"{job.name}: {job.title}", flush=True)
+        with tempfile.TemporaryDirectory(prefix="rd-bench-") as directory:
+            runs = _runs(job, options.daemons, options.runs, Context(Path(directory), options.scale), failed)
+        fresh = results.rows(job, runs)
+        rows += fresh
+        results.write(options.output, rows, kept)
+        results.show(console, fresh)
+    print(f"{len(rows)} rows in {options.output}, after {time.monotonic() - begun:.0f} s")
+    for line in failed:
+        print(f"FAILED: {line}")
+    return 1 if failed else 0
+
+
+def _options() -> argparse.Namespace:
+    names = [job.name for job in JOBS]
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--full", action="store_true", help="all jobs and daemons, five runs; else the short form")
+    parser.add_argument("--jobs", help=f"comma-separated, of {', '.join(names)}")
+    parser.add_argument("--daemons", help=f"separated by semicolons, of {'; '.join(DAEMONS)}")
+    parser.add_argument("--runs", type=int, help="of each daemon and job; some make fewer, which is said")
+    parser.add_argument("--scale", type=float, default=1.0, help="all tables are so many times as long")
+    parser.add_argument("--output", type=Path, default=RESULTS, help="default: %(default)s")
+    parser.add_argument("--add", action="store_true", help="keep the rows of the output that are not measured anew")
     options = parser.parse_args()
-    print(f"making a table of {options.prefixes:,} prefixes …", flush=True)
-    blob = tables.generate(options.prefixes, first_asn=PEER_ASN, next_hop=LOCAL).encode()
-    results: dict[str, list[Result]] = {"routingd, two NCPs": [], "bird": []}
-    for run in range(options.runs):
-        for name, job in (("routingd, two NCPs", run_routingd), ("bird", run_bird)):
-            result = job(blob, options.prefixes)
-            results[name].append(result)
-            memory = ", ".join(f"{who} {size >> 20} MB" for who, size in result.memory.items())
-            print(f"run {run + 1}: {name}: {result.seconds:.2f} s, {result.cpu:.2f} CPU s, {memory}", flush=True)
-    rows = []
-    for name, list_ in results.items():
-        times = [r.seconds for r in list_]
-        rows.append(
-            {
-                "job": f"{options.prefixes} IPv4 prefixes from one peer into the kernel",
-                "daemon": name,
-                "median_s": round(statistics.median(times), 3),
-                "min_s": round(min(times), 3),
-                "max_s": round(max(times), 3),
-                "runs": len(times),
-                "rss_mb": {who: max(r.memory[who] for r in list_) >> 20 for who in list_[0].memory},
-                "cpu_s": round(statistics.median(r.cpu for r in list_), 2),
-            }
-        )
-    options.output.write_text(json.dumps(rows, indent=1) + "\n")
-    ratios = [a.seconds / b.seconds for a, b in zip(*results.values(), strict=True)]
-    for row in rows:
-        span = f"{row['min_s']:.2f} to {row['max_s']:.2f}"
-        print(f"{row['daemon']:20} median {row['median_s']:.2f} s ({span}), CPU {row['cpu_s']:.2f} s")
-    print(f"routingd with two kernels / BIRD with one, run by run: {', '.join(f'{r:.2f}' for r in ratios)}")
-    return 0
+    options.jobs = _chosen(parser, options.jobs, ",", names, [j.name for j in JOBS if options.full or j.short])
+    options.daemons = _chosen(parser, options.daemons, ";", DAEMONS, DAEMONS if options.full else SHORT)
+    options.runs = options.runs or (5 if options.full else 2)
+    return options
+
+
+def _chosen(
+    parser: argparse.ArgumentParser, said: str | None, between: str, known: Sequence[str], otherwise: Sequence[str]
+) -> list[str]:
+    if said is None:
+        return list(otherwise)
+    chosen = [word.strip() for word in said.split(between)]
+    for word in chosen:
+        if word not in known:
+            parser.error(f"there is no {word!r}; there are: {', '.join(known)}")
+    return chosen
+
+
+def _runs(job: Job, daemons: Sequence[str], rounds: int, context: Context, failed: list[str]) -> list[results.Run]:
+    """Turn about, and each round begins with another one, so that none always runs after the same."""
+    mine = [daemon for daemon in job.daemons if daemon in daemons]
+    for daemon in mine:
+        if MOST_RUNS.get(daemon, rounds) < rounds:
+            print(f"  {daemon}: {MOST_RUNS[daemon]} of {rounds} runs", flush=True)
+    runs: list[results.Run] = []
+    for number in range(min(rounds, job.most_runs)):
+        turn = number % len(mine) if mine else 0
+        for daemon in (*mine[turn:], *mine[:turn]):
+            if number >= MOST_RUNS.get(daemon, rounds):
+                continue
+            before = peers.work()
+            try:
+                measured = job.run(daemon, context)
+            except Exception as error:  # one run that fails is told at the end and does not cost the others
+                failed.append(f"{job.name}, {daemon}, run {number + 1}: {type(error).__name__}: {error}")
+                print(f"  {failed[-1]}", flush=True)
+                continue
+            runs.append(results.Run(number, measured, (before, peers.work())))
+            memory = ", ".join(f"{who} {size / results.MEGA:.0f} MB" for who, size in measured.memory.items())
+            spent = f"{results.seconds(measured.seconds)}, {measured.cpu:.2f} CPU s"
+            work = " and ".join(f"{s:.2f}" for s in runs[-1].work)
+            print(f"  run {number + 1}: {daemon}: {spent}, {memory}; fixed work {work} s", flush=True)
+    return runs
 
 
 if __name__ == "__main__":

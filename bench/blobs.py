@@ -32,21 +32,23 @@ def second_best(context: Context, session: Session, prefixes: int) -> Path:
 
 
 def contest(
-    context: Context, sessions: Sequence[Session], prefixes: int
+    context: Context, sessions: Sequence[Session], prefixes: int, *, also_own: bool
 ) -> tuple[dict[Session, Path], dict[Session, Path]]:
     """The same prefixes from all peers, each of which has the shortest path for its share of the attribute sets: what
-    each tells, and what each must be told, which is the best paths of all others."""
+    each tells, and what each must be told, which is the best paths of all others (``also_own``: and its own)."""
     tell = {s: context.directory / f"contest-{s.n}" for s in sessions}
-    told = {s: context.directory / f"contest-{s.n}-told" for s in sessions}
+    others = {s: context.directory / f"contest-{s.n}-told" for s in sessions}
+    everything = context.directory / "contest-best"
     if not tell[sessions[0]].exists():
         made = tables.generate(context.size(prefixes), first_asn=sessions[0].asn, next_hop=sessions[0].local)
         winners = [sessions[n % len(sessions)] for n in range(len(made.sets))]
         both = list(zip(made.sets, winners, strict=True))
+        best = [_by(winner, a, detour=False) for a, winner in both]
+        everything.write_bytes(_encode(made, best))
         for s in sessions:
             tell[s].write_bytes(_encode(made, (_by(s, a, detour=winner is not s) for a, winner in both)))
-            others = (None if winner is s else _by(winner, a, detour=False) for a, winner in both)
-            told[s].write_bytes(_encode(made, others))
-    return tell, told
+            others[s].write_bytes(_encode(made, (None if w is s else a for a, w in zip(best, winners, strict=True))))
+    return tell, dict.fromkeys(sessions, everything) if also_own else others
 
 
 def _by(session: Session, attributes: Attributes, *, detour: bool) -> Attributes:

@@ -22,6 +22,8 @@ from tests.lab.waiting import wait_for
 QUIET: Final = 0.5
 """Seconds without a message and without work of the daemon after which contents are looked at; twice that after each
 look too early."""
+LONGEST_QUIET: Final = 8.0
+"""After so long nothing more is expected."""
 TIMEOUT: Final = 600.0
 
 
@@ -104,7 +106,8 @@ class Stage:
         found: dict[str, Any] = {}
         while waiting:
             state = self._quiet([s.name for s in waiting], quiet, deadline)
-            if time.monotonic() > deadline:
+            news = any(state[s.name]["received"] != looked_at[s] for s in waiting)
+            if time.monotonic() > deadline or (not news and quiet >= LONGEST_QUIET):
                 raise ContentsDiffer(f"{self.daemon} told {len(waiting)} peers something else: {found or state}")
             for s, file in list(waiting.items()):
                 if (received := state[s.name]["received"]) == looked_at[s]:
@@ -114,7 +117,7 @@ class Stage:
                 if found["equal"]:
                     final = max(final, found["final_at"])
                     del waiting[s]
-            quiet = min(2 * quiet, 8.0)
+            quiet = min(2 * quiet, LONGEST_QUIET)
         return final
 
     def _quiet(self, names: Sequence[str], quiet: float, deadline: float) -> dict[str, Any]:
