@@ -1,6 +1,10 @@
 # routingd. Every target makes the machine ready by itself (tools/setup); `make help` lists them.
 .DEFAULT_GOAL := help
+<<<<<<< HEAD
 .PHONY: help setup demo test test-long lint bench bench-instructions lab-clean clean lock
+=======
+.PHONY: help setup demo test test-long lint bench bench-full lab-clean clean lock
+>>>>>>> ff511fa (Benchmark: make bench and make bench-full, the peers' own ceiling, processes by name)
 MAKEFLAGS += --no-print-directory
 SHELL := /bin/bash
 
@@ -15,7 +19,7 @@ help: ## this list
 	@echo "routingd: one router made of many Linux boxes. Targets:"
 	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name what; do printf '  make %-18s %s\n' "$$name" "$$what"; done
 	@echo
-	@echo "demo, test, test-long, bench and setup need root (network namespaces) and install the Debian packages that are missing."
+	@echo "demo, test, test-long, bench, bench-full and setup need root (network namespaces) and install the Debian packages that are missing."
 	@echo "  make demo PREFIXES=1000000     a table of that many prefixes (default 200000)"
 	@echo "  make demo MRT=file             a real table, an MRT dump (RFC 6396), .gz or plain"
 	@echo "  make demo KEEP=1               leave the laboratory up and say how to look around"
@@ -53,9 +57,13 @@ test-long: ## the tests that take minutes: full tables, long random runs (needs 
 	@tools/setup test
 	@$(VENV)/python -m pytest -m long --strict-skips --timeout 3600 $(ARGS)
 
-bench: ## measure: time, memory, and BIRD on the same work (needs root)
+bench: ## measure: routingd, BIRD and the limits on the same work, under 8 minutes (needs root)
 	@tools/setup demo
-	@$(VENV)/python -m bench
+	@$(VENV)/python -m bench $(ARGS)
+
+bench-full: ## every job by every daemon, five runs each: an hour or two (needs root)
+	@tools/setup test
+	@$(VENV)/python -m bench --full $(ARGS)
 
 bench-instructions: ## what the pieces of the core cost, in instructions, beside what they did (ARGS=--renew: keep these)
 	@tools/setup count

@@ -48,29 +48,28 @@ def _options() -> argparse.Namespace:
     names = [job.name for job in JOBS]
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--full", action="store_true", help="all jobs and daemons, five runs; else the short form")
-    parser.add_argument("--jobs", help=f"comma-separated, of {', '.join(names)}")
-    parser.add_argument("--daemons", help=f"separated by semicolons, of {'; '.join(DAEMONS)}")
+    parser.add_argument("--jobs", nargs="+", metavar="JOB", help=f"of {'; '.join(names)}")
+    parser.add_argument("--daemons", nargs="+", metavar="DAEMON", help=f"of {'; '.join(DAEMONS)}")
     parser.add_argument("--runs", type=int, help="of each daemon and job; some make fewer, which is said")
     parser.add_argument("--scale", type=float, default=1.0, help="all tables are so many times as long")
     parser.add_argument("--output", type=Path, default=RESULTS, help="default: %(default)s")
     parser.add_argument("--add", action="store_true", help="keep the rows of the output that are not measured anew")
     options = parser.parse_args()
-    options.jobs = _chosen(parser, options.jobs, ",", names, [j.name for j in JOBS if options.full or j.short])
-    options.daemons = _chosen(parser, options.daemons, ";", DAEMONS, DAEMONS if options.full else SHORT)
+    options.jobs = _chosen(parser, options.jobs, names, [j.name for j in JOBS if options.full or j.short])
+    options.daemons = _chosen(parser, options.daemons, DAEMONS, DAEMONS if options.full else SHORT)
     options.runs = options.runs or (5 if options.full else 2)
     return options
 
 
 def _chosen(
-    parser: argparse.ArgumentParser, said: str | None, between: str, known: Sequence[str], otherwise: Sequence[str]
+    parser: argparse.ArgumentParser, said: list[str] | None, known: Sequence[str], otherwise: Sequence[str]
 ) -> list[str]:
     if said is None:
         return list(otherwise)
-    chosen = [word.strip() for word in said.split(between)]
-    for word in chosen:
+    for word in said:
         if word not in known:
-            parser.error(f"there is no {word!r}; there are: {', '.join(known)}")
-    return chosen
+            parser.error(f"there is no {word!r}; there are: {'; '.join(known)}")
+    return said
 
 
 def _runs(job: Job, daemons: Sequence[str], rounds: int, context: Context, failed: list[str]) -> list[results.Run]:

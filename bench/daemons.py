@@ -54,7 +54,7 @@ def routingd_configuration(sessions: Sequence[Session], *, install: bool) -> dic
     }
     if not install:
         config["kernel"] = {"install": False}
-        config["bgp"]["advertise"] = "immediately"
+        config["advertise"] = "immediately"
     return config
 
 

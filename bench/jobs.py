@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Final
 
 from bench import blobs, recorded
-from bench.measured import DAEMONS, FRR, LIMIT, Context, Job, Measured
+from bench.measured import DAEMONS, FRR, LIMIT, NOTHING, Context, Job, Measured
+from bench.peers import ceiling
 from bench.sessions import Session
 from bench.stage import Stage
 from tests.lab import mrt
 
-ALL: Final = tuple(daemon for daemon in DAEMONS if daemon != LIMIT)
+ALL: Final = tuple(daemon for daemon in DAEMONS if daemon not in (LIMIT, NOTHING))
 
 
 def empty(daemon: str, _: Context) -> Measured:
@@ -29,7 +30,11 @@ def empty(daemon: str, _: Context) -> Measured:
 
 def re_advertised(daemon: str, context: Context) -> Measured:
     feeder = Session(0)
-    return _from_one("S1", daemon, feeder, [Session(1)], blobs.table(context, feeder, 1_000_000))
+    table = blobs.table(context, feeder, 1_000_000)
+    if daemon == NOTHING:
+        found = ceiling(table.read_bytes())
+        return Measured("S1", daemon, found.seconds, {}, found.cpu)
+    return _from_one("S1", daemon, feeder, [Session(1)], table)
 
 
 def re_advertised_real(daemon: str, context: Context) -> Measured:
@@ -93,7 +98,7 @@ def _told(job: str, stage: Stage, tell: Mapping[Session, Path], told: Mapping[Se
 
 JOBS: Final = (
     Job("empty", "the daemon by itself, from its start to two silent sessions", ALL, empty, most_runs=1),
-    Job("S1", "1M IPv4 prefixes from one peer, told to one other", ALL, re_advertised),
+    Job("S1", "1M IPv4 prefixes from one peer, told to one other", (*ALL, NOTHING), re_advertised),
     *(
         [Job("S1R", "a real table of 2015, 577k prefixes, from one peer, told to one other", ALL, re_advertised_real)]
         if mrt.FULL_TABLE.exists()

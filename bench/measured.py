@@ -15,8 +15,10 @@ FRR: Final = "frr"
 GOBGP: Final = "gobgp"
 OPENBGPD: Final = "openbgpd"
 LIMIT: Final = "bare netlink writer"
-DAEMONS: Final = (ROUTINGD, INSTALLING, BIRD, FRR, OPENBGPD, GOBGP, LIMIT)
-SHORT: Final = (ROUTINGD, BIRD, LIMIT)
+NOTHING: Final = "feeder straight to sink"
+"""No daemon: the ceiling of the peers themselves."""
+DAEMONS: Final = (ROUTINGD, INSTALLING, BIRD, FRR, OPENBGPD, GOBGP, LIMIT, NOTHING)
+SHORT: Final = (ROUTINGD, BIRD, LIMIT, NOTHING)
 """Those of the short form."""
 
 

@@ -6,8 +6,9 @@ from typing import Final
 
 from bench.jobs import JOBS as TABLE_JOBS
 from bench.kernel_jobs import JOBS as KERNEL_JOBS
-from bench.measured import GOBGP, INSTALLING, Job
+from bench.measured import GOBGP, INSTALLING, NOTHING, Job
 
 JOBS: Final[tuple[Job, ...]] = (*TABLE_JOBS, *KERNEL_JOBS)
-MOST_RUNS: Final = {GOBGP: 1, INSTALLING: 1}
-"""GoBGP is slower by an order of magnitude; routingd with its defaults stands in the table for comparison alone."""
+MOST_RUNS: Final = {GOBGP: 1, INSTALLING: 1, NOTHING: 1}
+"""GoBGP is slower by an order of magnitude; routingd with its defaults, and the peers without a daemon, stand in the
+table for comparison alone."""

@@ -19,7 +19,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from bench.measured import BIRD, LIMIT, Job, Measured
+from bench.measured import BIRD, LIMIT, NOTHING, Job, Measured
 
 MEGA = 1e6
 Row = dict[str, Any]
@@ -60,9 +60,10 @@ def _row(job: Job, daemon: str, by_daemon: Mapping[str, Sequence[Run]]) -> Row:
         "processes": {n: round(max(r.measured.memory.get(n, 0) for r in runs) / MEGA, 1) for n in names},
         "work_s": [round(min(work), 3), round(max(work), 3)],
     }
-    if (faster := _ratio(by_daemon.get(BIRD, ()), runs)) is not None:
+    limits = (LIMIT, NOTHING)
+    if daemon not in limits and (faster := _ratio(by_daemon.get(BIRD, ()), runs)) is not None:
         row["ratio_to_bird"] = faster
-    if (slower := _ratio(runs, by_daemon.get(LIMIT, ()))) is not None:
+    if daemon not in limits and (slower := _ratio(runs, by_daemon.get(LIMIT, ()))) is not None:
         row["ratio_to_limit"] = slower
     return row | _notes(runs)
 

@@ -34,12 +34,12 @@ class Session:
     @property
     def local(self) -> str:
         """The peer's address."""
-        return f"10.9.{self.n}.2" if self.family == 4 else f"2001:db8:{self.n}::2"
+        return f"10.9.{self.n}.2" if self.family == 4 else f"2001:db8:{self.n + 1:x}::2"
 
     @property
     def ours(self) -> str:
         """The router's."""
-        return f"10.9.{self.n}.1" if self.family == 4 else f"2001:db8:{self.n}::1"
+        return f"10.9.{self.n}.1" if self.family == 4 else f"2001:db8:{self.n + 1:x}::1"
 
     @property
     def length(self) -> int:

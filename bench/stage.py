@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final
+from typing import Final
 
 from bench import daemons
-from bench.measured import ROUTINGD, ContentsDiffer
-from bench.peers import Peers
+from bench.measured import FRR, ROUTINGD, ContentsDiffer
+from bench.peers import Peers, Status, Verdict
 from bench.sessions import OUR_ASN, Session
 from tests.lab.commands import LabError, run
 from tests.lab.lab import Lab, Namespace
@@ -42,21 +43,19 @@ class Stage:
         self.daemon, self.sessions, self._install = daemon, sessions, install
         self._expect = expect_bytes
         self._lab = Lab()
+        self._open = ExitStack()
         self._cpu = 0.0
 
     def __enter__(self) -> Stage:
-        lab = self._lab.__enter__()
-        try:
-            self._build(lab)
-        except BaseException:
-            lab.close()
-            raise
+        with self._open:  # what was opened is closed again where the rest fails
+            self._build(self._open.enter_context(self._lab))
+            self._open = self._open.pop_all()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._lab.__exit__(kind, error, trace)
+        self._open.__exit__(kind, error, trace)
 
     def _build(self, lab: Lab) -> None:
         self.box, self.far = lab.box("router"), lab.box("peers")
@@ -64,10 +63,19 @@ class Stage:
             ours = [] if self.daemon.startswith(ROUTINGD) else [f"{s.ours}/{s.length}"]
             lab.link(self.box, s.port, self.far, s.port, a_addresses=ours, b_addresses=[f"{s.local}/{s.length}"])
         begun = time.monotonic()
+<<<<<<< HEAD
         self._start(lab)
         self.peers = Peers(self.far, [s.spec() | {"expect_bytes": self._expect} for s in self.sessions])
+=======
+        daemons.start(self.daemon, lab, self.box, self.sessions, install=self._install)
+        specs = [s.spec() | {"expect_bytes": self._expect} for s in self.sessions]
+        self.peers = self._open.enter_context(Peers(self.far, specs))
+>>>>>>> ff511fa (Benchmark: make bench and make bench-full, the peers' own ceiling, processes by name)
         wait_for("sessions to come up", self._states, lambda states: set(states) == {"established"}, timeout=60)
         self.start_seconds = time.monotonic() - begun
+        self._pids = processes(self.box)
+        # FRR tells a new peer nothing for a second.
+        self._quiet([s.name for s in self.sessions], 2.0 if self.daemon == FRR else QUIET, time.monotonic() + TIMEOUT)
 
     def _start(self, lab: Lab) -> None:
         daemons.start(self.daemon, lab, self.box, self.sessions, install=self._install)
@@ -84,15 +92,15 @@ class Stage:
 
     def begin(self) -> None:
         """From now on processor time counts."""
-        self._cpu = processor_time(self.box)
+        self._cpu = processor_time(self._pids)
 
     def usage(self) -> Usage:
         """Processor time since the beginning; the most memory since the daemon's start."""
         memory: dict[str, int] = {}
-        for pid in processes(self.box):
-            name = Path(f"/proc/{pid}/comm").read_text().strip()
+        for pid in self._pids:
+            name = process_name(pid)
             memory[name] = memory.get(name, 0) + peak_memory(pid)
-        return Usage(memory, processor_time(self.box) - self._cpu)
+        return Usage(memory, processor_time(self._pids) - self._cpu)
 
     def settled(self, told: Mapping[Session, Path]) -> int:
         """Wait until each of these peers has been told exactly its table, behind our AS and with our address as next
@@ -103,7 +111,7 @@ class Stage:
         final = 0
         waiting = dict(told)
         looked_at = dict.fromkeys(told, 0)
-        found: dict[str, Any] = {}
+        found: Verdict | None = None
         while waiting:
             state = self._quiet([s.name for s in waiting], quiet, deadline)
             news = any(state[s.name]["received"] != looked_at[s] for s in waiting)
@@ -115,12 +123,12 @@ class Stage:
                 looked_at[s] = received
                 found = self.peers.check(s.name, file, prepend=OUR_ASN, next_hop=s.ours, ignore=("med",))
                 if found["equal"]:
-                    final = max(final, found["final_at"])
+                    final = max(final, found["final_at"] or 0)
                     del waiting[s]
             quiet = min(2 * quiet, LONGEST_QUIET)
         return final
 
-    def _quiet(self, names: Sequence[str], quiet: float, deadline: float) -> dict[str, Any]:
+    def _quiet(self, names: Sequence[str], quiet: float, deadline: float) -> dict[str, Status]:
         """Until for so many seconds nothing has come to any of them and the daemon has rested; what their sessions say
         then."""
         before: list[int] = []
@@ -130,11 +138,11 @@ class Stage:
             received = [state[name]["received"] for name in names]
             now = time.monotonic()
             if received != before or any(row["sending"] for row in state.values()):
-                before, since, spent = received, now, processor_time(self.box)
+                before, since, spent = received, now, processor_time(self._pids)
             elif now - since > quiet:
-                if processor_time(self.box) - spent < quiet / 2:
+                if processor_time(self._pids) - spent < quiet / 2:
                     return state
-                since, spent = now, processor_time(self.box)
+                since, spent = now, processor_time(self._pids)
             if now > deadline:
                 return state
             down = {name: state[name] for name in names if state[name]["state"] != "established"}
@@ -149,10 +157,16 @@ def processes(box: Namespace) -> list[int]:
     return [int(pid) for pid in run(["ip", "netns", "pids", box.kernel_name]).split()]
 
 
-def processor_time(box: Namespace) -> float:
-    """Seconds, user and system, of what runs in a box."""
+def process_name(pid: int) -> str:
+    """An agent that routingd starts is known by its module alone."""
+    words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    return "ncpd" if b"routingd.agent_main" in words else Path(f"/proc/{pid}/comm").read_text().strip()
+
+
+def processor_time(pids: Sequence[int]) -> float:
+    """Seconds, user and system."""
     ticks = 0
-    for pid in processes(box):
+    for pid in pids:
         try:
             fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         except OSError:
