@@ -1,10 +1,6 @@
 # routingd. Every target makes the machine ready by itself (tools/setup); `make help` lists them.
 .DEFAULT_GOAL := help
-<<<<<<< HEAD
-.PHONY: help setup demo test test-long lint bench bench-instructions lab-clean clean lock
-=======
-.PHONY: help setup demo test test-long lint bench bench-full lab-clean clean lock
->>>>>>> ff511fa (Benchmark: make bench and make bench-full, the peers' own ceiling, processes by name)
+.PHONY: help setup demo test test-long lint bench bench-full bench-instructions lab-clean clean lock
 MAKEFLAGS += --no-print-directory
 SHELL := /bin/bash
 

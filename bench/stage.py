@@ -63,14 +63,9 @@ class Stage:
             ours = [] if self.daemon.startswith(ROUTINGD) else [f"{s.ours}/{s.length}"]
             lab.link(self.box, s.port, self.far, s.port, a_addresses=ours, b_addresses=[f"{s.local}/{s.length}"])
         begun = time.monotonic()
-<<<<<<< HEAD
         self._start(lab)
-        self.peers = Peers(self.far, [s.spec() | {"expect_bytes": self._expect} for s in self.sessions])
-=======
-        daemons.start(self.daemon, lab, self.box, self.sessions, install=self._install)
         specs = [s.spec() | {"expect_bytes": self._expect} for s in self.sessions]
         self.peers = self._open.enter_context(Peers(self.far, specs))
->>>>>>> ff511fa (Benchmark: make bench and make bench-full, the peers' own ceiling, processes by name)
         wait_for("sessions to come up", self._states, lambda states: set(states) == {"established"}, timeout=60)
         self.start_seconds = time.monotonic() - begun
         self._pids = processes(self.box)
