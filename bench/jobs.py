@@ -100,7 +100,7 @@ JOBS: Final = (
     Job("empty", "the daemon by itself, from its start to two silent sessions", ALL, empty, most_runs=1),
     Job("S1", "1M IPv4 prefixes from one peer, told to one other", (*ALL, NOTHING), re_advertised),
     *(
-        [Job("S1R", "a real table of 2015, 577k prefixes, from one peer, told to one other", ALL, re_advertised_real, short=False)]
+        [Job("S1R", "a real table of 2015, 577k prefixes, as S1", ALL, re_advertised_real, short=False)]
         if mrt.FULL_TABLE.exists()
         else []
     ),

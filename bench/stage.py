@@ -25,7 +25,7 @@ QUIET: Final = 0.5
 look too early."""
 LONGEST_QUIET: Final = 8.0
 """After so long nothing more is expected."""
-TIMEOUT: Final = 600.0
+TIMEOUT: Final = 300.0
 
 
 @dataclass(frozen=True, slots=True)
