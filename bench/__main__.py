@@ -1,7 +1,8 @@
 """``python -m bench``: every job by every daemon, turn about, on the same work.
 
 Prints medians, ranges, ratios, peak memory and CPU seconds; writes them to bench/results.json after each job, and a
-plot to docs/performance.svg. Before and after each run a fixed piece of work is timed: the machine's own speed drifts.
+plot to bench/results.svg at the end: ``python -m bench.page`` puts both into docs/performance.md. Before and after each
+run a fixed piece of work is timed, for the machine's own speed drifts.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench import peers, results
+from bench import page, peers, results
 from bench.measured import DAEMONS, SHORT, Context, Job
 from bench.registry import JOBS, MOST_RUNS
 
@@ -34,10 +35,11 @@ def main() -> int:
         print(f"{job.name}: {job.title}", flush=True)
         with tempfile.TemporaryDirectory(prefix="rd-bench-") as directory:
             runs = _runs(job, options.daemons, options.runs, Context(Path(directory), options.scale), failed)
-        fresh = results.rows(job, runs)
+        fresh = results.rows(job, runs, options.scale)
         rows += fresh
         results.write(options.output, rows, kept)
         results.show(console, fresh)
+    options.output.with_suffix(".svg").write_text(page.picture(results.read(options.output)))
     print(f"{len(rows)} rows in {options.output}, after {time.monotonic() - begun:.0f} s")
     for line in failed:
         print(f"FAILED: {line}")

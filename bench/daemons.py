@@ -9,7 +9,9 @@ All of them wait for their peers, so that sessions come up by one connection.
 from __future__ import annotations
 
 import pwd
+import re
 import shutil
+import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -142,3 +144,21 @@ def _cannot(install: bool, daemon: str) -> None:
 STARTS: Final[dict[str, Callable[[Namespace, Sequence[Session], bool], None]]] = {
     BIRD: _bird, FRR: _frr, GOBGP: _gobgp, OPENBGPD: _openbgpd,
 }  # fmt: skip
+
+
+VERSIONS: Final[dict[str, tuple[str, ...]]] = {
+    BIRD: ("BIRD", "bird", "--version"),
+    FRR: ("FRR", str(FRR_DAEMONS / "bgpd"), "--version"),
+    GOBGP: ("GoBGP", "gobgpd", "--version"),
+    OPENBGPD: ("OpenBGPD", "bgpd", "-V"),
+}
+
+
+def version(daemon: str) -> str:
+    """Name and number; nothing for what has none of its own."""
+    if daemon not in VERSIONS:
+        return ""
+    name, *argv = VERSIONS[daemon]
+    said = subprocess.run(argv, capture_output=True, text=True, check=False)
+    number = re.search(r"\d+(\.\d+)+", said.stdout + said.stderr)
+    return f"{name} {number.group()}" if number else name

@@ -4,13 +4,17 @@ A row has ``job``, ``daemon``, ``median_s``, ``min_s``, ``max_s``, ``runs``, ``r
 processes of the daemon together, the most of all runs), ``cpu_s`` (median); besides ``title``, ``processes`` (MB of
 each), ``work_s`` (least and most seconds of the fixed piece of work before and after the runs), ``ratio_to_bird`` (how
 many times faster than BIRD in the same round, median of the rounds), ``ratio_to_limit`` (time over that of the bare
-netlink writer in the same round), and what the job notes.
+netlink writer in the same round), ``version``, ``date``, ``machine``, ``scale`` and what the job notes.
 """
 
 from __future__ import annotations
 
 import json
+import os
+import platform
+import re
 import statistics
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +23,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from bench.daemons import version
 from bench.measured import BIRD, LIMIT, NOTHING, Job, Measured
 
 MEGA = 1e6
@@ -35,11 +40,11 @@ class Run:
     """Seconds of the fixed piece of work before and after."""
 
 
-def rows(job: Job, runs: Sequence[Run]) -> list[Row]:
+def rows(job: Job, runs: Sequence[Run], scale: float = 1.0) -> list[Row]:
     """One row a daemon, in the order of their first runs."""
     daemons = dict.fromkeys(run.measured.daemon for run in runs)
     by_daemon = {daemon: [run for run in runs if run.measured.daemon == daemon] for daemon in daemons}
-    return [_row(job, daemon, by_daemon) for daemon in daemons]
+    return [_row(job, daemon, by_daemon) | {"scale": scale} for daemon in daemons]
 
 
 def _row(job: Job, daemon: str, by_daemon: Mapping[str, Sequence[Run]]) -> Row:
@@ -59,6 +64,9 @@ def _row(job: Job, daemon: str, by_daemon: Mapping[str, Sequence[Run]]) -> Row:
         "title": job.title,
         "processes": {n: round(max(r.measured.memory.get(n, 0) for r in runs) / MEGA, 1) for n in names},
         "work_s": [round(min(work), 3), round(max(work), 3)],
+        "version": version(daemon),
+        "date": time.strftime("%Y-%m-%d"),
+        "machine": machine(),
     }
     limits = (LIMIT, NOTHING)
     if daemon not in limits and (faster := _ratio(by_daemon.get(BIRD, ()), runs)) is not None:
@@ -82,6 +90,12 @@ def _notes(runs: Sequence[Run]) -> Row:
         numbers = [v for v in values if isinstance(v, (int, float))]
         notes[name] = round(statistics.median(numbers), 6) if len(numbers) == len(values) else values[-1]
     return notes
+
+
+def machine() -> str:
+    """Its cores and its kernel."""
+    release = re.match(r"[\d.]+", platform.release())
+    return f"{os.cpu_count()} cores, {platform.system()} {release.group() if release else ''}"
 
 
 def write(file: Path, fresh: Iterable[Row], kept: Iterable[Row] = ()) -> None:
