@@ -27,7 +27,7 @@ from rib.attributes import (
     prepended,
     renumbered,
 )
-from rib.path import Path, Place, Protocol
+from rib.path import Path, Protocol
 from rib.prefix import AFI_IPV4, Prefix, covering, is_link_local
 from rib.reference_installed import Installed
 from rib.reference_said import Instance
@@ -300,8 +300,8 @@ class ExportConsumer:
     again: set[Key] = field(default_factory=set)
     """To be told again, changed or not."""
     end_of_rib_sent: bool = False
-    awaited: set[Place] | None = None
-    """Once the initial table is over: the prefixes of it for which boxes have to answer."""
+    awaited: int | None = None
+    """Once the initial table is over: for what was asked of the boxes up to this number, End-of-RIB waits."""
 
     def pending(self, wanted: dict[Key, PathAttributes]) -> list[Key]:
         changed = [key for key, said in wanted.items() if self.told.get(key) != said or key in self.again]
@@ -325,13 +325,11 @@ class ExportConsumer:
         part = pending[:max_routes]
         over = len(part) == len(pending) and not self.end_of_rib_sent
         if over and self.awaited is None:
-            self.awaited = {
-                place for place in installed.waiting if (place[0], place[1].afi) == (self.instance, self.terms.afi)
-            }
-        ends = over and self.awaited is not None and installed.answered(self.awaited)
+            self.awaited = installed.last_asked
+        terms = self.terms
+        ends = over and self.awaited is not None and installed.answered(self.instance, terms.afi, self.awaited)
         if not pending and not ends:
             return None
-        terms = self.terms
         gone: dict[int | None, list[Prefix]] = defaultdict(list)
         sets: dict[tuple[PathAttributes, int | None], list[Prefix]] = defaultdict(list)
         for key in part:

@@ -6,7 +6,7 @@ never do.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from rib.path import Place
@@ -42,6 +42,10 @@ class _Box:
 class Installed:
     def __init__(self) -> None:
         self.waiting: set[Place] = set()
+        """Peers are not told of these."""
+        self.asked: dict[Place, int] = {}
+        """Those of them for which an answer is awaited, numbered as they came to be so. The others failed."""
+        self.last_asked = 0
         self.instances: set[int] = set()
         """Those whose new prefixes wait."""
         self._boxes: dict[int, _Box] = {}
@@ -56,12 +60,13 @@ class Installed:
         if on == (instance in self.instances):
             return
         self.waiting = {place for place in self.waiting if place[0] != instance}
+        self.asked = {place: number for place, number in self.asked.items() if place[0] != instance}
         self._seen = {place: seen for place, seen in self._seen.items() if place[0] != instance}
         first = not self.instances
         (self.instances.add if on else self.instances.discard)(instance)
-        new = self.waiting.copy()
+        before = self.waiting.copy(), self.asked.copy()
         self.look(routes)
-        self.waiting = new
+        self.waiting, self.asked = before
         here = {place: seen[1] for place, seen in self._seen.items() if place[0] == instance}
         for box in self._boxes.values():
             box.whole |= first
@@ -77,6 +82,9 @@ class Installed:
             if self._seen.get(place, (b"", 0))[0] != group:
                 self._changes += 1
                 self._seen[place] = group, self._changes
+                if place in self.waiting and place not in self.asked:
+                    self.last_asked += 1
+                    self.asked[place] = self.last_asked
 
     def open(self, number: int, reader: FibConsumer) -> None:
         self._boxes[number] = _Box(reader)
@@ -85,6 +93,7 @@ class Installed:
         """After a read: who looks at a prefix that is gone may hear of its end."""
         self._seen = {place: seen for place, seen in self._seen.items() if place in routes}
         self.waiting &= routes.keys()
+        self._no_longer_asked(self.asked.keys() - routes.keys())
         if not self.instances:
             return
         box = self._boxes[number]
@@ -139,10 +148,11 @@ class Installed:
             self._note(gone.failed, False, routes)
         self._settle(routes)
 
-    def answered(self, places: Iterable[Place]) -> bool:
-        """Of none of these an answer is awaited: those that wait failed."""
-        counted = self._counted()
-        return all(any(box.lacks(place) for box in counted) for place in self.waiting.intersection(places))
+    def answered(self, instance: int, afi: int, last: int) -> bool:
+        """No answer is awaited for what was asked up to this number."""
+        return not any(
+            number <= last and (place[0], place[1].afi) == (instance, afi) for place, number in self.asked.items()
+        )
 
     # --- what follows -------------------------------------------------------------------------------------------------
 
@@ -154,7 +164,7 @@ class Installed:
                 continue
             if on:
                 self.waiting.add(place)
-            elif place in self.waiting and self._everywhere(place):
+            elif place in self.waiting and place not in self.asked:
                 del self._seen[place]
                 for box in self._boxes.values():
                     box.reader.routes.pop(place, None)
@@ -178,10 +188,13 @@ class Installed:
     def _settle(self, routes: Mapping[Place, bytes]) -> None:
         if not self._waits():
             self.waiting.clear()
+            self.asked.clear()
         counted = self._counted()
         if counted:
-            self.waiting -= {
-                place
-                for place in self.waiting & routes.keys()
-                if self._everywhere(place) and not any(box.lacks(place) for box in counted)
-            }
+            done = {place for place in self.waiting & routes.keys() if self._everywhere(place)}
+            self._no_longer_asked(done & self.asked.keys())
+            self.waiting -= {place for place in done if not any(box.lacks(place) for box in counted)}
+
+    def _no_longer_asked(self, places: Collection[Place]) -> None:
+        for place in places:
+            del self.asked[place]

@@ -60,6 +60,8 @@ class Router:
     boxes: list[Consumer] = field(default_factory=list)
     reads: list[list[tuple[int, int]]] = field(default_factory=list)
     """Of each box, the numbers of its reads that it has not answered, at both engines."""
+    answered: list[tuple[int, int]] = field(default_factory=list)
+    """The last that it has."""
     failed: list[set[int]] = field(default_factory=list)
     peers: list[ExportConsumer] = field(default_factory=list)
 
@@ -125,10 +127,11 @@ class Router:
         if more and len(self.boxes) < MOST_BOXES:
             self.boxes.append(self.pair.open_fib())
             self.reads.append([])
+            self.answered.append((0, 0))
             self.failed.append(set())
         elif not more and which < len(self.boxes):
             self.pair.close(self.boxes.pop(which))
-            del self.reads[which], self.failed[which]
+            del self.reads[which], self.answered[which], self.failed[which]
 
     def wait(self, which: int, where: int, more: bool) -> None:
         if which < len(self.boxes):
@@ -143,7 +146,7 @@ class Router:
         """All but the newest ``where`` reads."""
         if which < len(self.boxes) and len(self.reads[which]) > where:
             box, reads = self.boxes[which], self.reads[which]
-            native, reference = reads[len(reads) - 1 - where]
+            self.answered[which] = native, reference = reads[len(reads) - 1 - where]
             del reads[: len(reads) - where]
             self.pair.native.fib_installed(box.native, native)
             self.pair.reference.fib_installed(box.reference, reference)
@@ -157,6 +160,16 @@ class Router:
         for _ in range(2):  # what failed is asked for again
             for which in range(len(self.boxes)):
                 self.do("answer", which, 0, 0)
+
+    def ends(self) -> None:
+        """End-of-RIB follows the last answer. The native engine also awaits those to changes of what boxes have."""
+        answered = all(
+            (self.pair.native.fib_reads(box.native), self.pair.reference.fib_reads(box.reference)) == last
+            for box, last in zip(self.boxes, self.answered, strict=True)
+        )
+        for peer in self.peers:
+            native, reference = (told.end_of_rib for *_, told in self.pair.ends(peer))
+            assert native == reference if answered else native <= reference
 
     def told(self) -> list[list[Any]]:
         """What each peer has been told, which is the same whichever engine told it."""
@@ -188,6 +201,7 @@ def check(acts: list[Act]) -> None:
     for act in acts:
         waiting.do(*act)
         hasty.do(*act)
+        waiting.ends()
         early = hasty.told()
         assert all(
             {repr(row) for row in told} <= {repr(row) for row in all_told}
@@ -200,3 +214,18 @@ def check(acts: list[Act]) -> None:
     assert waiting.told() == hasty.told()
     assert all(told.end_of_rib == 1 for peer in waiting.peers for *_, told in waiting.pair.ends(peer))
     assert all(waiting.pair.call_of(peer, "export_backlog") == 0 for peer in waiting.peers)
+
+
+def test_the_end_of_the_initial_table_follows_a_prefix_of_it_that_changes_while_it_waits() -> None:
+    router = Router(waits=True)
+    router.do("answer", 0, 0, 0)
+    router.do("give", 0, 0, 1)
+    router.do("peer", 0, 0, 0)
+    router.do("give", 0, 0, 2)
+    router.do("answer", 0, 1, 0)
+    peer = router.peers[-1]
+    ends = [told for *_, told in router.pair.ends(peer)]
+    assert [told.end_of_rib for told in ends] == [0, 0]
+    router.do("answer", 0, 0, 0)
+    assert [told.end_of_rib for told in ends] == [1, 1]
+    assert all(len(told.routes) > 0 for told in ends)

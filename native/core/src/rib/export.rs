@@ -4,9 +4,10 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use super::ends::Ends;
 use super::engine::Engine;
 use super::export_terms::{ExportTerms, Ourselves};
-use super::feed::{before, Log, Pos};
+use super::feed::Log;
 use super::instance::Family;
 use super::marks::Bits;
 use super::path_ids::PathIds;
@@ -60,10 +61,15 @@ impl Group {
 pub(super) enum EndOfRib {
     /// The table is not over.
     Table,
-    /// It is, and what the boxes have not answered up to this place of the log of what is forwarded belongs to it.
-    Answers(Pos),
-    Due,
+    /// It is; the number of its end (`ends.rs`).
+    Behind(u64),
     Told,
+}
+
+impl EndOfRib {
+    fn is_due(self, ends: &Ends) -> bool {
+        matches!(self, EndOfRib::Behind(number) if ends.is_over(number))
+    }
 }
 
 pub struct ExportConsumer {
@@ -181,7 +187,7 @@ impl Engine {
         let (tail, installed) = (t.rib_log.tail(), t.answered.log.tail());
         let at_end = |p: &Place| p.snapshot.is_none() && p.installed == installed;
         if at_end(&c.place) && c.place.pos == tail {
-            return (c.end_of_rib == EndOfRib::Due).then(|| {
+            return c.end_of_rib.is_due(&t.answered.ends).then(|| {
                 let mut out = Vec::new();
                 c.end_of_rib = EndOfRib::Told;
                 end_of_rib(group.terms.afi, group.terms.safi, &mut out);
@@ -223,15 +229,9 @@ impl Engine {
         t.rib_log.note_read(c.place.pos);
         let (mut out, mut messages) = chunk.encoding.for_peer(c.peer, &c.ourselves);
         if c.place.snapshot.is_none() && c.end_of_rib == EndOfRib::Table {
-            let pos = t.fib_log.tail();
-            let waits = t.answered.waits && before(t.answered.passed, pos);
-            c.end_of_rib = if waits {
-                EndOfRib::Answers(pos)
-            } else {
-                EndOfRib::Due
-            };
+            c.end_of_rib = EndOfRib::Behind(t.end_of_table());
         }
-        if at_end(&c.place) && c.end_of_rib == EndOfRib::Due {
+        if at_end(&c.place) && c.end_of_rib.is_due(&t.answered.ends) {
             c.end_of_rib = EndOfRib::Told;
             end_of_rib(group.terms.afi, group.terms.safi, &mut out);
             messages += 1;
@@ -253,7 +253,7 @@ impl Engine {
             _ => (&i.v6.rib_log, &i.v6.answered.log, i.v6.entries.len()),
         };
         let snapshot = c.place.snapshot.map_or(0, |at| slots.saturating_sub(at));
-        let marker = matches!(c.end_of_rib, EndOfRib::Answers(_) | EndOfRib::Due);
+        let marker = matches!(c.end_of_rib, EndOfRib::Behind(_));
         let behind = |log: &Log, pos| log.tail().wrapping_sub(pos) as usize;
         snapshot
             + behind(log, c.place.pos)

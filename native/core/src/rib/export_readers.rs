@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::export::{EndOfRib, ExportConsumer, Exports, Group};
+use super::export::{ExportConsumer, Exports, Group};
 use super::export_terms::ExportTerms;
 use super::feed::{before, Pos};
 use super::marks::Bits;
@@ -78,30 +78,6 @@ impl Exports {
             if c.place.installed != tail {
                 c.place.snapshot = Some(0);
                 c.place.installed = tail;
-            }
-        }
-    }
-
-    /// For which answers of the boxes ends of initial tables wait, by family.
-    pub(super) fn awaited(&mut self, instance: usize) -> [Vec<&mut Pos>; 2] {
-        let mut out = [Vec::new(), Vec::new()];
-        for c in self.consumers.iter_mut().flatten() {
-            let group = self.groups[c.group].as_ref();
-            let Some(g) = group.filter(|g| g.instance == instance) else {
-                continue;
-            };
-            if let EndOfRib::Answers(pos) = &mut c.end_of_rib {
-                out[usize::from(g.terms.afi != 1)].push(pos);
-            }
-        }
-        out
-    }
-
-    /// All boxes have come to `passed` in the log of what a table forwards.
-    pub(super) fn note_answers(&mut self, instance: usize, afi: u16, passed: Pos) {
-        for c in self.readers(instance, afi) {
-            if matches!(c.end_of_rib, EndOfRib::Answers(pos) if !before(passed, pos)) {
-                c.end_of_rib = EndOfRib::Due;
             }
         }
     }

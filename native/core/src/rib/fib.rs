@@ -223,18 +223,15 @@ impl Engine {
                     v6.push(b);
                 }
             }
-            let mut passed = [instance.v4.answered.passed, instance.v6.answered.passed];
+            let mut answered4 = std::mem::take(&mut instance.v4.answered);
+            let mut answered6 = std::mem::take(&mut instance.v6.answered);
             if wanted {
-                let [a, b] = &mut passed;
-                v4.push(a);
-                v6.push(b);
-                let [due4, due6] = self.exports.awaited(i);
-                v4.extend(due4);
-                v6.extend(due6);
+                v4.extend(answered4.positions());
+                v6.extend(answered6.positions());
             }
             instance.v4.trim(Feed::Fib, &mut v4);
             instance.v6.trim(Feed::Fib, &mut v6);
-            [instance.v4.answered.passed, instance.v6.answered.passed] = passed;
+            (instance.v4.answered, instance.v6.answered) = (answered4, answered6);
         }
     }
 }

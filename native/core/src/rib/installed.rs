@@ -1,5 +1,4 @@
-//! Which prefixes every box has, for peers that are to be told of a new one only then. What the boxes answered is a position in a
-//! table's log of what is forwarded; it walks over each record once, and a new prefix it passes is in every box.
+//! What every box has answered, for peers that are to be told of a new prefix only then (`pending.rs`).
 
 use std::collections::{HashSet, VecDeque};
 
@@ -7,28 +6,15 @@ use foldhash::fast::RandomState;
 
 use super::engine::Engine;
 use super::export::Exports;
-use super::feed::{before, Log, Pos};
+use super::feed::{before, Pos};
 use super::fib::FibConsumer;
 use super::instance::{Family, Instance};
-use super::table::{Table, HELD, IN_FIB_LOG, PENDING, VACANT};
+use super::table::{Table, IN_FIB_LOG, PENDING};
 use super::NONE;
-use crate::prefix::{Addr, AnyPrefix};
+use crate::prefix::AnyPrefix;
 
-/// Records of `log` beyond two a prefix, until who has not read them reads the table instead.
+/// Records of what was installed beyond two a prefix, until who has not read them reads the table instead.
 const MORE: usize = 4096;
-
-/// Of one table.
-#[derive(Default)]
-pub struct Answered {
-    /// The instance wants new prefixes in the boxes before they are told.
-    pub wanted: bool,
-    /// It does, and there are boxes to wait for, or none has come yet.
-    pub waits: bool,
-    /// Every box has what is before this in the log of what is forwarded.
-    pub passed: Pos,
-    /// Entries that a group of peers was not told of while they were pending, and that are in every box since.
-    pub log: Log,
-}
 
 /// One read of the FIB, not answered yet: its number, whether it was the end of what there was, and where it came to by instance.
 struct Read {
@@ -111,80 +97,6 @@ impl Answers {
     }
 }
 
-impl<A: Addr> Table<A> {
-    /// The group of an entry becomes another one, its record in the log not yet. A prefix that goes and comes back before any reader
-    /// of the FIB has heard of its end is in the boxes all the time.
-    #[inline(never)]
-    pub(super) fn wait_or_not(&mut self, idx: u32, old: u32, new: u32) {
-        let e = &mut self.entries[idx as usize];
-        if new == NONE {
-            e.flags &= !HELD;
-        } else if old == NONE {
-            let unheard = e.flags & IN_FIB_LOG != 0 && self.fib_log.unread(e.fib_pos);
-            if !unheard {
-                e.flags |= PENDING;
-            }
-        }
-    }
-
-    /// An entry is in every box.
-    fn installed(&mut self, idx: u32) {
-        let e = &mut self.entries[idx as usize];
-        let held = e.flags & HELD != 0;
-        e.flags &= !(PENDING | HELD);
-        if held {
-            self.answered.log.push(idx);
-        }
-    }
-
-    /// All boxes have come to this place of the log. `failed`: whether some box could not install a prefix.
-    fn pass(&mut self, to: Pos, failed: impl Fn(&Self, u32) -> bool) {
-        while before(self.answered.passed, to) {
-            let idx = self.fib_log.get(self.answered.passed);
-            let e = &self.entries[idx as usize];
-            let live = e.flags & IN_FIB_LOG != 0 && e.fib_pos == self.answered.passed;
-            if live && e.flags & PENDING != 0 {
-                if e.group == NONE {
-                    self.entries[idx as usize].flags &= !(PENDING | HELD);
-                } else if !failed(self, idx) {
-                    self.installed(idx);
-                }
-            }
-            self.answered.passed = self.answered.passed.wrapping_add(1);
-        }
-    }
-
-    /// The boxes are sent an entry again, and their answer counts.
-    fn ask_again(&mut self, idx: u32) {
-        let pos = self.fib_log.push(idx);
-        let e = &mut self.entries[idx as usize];
-        e.flags |= IN_FIB_LOG;
-        e.fib_pos = pos;
-    }
-
-    /// After `options` were set.
-    fn want_answers(&mut self) {
-        let wanted = self.fib && self.options.advertise_installed;
-        if wanted == self.answered.wanted {
-            return;
-        }
-        self.answered.wanted = wanted;
-        self.answered.waits = wanted;
-        if wanted {
-            // Records are kept for the answers, too
-            self.fib_log.consumers += 1;
-            self.answered.passed = self.fib_log.tail();
-        } else {
-            self.fib_log.consumers -= 1;
-            for idx in 0..self.entries.len() {
-                if self.entries[idx].flags & (PENDING | VACANT) == PENDING {
-                    self.installed(idx as u32);
-                }
-            }
-        }
-    }
-}
-
 impl Engine {
     /// After an instance's options were set.
     pub(super) fn want_answers(&mut self, instance: usize) {
@@ -200,11 +112,6 @@ impl Engine {
                 let places = c.answers.positions(instance);
                 places.for_each(|place| *place = tails);
                 c.answers.whole |= first;
-            }
-        } else if before {
-            let tails = [i.v4.fib_log.tail(), i.v6.fib_log.tail()];
-            for (afi, tail) in [(1, tails[0]), (2, tails[1])] {
-                self.exports.note_answers(instance, afi, tail);
             }
         }
         self.count_answers();
@@ -324,7 +231,7 @@ impl Engine {
         let to = match slowest {
             Some(pos) => pos,
             None if nobody => t.fib_log.tail(),
-            None => return,
+            None => t.answered.goal,
         };
         let any_failed = counted().any(|a| !a.failed.is_empty());
         let failed = |t: &Table<A>, idx: u32| {
@@ -333,8 +240,26 @@ impl Engine {
             any_failed && counted().any(|a| a.failed.contains(&key))
         };
         t.pass(to, failed);
-        self.exports
-            .note_answers(instance, A::AFI, t.answered.passed);
+    }
+
+    /// Whether something is left for `step_answers`.
+    pub(super) fn answering(&self) -> bool {
+        let mut all = self.instances.iter();
+        all.any(|i| i.v4.answering() || i.v6.answering())
+    }
+
+    /// Goes on with what many answers, or an end of waiting, brought at once; what is left of `budget`.
+    pub(super) fn step_answers(&mut self, budget: usize) -> usize {
+        if budget == 0 || !self.answering() {
+            return budget;
+        }
+        let mut left = budget;
+        for i in &mut self.instances {
+            left = i.v6.tell_pending(i.v4.tell_pending(left));
+        }
+        self.count_answers();
+        self.trim_fib();
+        left
     }
 
     /// Drops what all readers have read of a table's log of what was installed. Where one is far behind it reads the table instead.

@@ -43,6 +43,7 @@ impl Engine {
         self.note_sweep();
         let mut left = self.step_leaks(left);
         left = self.step_tombstones(left);
+        left = self.step_answers(left);
         let tables = self.instances.len() * 2;
         while left > 0 && self.sweep.active {
             let (n, from) = self.sweep.at;
@@ -87,7 +88,11 @@ impl Engine {
         }
         self.note_tombstones();
         self.share_if_many();
-        self.sweep.active || self.leaking() || self.burying() || !self.core.settling.is_over()
+        self.sweep.active
+            || self.leaking()
+            || self.burying()
+            || self.answering()
+            || !self.core.settling.is_over()
     }
 
     fn end_sweep(&mut self) {

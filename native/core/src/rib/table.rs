@@ -9,11 +9,11 @@ use hashbrown::HashTable;
 
 use super::feed::{Log, Pos};
 use super::infos::InfoId;
-use super::installed::Answered;
 use super::memory::hashed;
 use super::options::Options;
 use super::order::Order;
 use super::originate::Kinds;
+use super::pending::Answered;
 use super::several::Changed;
 use super::stale::Generations;
 use super::tombstones::FEW;
@@ -36,10 +36,13 @@ pub const NETWORK: u16 = 32;
 pub const GROUP_ALONE: u16 = 64;
 /// The record is of other paths than the best: news to peers that take several, none to others. With `GROUP_ALONE` it is of both.
 pub const OTHERS_ALONE: u16 = 128;
-/// New in the FIB, and not in every box yet (`installed.rs`).
+/// New in the FIB, and not in every box yet (`pending.rs`).
 pub const PENDING: u16 = 256;
 /// Some group of peers was not told of it, as it is pending.
 pub const HELD: u16 = 512;
+
+/// Records of `fib_log` that one reader who is late can keep are let go in slices.
+const TRIMMED_AT_ONCE: u32 = 16_384;
 
 #[derive(Clone, Debug)]
 pub struct Entry<A> {
@@ -112,6 +115,8 @@ pub struct Table<A> {
     pub order: Option<Order<A>>,
     pub fib_log: Log,
     pub rib_log: Log,
+    /// All readers have passed more of `fib_log` than was dropped at once.
+    pub untrimmed: bool,
     pub answered: Answered,
     /// Readers of `rib_log` that want to hear of groups.
     pub watches: usize,
@@ -151,6 +156,7 @@ impl<A: Addr> Table<A> {
             order: None,
             fib_log: Log::default(),
             rib_log: Log::default(),
+            untrimmed: false,
             answered: Answered::default(),
             watches: 0,
             several: 0,
@@ -259,8 +265,15 @@ impl<A: Addr> Table<A> {
             .map(|c| c.wrapping_sub(base))
             .min()
             .unwrap_or(log.len() as u32);
+        let at_once = match feed {
+            Feed::Fib => passed.min(TRIMMED_AT_ONCE),
+            Feed::Rib => passed,
+        };
+        if matches!(feed, Feed::Fib) {
+            self.untrimmed = at_once < passed;
+        }
         let mut dead = Vec::new();
-        for _ in 0..passed {
+        for _ in 0..at_once {
             let Some((pos, idx)) = log.pop() else { break };
             let e = &mut self.entries[idx as usize];
             if e.flags & flag != 0 && e.pos(feed) == pos {

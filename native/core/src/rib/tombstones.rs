@@ -103,6 +103,7 @@ fn release<A: Family>(
     }
     if e.flags & IN_FIB_LOG != 0 && !forwarded(slot) {
         e.flags &= !IN_FIB_LOG;
+        t.answered.ends.release(slot);
     }
     t.release_if_dead(slot);
     gone

@@ -213,6 +213,70 @@ fn the_end_of_the_initial_table_follows_the_last_answer() {
 }
 
 #[test]
+fn the_end_of_the_initial_table_follows_a_prefix_of_it_that_changes_while_it_waits() {
+    let (mut e, giver) = router();
+    let a = e.fib_open();
+    install(&mut e, a);
+    give(&mut e, giver, "9.0.0.0/8");
+    give(&mut e, giver, "8.0.0.0/8");
+    read(&mut e, a);
+    let peer = e.source(Kind::Bgp, 0);
+    let out = export(&mut e, peer);
+    assert!(told(&mut e, out).is_empty());
+    let first = e.fib_reads(a);
+    e.announce(giver, "9.0.0.0/8", "192.0.2.2", Said::default());
+    e.announce(giver, "8.0.0.0/8", "192.0.2.2", Said::default());
+    read(&mut e, a);
+    e.fib_installed(a, first);
+    assert!(told(&mut e, out).is_empty());
+    e.withdraw(giver, "8.0.0.0/8"); // nothing is waited for any more once it is gone
+    install(&mut e, a);
+    assert_eq!(told(&mut e, out), ["+9.0.0.0/8", "end"]);
+}
+
+#[test]
+fn what_many_answers_bring_at_once_is_told_in_slices_and_the_end_after_it() {
+    const MANY: u32 = 20_000;
+    for how in 0..3 {
+        let (mut e, giver) = router();
+        let (a, b) = (e.fib_open(), e.fib_open());
+        install(&mut e, a);
+        install(&mut e, b);
+        for n in 0..MANY {
+            let what = format!("10.{}.{}.0/24", n >> 8, n & 255);
+            give(&mut e, giver, &what);
+        }
+        install(&mut e, a);
+        read(&mut e, b);
+        let peer = e.source(Kind::Bgp, 0);
+        let out = export(&mut e, peer);
+        assert!(told(&mut e, out).is_empty());
+        match how {
+            0 => e.fib_wait(b, false),
+            1 => e.fib_close(b),
+            _ => {
+                let mut o = e.instances[0].v4.options;
+                o.set("advertise_installed", Setting::Switch(false))
+                    .expect("an option");
+                e.set_options(0, o);
+            }
+        }
+        let at_once = told(&mut e, out);
+        assert!(at_once.len() < MANY as usize / 2, "{}", at_once.len());
+        let mut all = at_once;
+        while e.step(1000) {
+            all.extend(told(&mut e, out));
+        }
+        all.extend(told(&mut e, out));
+        assert_eq!(all.pop().as_deref(), Some("end"));
+        assert_eq!(all.len(), MANY as usize);
+        if how > 0 {
+            assert!(e.instances[0].v4.fib_log.len() < 20);
+        }
+    }
+}
+
+#[test]
 fn a_box_that_joins_others_is_waited_for_once_it_has_everything() {
     let (mut e, giver) = router();
     let a = e.fib_open();
