@@ -159,7 +159,8 @@ class Run:
 
     def _prefix(self, n: int) -> Prefix:
         if n % ALONE:
-            return self.table.prefixes(n, n + 1)[0]
+            at = n % len(self.table)  # those of a second ago are long gone when it begins anew
+            return self.table.prefixes(at, at + 1)[0]
         number = n // ALONE
         return bytes((ALONE_IN, 128 + (number >> 8), number & 255, 0)), 24
 
