@@ -31,15 +31,16 @@ def main() -> int:
     begun = time.monotonic()
     rows: list[results.Row] = []
     failed: list[str] = []
-    for job in jobs:
-        print(f"{job.name}: {job.title}", flush=True)
-        with tempfile.TemporaryDirectory(prefix="rd-bench-") as directory:
-            runs = _runs(job, options.daemons, options.runs, Context(Path(directory), options.scale), failed)
-        fresh = results.rows(job, runs, options.scale)
-        rows += fresh
-        results.write(options.output, rows, kept)
-        results.show(console, fresh)
-    options.output.with_suffix(".svg").write_text(page.picture(results.read(options.output)))
+    with tempfile.TemporaryDirectory(prefix="rd-bench-") as directory:
+        context = Context(Path(directory), options.scale)
+        for job in jobs:
+            print(f"{job.name}: {job.title}", flush=True)
+            fresh = results.rows(job, _runs(job, options.daemons, options.runs, context, failed), options.scale)
+            rows += fresh
+            results.write(options.output, rows, kept)
+            results.show(console, fresh)
+    if rows:
+        options.output.with_suffix(".svg").write_text(page.picture(results.read(options.output)))
     print(f"{len(rows)} rows in {options.output}, after {time.monotonic() - begun:.0f} s")
     for line in failed:
         print(f"FAILED: {line}")

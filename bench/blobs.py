@@ -1,4 +1,4 @@
-"""Tables as files of UPDATE messages, made once for all runs of a job."""
+"""Tables as files of UPDATE messages, made once for all runs."""
 
 from __future__ import annotations
 

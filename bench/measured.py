@@ -31,7 +31,7 @@ class Context:
     """What a job is given beside the daemon's name."""
 
     directory: Path
-    """For tables as UPDATEs; the same in all runs of a job, so that they are made once."""
+    """For tables as UPDATEs; the same for all jobs, so that each is made once."""
     scale: float = 1.0
     """1: the sizes that the job's title tells."""
 
