@@ -97,10 +97,10 @@ class Stage:
             memory[name] = memory.get(name, 0) + peak_memory(pid)
         return Usage(memory, processor_time(self._pids) - self._cpu)
 
-    def settled(self, told: Mapping[Session, Path]) -> int:
+    def settled(self, told: Mapping[Session, Path], ignore: Sequence[int] = ()) -> int:
         """Wait until each of these peers has been told exactly its table, behind our AS and with our address as next
-        hop (RFC 4271 5.1.2, 5.1.3), whatever became of MED. The time of the read that brought the
-        last of it, ns."""
+        hop (RFC 4271 5.1.2, 5.1.3), whatever became of MED and of the attributes to ignore. The time of the read that
+        brought the last of it, ns."""
         deadline = time.monotonic() + TIMEOUT
         quiet = QUIET
         final = 0
@@ -116,7 +116,7 @@ class Stage:
                 if (received := state[s.name]["received"]) == looked_at[s]:
                     continue
                 looked_at[s] = received
-                found = self.peers.check(s.name, file, prepend=OUR_ASN, next_hop=s.ours, ignore=("med",))
+                found = self.peers.check(s.name, file, prepend=OUR_ASN, next_hop=s.ours, ignore=("med", *ignore))
                 if found["equal"]:
                     final = max(final, found["final_at"] or 0)
                     del waiting[s]
