@@ -149,6 +149,7 @@ class Agent:
     def lost(self) -> None:
         """The fib connection is gone: what is in the model keeps forwarding, and the stream may go on there."""
         self._connected = self._streaming = False
+        self._failures = deque(row for row in self._failures if row[1] >= 0)
 
     def replace(self, model: Model) -> None:
         """The model was made anew from what the kernel holds: it is of no stream."""
@@ -272,8 +273,9 @@ class Agent:
         sequence = position - self._base
         if not self.stream_id or sequence < self._first:
             return []  # of an earlier stream
-        for table, address, length, errno, text in failures:
-            self._fail([sequence, -1, table, address, length, errno, text])
+        if self._streaming:  # to whom goes on with the stream all that failed is told anew
+            for table, address, length, errno, text in failures:
+                self._fail([sequence, -1, table, address, length, errno, text])
         if drained:
             self._installed = max(self._installed, sequence)
         return self._acknowledge() if self._streaming else []

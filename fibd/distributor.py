@@ -12,7 +12,7 @@ from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import Any, Final, Protocol
 
 from fibd.failures import FIRST_BACKOFF, LAST_BACKOFF, Failure, FailureKey, Failures
 from fibd.latency import Latencies
@@ -31,9 +31,7 @@ from fibd.wire import (
     WireError,
     encode,
 )
-
-if TYPE_CHECKING:
-    from native import FibDelta
+from native import FibDelta, routes_among
 
 MAX_TRANSACTIONS: Final = 64
 """Outstanding at once, whatever their size: an agent that acknowledges late holds few batches to replay."""
@@ -224,6 +222,7 @@ class Feed:
             if chunk.readable_at is not None:
                 self._measured.append((self._sequence, chunk.readable_at))
             self._note_read(chunk.read)
+            self.failed.retried(routes_among(chunk.delta.routes, self.failed.all), self._sequence)
         self._queue_retries(chunk.retried, now)
         if chunk.at_tail and not self._ended:
             self._ended = True

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import islice, takewhile
 from typing import Final
+
+from sortedcontainers import SortedList
 
 MAX_FAILURES: Final = 4096
 """Failed prefixes remembered one by one; beyond it a whole snapshot is cheaper than more bookkeeping."""
@@ -29,14 +33,20 @@ class Failure:
 class Failures:
     def __init__(self) -> None:
         self._by_key: dict[FailureKey, Failure] = {}
+        self._waiting: SortedList[tuple[float, FailureKey]] = SortedList()
+        """When each is due that is not being tried."""
+        self._tried: deque[tuple[int, FailureKey]] = deque()
+        """Attempts in the order of their transactions, of which later ones may have taken the place."""
         self._news: list[tuple[FailureKey, bool]] = []
 
     @property
-    def all(self) -> Mapping[FailureKey, Failure]:
+    def all(self) -> dict[FailureKey, Failure]:
         return self._by_key
 
     def clear(self) -> None:
         self._by_key.clear()
+        self._waiting.clear()
+        self._tried.clear()
         self._news.clear()
 
     def note(self, key: FailureKey, errno: int, text: str, now: float) -> bool:
@@ -46,30 +56,44 @@ class Failures:
             self._news.append((key, True))
             if len(self._by_key) >= MAX_FAILURES:
                 return False
+        else:
+            self._stop_waiting(key, known)
         attempts = known.attempts + 1 if known is not None else 1
         due = now + min(LAST_BACKOFF, FIRST_BACKOFF * 2.0 ** min(attempts - 1, 16))
         self._by_key[key] = Failure(errno, text[:200], attempts, due)
+        self._waiting.add((due, key))
         return True
 
     def due(self, now: float) -> tuple[FailureKey, ...]:
         """What is to be tried again, so much at once."""
-        due = [key for key, failure in self._by_key.items() if not failure.retried_in and failure.due <= now]
-        return tuple(due[:RETRY_ROUTES])
+        first = islice(self._waiting, RETRY_ROUTES)
+        return tuple(key for _, key in takewhile(lambda waiting: waiting[0] <= now, first))
 
     def next_due(self) -> float | None:
-        return min((failure.due for failure in self._by_key.values() if not failure.retried_in), default=None)
+        return self._waiting[0][0] if self._waiting else None
 
     def retried(self, keys: Sequence[FailureKey], sequence: int) -> None:
+        """This transaction, the latest so far, tries them again, or ends them."""
         for key in keys:
-            self._by_key[key] = replace(self._by_key[key], retried_in=sequence)
+            known = self._by_key[key]
+            self._stop_waiting(key, known)
+            self._by_key[key] = replace(known, retried_in=sequence)
+            self._tried.append((sequence, key))
+
+    def _stop_waiting(self, key: FailureKey, known: Failure) -> None:
+        if not known.retried_in:
+            self._waiting.remove((known.due, key))
 
     def installed(self, sequence: int) -> None:
         """Attempts up to this transaction have come off, or were noted anew."""
-        for key in [k for k, f in self._by_key.items() if f.retried_in and f.retried_in <= sequence]:
-            self.forget(key)
+        while self._tried and self._tried[0][0] <= sequence:
+            tried_in, key = self._tried.popleft()
+            known = self._by_key.get(key)
+            if known is not None and known.retried_in == tried_in:
+                self.forget(key)
 
     def forget(self, key: FailureKey) -> None:
-        del self._by_key[key]
+        self._stop_waiting(key, self._by_key.pop(key))
         self._news.append((key, False))
 
     def news(self) -> list[tuple[FailureKey, bool]]:

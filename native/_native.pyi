@@ -306,6 +306,11 @@ class FibDelta:
     urgent: bool
     count: int                                            # routes in it
 
+def routes_among(
+    routes: Sequence[tuple[int, bytes, bytes, bytes, bytes]], keys: dict[tuple[int, bytes, int], Any]
+) -> list[tuple[int, bytes, int]]:
+    """Which of these (table, address, length) the routes of a stretch of the FIB are; as ``FibDelta.routes`` has them."""
+
 def netlink_dump_part(chunk: bytes, sequence: int) -> tuple[int, bool, bool, int]:
     """What one read of a netlink dump holds: (bytes of its whole messages, at its end, broken by a change, errno)."""
 

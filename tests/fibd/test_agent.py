@@ -186,15 +186,24 @@ def test_a_stream_goes_on_over_another_connection_and_its_last_words_are_said_ag
     assert len(model.routes) == 2
 
 
-def test_more_failures_than_an_acknowledgement_holds_are_told_to_a_stream_that_goes_on() -> None:
+MANY = [(1, bytes([10, 0, n >> 8, n & 255]), 32, 28, "full") for n in range(1025)]
+
+
+def test_more_failures_than_an_acknowledgement_holds_come_in_several() -> None:
     agent, _ = agent_in_snapshot()
+    told = [message for message in sent(agent.written(agent.position, True, MANY)) if isinstance(message, Ack)]
+    assert [(len(ack.failures), ack.installed) for ack in told] == [(1024, 0), (1, 1)]
+
+
+def test_failures_are_not_kept_while_there_is_no_stream_as_they_are_told_anew_to_the_next() -> None:
+    agent, model = agent_in_snapshot()
     agent.lost()
-    failures = [(1, bytes([10, 0, n >> 8, n & 255]), 32, 28, "full") for n in range(1025)]
-    assert agent.written(agent.position, False, failures) == [], "nobody to tell"
+    assert agent.written(agent.position, False, MANY) == [], "nobody to tell"
     agent.connected(welcome())
-    told = [message for message in sent(agent.receive(Resume(5, 1))) if isinstance(message, Ack)]
-    assert [len(ack.failures) for ack in told] == [1024, 1]
-    assert [ack.installed for ack in told] == [0, 0]
+    model.to_retry = len(MANY)
+    assert sent(agent.receive(Resume(5, 1))) == [Ack(1, 1, 0, WINDOW)]
+    told = [message for message in sent(agent.written(agent.position, True, MANY)) if isinstance(message, Ack)]
+    assert [(len(ack.failures), ack.installed) for ack in told] == [(1024, 0), (1, 1)]
 
 
 def test_what_failed_before_a_stream_goes_on_is_not_installed_until_the_kernel_was_asked_again() -> None:

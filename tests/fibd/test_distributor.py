@@ -384,6 +384,31 @@ def test_each_further_failure_doubles_the_pause_up_to_a_minute() -> None:
     assert pauses == [1, 2, 4, 8, 16, 32, LAST_BACKOFF, LAST_BACKOFF, LAST_BACKOFF]
 
 
+@pytest.mark.parametrize("op", [0, 1])
+def test_a_failed_prefix_that_changes_or_ends_is_forgotten_once_the_box_has_that(op: int) -> None:
+    feed, agent, engine = live(FakeEngine(routes(2)))
+    feed.ack(agent.ack(failures=[failure(agent.sequence)]), 10.0)
+    change = routes(2, group=7)
+    change.routes = [(*change.routes[0][:4], bytes([op, op]))]
+    engine.deltas.append(change)
+    assert pump(feed, engine, agent, 10.1)
+    assert feed.next_deadline() is None, "it is being tried"
+    assert len(feed.failures) == 1
+    feed.ack(agent.ack(), 10.2)
+    assert feed.failures == {}
+    assert [failed for _, failed in feed.failed.news()] == [True, False]
+
+
+def test_a_failed_prefix_that_fails_with_its_change_too_waits_longer() -> None:
+    feed, agent, engine = live(FakeEngine(routes(2)))
+    feed.ack(agent.ack(failures=[failure(agent.sequence)]), 10.0)
+    engine.deltas.append(routes(2, group=7))
+    pump(feed, engine, agent, 10.1)
+    feed.ack(agent.ack(failures=[failure(agent.sequence)]), 10.2)
+    assert feed.next_deadline() == 12.2
+    assert [failed for _, failed in feed.failed.news()] == [True]
+
+
 def test_a_failed_prefix_that_is_no_route_any_more_is_forgotten() -> None:
     feed, agent, engine = live(FakeEngine(routes(2)))
     feed.ack(agent.ack(failures=[failure(agent.sequence)]), 0.0)

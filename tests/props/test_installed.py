@@ -163,7 +163,7 @@ class Router:
 
     def ends(self) -> None:
         """End-of-RIB follows the last answer. The native engine also awaits those to changes of what boxes have."""
-        answered = all(
+        answered = bool(self.boxes) and all(
             (self.pair.native.fib_reads(box.native), self.pair.reference.fib_reads(box.reference)) == last
             for box, last in zip(self.boxes, self.answered, strict=True)
         )

@@ -11,7 +11,7 @@ use routing_core::rib::options::Setting;
 use routing_core::rib::source::{Kind, Source};
 use routing_core::wire::refusal::Refusal;
 
-use crate::fib::FibDelta;
+use crate::fib::{routes_among, FibDelta};
 use crate::wire::{decode_counted, Changes, SessionTerms, Updates};
 
 pub type PyPrefix = (Vec<u8>, u8);
@@ -169,5 +169,6 @@ impl Engine {
 
 pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_class::<Engine>()?;
-    m.add_class::<FibDelta>()
+    m.add_class::<FibDelta>()?;
+    m.add_function(wrap_pyfunction!(routes_among, m)?)
 }

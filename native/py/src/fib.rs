@@ -2,11 +2,13 @@
 
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
-use pyo3::types::{PyBytes, PyList};
+use pyo3::types::{PyBytes, PyDict, PyList};
 use routing_core::rib::engine::Engine as Core;
 use routing_core::rib::fib;
 
 use crate::engine::{Engine, PyPrefix};
+
+type Any<'py> = Bound<'py, PyAny>;
 
 /// Number, NCP, port, gateway, kind.
 pub type AdjacencyRow = (u32, String, String, Vec<u8>, u8);
@@ -55,6 +57,36 @@ impl FibDelta {
             count: d.count,
         })
     }
+}
+
+/// Which of these (table, address, length) the routes of a stretch are.
+#[pyfunction]
+pub fn routes_among<'py>(
+    routes: Vec<(
+        u32,
+        Bound<'py, PyBytes>,
+        Bound<'py, PyBytes>,
+        Any<'py>,
+        Any<'py>,
+    )>,
+    keys: &Bound<'py, PyDict>,
+) -> PyResult<Bound<'py, PyList>> {
+    let found = PyList::empty(keys.py());
+    if keys.is_empty() {
+        return Ok(found);
+    }
+    for (table, dst, plen, ..) in &routes {
+        let (dst, plen) = (dst.as_bytes(), plen.as_bytes());
+        let width = dst.len().checked_div(plen.len()).unwrap_or(1).max(1);
+        for (address, length) in dst.chunks_exact(width).zip(plen) {
+            let key =
+                (*table, PyBytes::new(keys.py(), address), *length).into_pyobject(keys.py())?;
+            if keys.contains(&key)? {
+                found.append(key)?;
+            }
+        }
+    }
+    Ok(found)
 }
 
 #[pymethods]
