@@ -192,7 +192,7 @@ fn draw(random: &mut Random, afi: u16, len: usize) -> Vec<Vec<u8>> {
         let mut address = random.below(1 << 56).to_be_bytes();
         // 11/8 to 99/8, or 2000::/8: nothing that the laboratory's own links have
         address[0] = match front {
-            0 => 11 + address[1] % 89,
+            0 => 11 + address[7] % 89,
             front => front,
         };
         let keep = u64::MAX << (64 - u32::from(bits));
