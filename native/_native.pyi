@@ -112,7 +112,8 @@ class MrtReader:
 class Engine:
     """The controller's RIB: tables, sources, best path, next-hop resolution, groups, feeds. One writer (the engine thread); any thread may call."""
 
-    def __init__(self, *, router_id: bytes, asn: int, digest_key: bytes, seed: int = 0) -> None: ...
+    def __init__(self, *, router_id: bytes, asn: int, digest_key: bytes, seed: int = 0, fib: bool = True) -> None:
+        """``fib``: as of ``add_instance``, for instance 0."""
 
     def set_options(self, *, instance: int = 0, **options: bool | int) -> None:
         """The knobs of an instance; names not given keep their value, and everything is chosen again by ``step``.
@@ -261,7 +262,8 @@ class Engine:
     def source_counts(self, source: int) -> dict[str, int]:
         """{"ipv4": paths, "ipv6": paths, "ipv4_stale": how many of them are stale, "ipv6_stale"}"""
     def lookup(self, prefix: tuple[bytes, int], *, instance: int = 0) -> dict[str, Any] | None:
-        """Exact: every path with its standing (best, step against it), the deciding step, resolution tree, group. What ``explain`` prints."""
+        """Exact: every path with its standing (best, step against it), the deciding step, resolution tree, group; "waits": a peer that would
+        send us packets for it is not told until all boxes that are waited for have it (``fib_installed``). What ``explain`` prints."""
     def longest_match(self, address: bytes, *, instance: int = 0) -> tuple[bytes, int] | None: ...
     def page(self, afi: int, cursor: int, limit: int, *, instance: int = 0) -> tuple[list[dict[str, Any]], int | None]:
         """Up to ``limit`` best routes from a stable cursor (0 starts), as they lie in memory; the next cursor, None at the end. A row:

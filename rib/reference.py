@@ -32,8 +32,8 @@ class ReferenceEngine(Said):
     """The controller's RIB: what was said, and here what follows. ``native.Engine`` documents each method; ``receive``,
     which decodes, is its alone."""
 
-    def __init__(self, *, router_id: bytes, asn: int, digest_key: bytes, seed: int = 0) -> None:
-        super().__init__()
+    def __init__(self, *, router_id: bytes, asn: int, digest_key: bytes, seed: int = 0, fib: bool = True) -> None:
+        super().__init__(fib=fib)
         self.router_id = router_id
         self.asn = asn
         self._digest_key = digest_key
@@ -259,7 +259,9 @@ class ReferenceEngine(Said):
 
     def lookup(self, prefix: tuple[bytes, int], *, instance: int = MAIN) -> dict[str, Any] | None:
         self._instance(instance)
-        return self._rows().lookup((instance, Prefix.of(*prefix)))
+        self._looked()
+        place = (instance, Prefix.of(*prefix))
+        return self._rows().lookup(place, new=place in self._installed.waiting)
 
     def longest_match(self, address: bytes, *, instance: int = MAIN) -> tuple[bytes, int] | None:
         self._instance(instance)

@@ -24,8 +24,8 @@ class Rows:
         self._group_ids = group_ids
         self._adjacency_ids = adjacency_ids
 
-    def lookup(self, place: Place) -> dict[str, Any] | None:
-        """Every path of one prefix with its standing; None where there is none."""
+    def lookup(self, place: Place, *, new: bool) -> dict[str, Any] | None:
+        """Every path of one prefix with its standing; None where there is none. ``new``: not in every box yet."""
         selection = self._outcome.selections.get(place)
         if selection is None:
             return None
@@ -35,6 +35,7 @@ class Rows:
             "instance": instance,
             "table": table_of(place),
             "step": selection.step.label,
+            "waits": new and selection.best is not None and selection.best.protocol is not Protocol.CONNECTED,
             "paths": [self._path(path, instance, selection) for path in self._outcome.paths[place]],
             "group": self.group(self._outcome.groups[place]) if selection.best else None,
         }

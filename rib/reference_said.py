@@ -46,9 +46,9 @@ class Instance:
 class Said:
     """The half of the engine that takes things in. ``native.Engine`` documents each method."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, fib: bool = True) -> None:
         self._now = 0
-        self._instances: dict[int, Instance] = {MAIN: Instance()}
+        self._instances: dict[int, Instance] = {MAIN: Instance(fib)}
         self._sources: dict[int, Source] = {}
         self._next_source = 1
         self._most: dict[tuple[int, int], float] = {}

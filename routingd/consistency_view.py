@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from routingd.control.shapes import FibConsistency, FibStanding, FibSum
 from routingd.controller import Controller
-from routingd.fib_sums import audited, due, held
+from routingd.fib_sums import audited, held, wanted
 from routingd.queries import AgentSilentError
 from routingd.views import boxes
 
@@ -48,7 +48,8 @@ class ConsistencyView:
         """``audit``: each agent compares its kernel with its model now."""
         rows = await asyncio.gather(*(self._box(box.name, audit) for box in boxes(self._controller.plan, ncp)))
         install = self._controller.plan.boxes.kernel.install
-        return {"install": install, "controller": await due(self._controller), "ncps": rows}
+        fib = await self._controller.engine.call(wanted)
+        return {"install": install, "controller": fib, "ncps": rows}
 
     async def _box(self, name: str, audit: bool) -> FibStanding:
         try:
@@ -76,10 +77,10 @@ class ConsistencyView:
         controller = self._controller
         feed = controller.feeds[name].feed
         for attempt in range(ATTEMPTS):
-            before = await due(controller)
+            before = await controller.engine.call(wanted)
             counts = await controller.queries.ask(name, "counts")
             sent = feed.describe(controller.clock())
-            after = await due(controller)
+            after = await controller.engine.call(wanted)
             still = before == after and sent["caught_up"] and sent["sent"] == counts.get("applied")
             told = _Told(counts, after, still)
             if still and held(counts) == after:

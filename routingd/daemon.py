@@ -119,7 +119,10 @@ async def serve(options: Options, loaded: Loaded, level: str, slices: Latencies)
     router = plan(loaded, random.Random())
     # The reference has the native engine's interface; tests/rib/test_reference.py holds it to the stub
     build = cast("type[Engine]", ReferenceWithBytes) if loaded.config.router.engine == "reference" else Engine
-    engine = build(router_id=router.router_id, asn=router.asn, digest_key=chosen.digest_key, seed=secrets.randbits(64))
+    engine = build(
+        router_id=router.router_id, asn=router.asn, digest_key=chosen.digest_key, seed=secrets.randbits(64),
+        fib=router.boxes.kernel.install,
+    )  # fmt: skip
 
     def taken(election_id: int) -> None:
         try:

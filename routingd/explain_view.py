@@ -47,7 +47,10 @@ class ExplainView:
             "covering": covering,
             "sources": sources_in(shown, known_sources(self._controller)) if shown is not None else [],
             "peers": await self._peers((afi, 1)),
-            "ncps": [await self._ncp(name, found or asked) for name in self._controller.plan.boxes.names],
+            "ncps": [
+                await self._ncp(name, found or asked, waits=route is not None and route["waits"])
+                for name in self._controller.plan.boxes.names
+            ],
         }
 
     async def _peers(self, family: tuple[int, int]) -> list[ExplainPeer]:
@@ -72,13 +75,14 @@ class ExplainView:
             )
         return rows
 
-    async def _ncp(self, ncp: str, prefix: PrefixBytes) -> ExplainNcp:
+    async def _ncp(self, ncp: str, prefix: PrefixBytes, *, waits: bool) -> ExplainNcp:
         row = await self._fib.row(ncp, prefix)
         out: ExplainNcp = {
             "ncp": ncp,
             "state": row["state"],
             "kernel_group": row["kernel_group"],
             "members": row["members"],
+            "awaited": waits and self._controller.feeds[ncp].awaited and row["state"] not in ("installed", "local"),
             "errno": row["errno"],
         }
         if "reason" in row:

@@ -122,7 +122,7 @@ class BoxFeed:
     def _count(self) -> None:
         """Whether peers are told of new prefixes only once this box has them."""
         if self._cursor is not None:
-            number, wait = self._cursor.number, not (self.lagging or self._away)
+            number, wait = self._cursor.number, self.awaited
             self._engine.post(lambda engine: engine.fib_wait(number, wait))
 
     def _forget(self) -> None:
@@ -265,6 +265,11 @@ class BoxFeed:
             self._timer = asyncio.get_running_loop().call_at(deadline, self.pump)
 
     # --- asking -------------------------------------------------------------------------------------------------------
+
+    @property
+    def awaited(self) -> bool:
+        """Peers hear of new prefixes once this box has them."""
+        return self._cursor is not None and not (self.lagging or self._away)
 
     @property
     def state(self) -> str:

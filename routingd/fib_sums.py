@@ -8,7 +8,6 @@ from typing import Any, Final
 
 from native import Engine
 from routingd.control.shapes import FibAudit, FibSum
-from routingd.controller import Controller
 
 NOBODY: Final = 0xFFFFFFFF
 """No consumer of the FIB has this number."""
@@ -19,13 +18,6 @@ def wanted(engine: Engine) -> FibSum:
     counts = engine.counts()
     _, _, digest = engine.fib_snapshot_state(NOBODY)
     return {"ipv4": counts["ipv4"]["fib"], "ipv6": counts["ipv6"]["fib"], "digest": f"{digest:016x}"}
-
-
-async def due(controller: Controller) -> FibSum:
-    """What every box is to have: nothing where kernel install is off, whatever the RIB has."""
-    if not controller.plan.boxes.kernel.install:
-        return {"ipv4": 0, "ipv6": 0, "digest": f"{0:016x}"}
-    return await controller.engine.call(wanted)
 
 
 def held(counts: Mapping[str, Any]) -> FibSum | None:

@@ -23,7 +23,7 @@ from fibd.latency import BOUNDS, Latencies
 from protocols.bgp.fsm import State
 from routingd.control.shapes import NcpRow
 from routingd.controller import Controller
-from routingd.fib_sums import due
+from routingd.fib_sums import wanted
 from routingd.views import Views
 
 Kind = Literal["gauge", "counter", "histogram"]
@@ -200,7 +200,7 @@ class Metrics:
                 out.put(name, count, reason)
 
     async def _rib(self, out: Samples) -> None:
-        fib = await due(self._controller)
+        fib = await self._controller.engine.call(wanted)
         out.put("routingd_rib_routes", fib["ipv4"], "ipv4")
         out.put("routingd_rib_routes", fib["ipv6"], "ipv6")
 

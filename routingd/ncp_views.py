@@ -13,7 +13,7 @@ from fibd.wire import Role
 from routingd.boxes import Box
 from routingd.control.shapes import ErrnoCount, KernelFact, NcpBeat, NcpDetail, NcpDetails, NcpLatency, NcpSession
 from routingd.controller import Controller
-from routingd.fib_sums import audited, due, held
+from routingd.fib_sums import audited, held, wanted
 from routingd.queries import AgentSilentError
 from routingd.views import Views, boxes
 
@@ -30,7 +30,7 @@ class NcpViews:
 
     async def _detail(self, box: Box) -> NcpDetail:
         row = await self._views.ncp(box)
-        fib = await due(self._controller)
+        fib = await self._controller.engine.call(wanted)
         feed = self._controller.feeds[box.name]
         told = feed.describe()
         return {

@@ -70,7 +70,7 @@ def _options(config: Config) -> dict[str, bool | int]:
         "weighted": multipath.weighted,
         "backup": config.bgp.backup_paths,
         "resolve_via_default": config.next_hops.resolve_via_default,
-        "advertise_installed": config.advertise == "installed" and config.kernel.install,
+        "advertise_installed": config.advertise == "installed",
     }
 
 

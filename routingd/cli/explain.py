@@ -90,6 +90,9 @@ def story(explain: Data) -> list[str]:
         lines += [f"Next-hop group {route['group']['id']} (key {route['group']['key']}):", *_group(route["group"]), ""]
     if best is not None and explain["ncps"]:
         lines += ["Kernels:", *(line for ncp in explain["ncps"] for line in _kernel(ncp)), ""]
+    if route["waits"]:
+        boxes = _and([ncp["ncp"] for ncp in explain["ncps"] if ncp["awaited"]] or ["the boxes' answers"])
+        lines += [f"Not told yet to neighbors that would send us packets for it: waits for {boxes}.", ""]
     return [*lines, verdict]
 
 

@@ -134,6 +134,8 @@ class Lookup(TypedDict):
     instance: int
     table: int
     step: str
+    waits: bool
+    """A neighbor that would send us packets for it is not told of it until the boxes have it."""
     paths: list[Path]
     group: Group | None
 
@@ -271,6 +273,8 @@ class ExplainNcp(TypedDict):
     state: KernelState
     kernel_group: int | None
     members: list[KernelMember]
+    awaited: bool
+    """Neighbors wait for it to have the route (`route.waits`), and it has not said so yet."""
     errno: NotRequired[int]
     reason: NotRequired[str]
     installed_at: NotRequired[float]

@@ -179,6 +179,9 @@ class Router:
             assert native == reference
             assert nameless(peer.native_told.routes) == nameless(peer.reference_told.routes) == native
             out.append(native)
+        for where in PREFIXES:
+            found = [engine.lookup(where) for engine in (self.pair.native, self.pair.reference)]
+            assert len({row is not None and row["waits"] for row in found}) == 1
         return out
 
 

@@ -183,6 +183,15 @@ def test_the_detail_of_a_box_has_its_stream_its_fib_and_its_failures(tmp_path: P
 def test_both_engines_tell_what_they_want_in_every_fib() -> None:
     terms: dict[str, Any] = {"router_id": bytes([10, 0, 0, 1]), "asn": 65001, "digest_key": b"k" * 16}
     native, reference = Engine(**terms), cast(Engine, ReferenceWithBytes(**terms))
+    for build in (Engine, ReferenceWithBytes):
+        without = cast(Engine, build(**terms, fib=False))
+        source = without.add_connected_source()
+        without.put_connected(source, (bytes([192, 0, 2, 0]), 24), "ncp1", "eth0")
+        without.set_options(advertise_installed=True)
+        assert (without.counts()["ipv4"]["prefixes"], wanted(without)) == (1, wanted(native)), "in no FIB"
+        reader = without.fib_open()
+        assert without.fib_read(reader) is None
+        assert without.fib_snapshot_state(reader) == (True, 0, 0)
     for engine in (native, reference):
         assert wanted(engine) == {"ipv4": 0, "ipv6": 0, "digest": "0" * 16}
         source = engine.add_connected_source()

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from fibd.wire import (
     BoxConfig,
@@ -55,9 +56,11 @@ def plan(*, boxes: list[Box] | None = None, peers: bool = True, import_policy: s
 async def controller(
     directory: Path, router: RouterPlan | None = None, known: Known | None = None
 ) -> AsyncIterator[Controller]:
-    engine = Engine(router_id=bytes([10, 0, 0, 1]), asn=65001, digest_key=b"k" * 16)
+    router = router or plan()
+    terms: dict[str, Any] = {"router_id": router.router_id, "asn": 65001, "digest_key": b"k" * 16}
+    engine = Engine(**terms, fib=router.boxes.kernel.install)
     problems: list[BaseException] = []
-    one = Controller(router or plan(), engine, Secrets(5, b"s" * 16, b"k" * 16), problems.append, known)
+    one = Controller(router, engine, Secrets(5, b"s" * 16, b"k" * 16), problems.append, known)
     await one.start(directory)
     try:
         yield one

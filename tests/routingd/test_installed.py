@@ -10,6 +10,7 @@ from routingd.controller import RouterPlan
 from routingd.statics import RibPlan, StaticRoute
 from tests.lab.updates import Replay
 from tests.routingd.fake_agent import FakeAgent, RemotePeer, until
+from tests.routingd.test_consistency import Asked
 from tests.routingd.test_controller import controller, established, plan, run
 
 DISCARDED = (bytes([11, 0, 0, 0]), 8)
@@ -51,6 +52,28 @@ def test_a_neighbor_hears_of_a_route_and_of_the_end_once_the_kernel_has_it_and_o
             agent.acknowledge = True
             acknowledge(agent)  # of what was sent meanwhile; another attempt follows by itself
             await until(lambda: OURS in told(agent, remote).routes, "the kernel has room, and it is told again")
+
+    run(test)
+
+
+def test_explain_names_the_box_that_neighbors_wait_for(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with controller(tmp_path, originating(installed=True)) as one:
+            agent = FakeAgent("ncp1")
+            agent.acknowledge = False
+            agent.answers["route"] = None
+            remote = await established(tmp_path, agent)
+            await until(lambda: OURS in agent.prefixes(), "the box has heard of it")
+            explained = await Asked(one)("explain", prefix=OURS)
+            assert explained["route"]["waits"]
+            assert [(row["ncp"], row["awaited"]) for row in explained["ncps"]] == [("ncp1", True)]
+            acknowledge(agent)
+            await until(lambda: OURS in told(agent, remote).routes, "it is told")
+            explained = await Asked(one)("explain", prefix=OURS)
+            assert not explained["route"]["waits"]
+            assert not explained["ncps"][0]["awaited"]
+            subnet = await Asked(one)("explain", prefix="192.0.2.0/24")
+            assert not subnet["route"]["waits"]
 
     run(test)
 

@@ -13,6 +13,7 @@ from routingd.controller import RouterPlan
 from tests.routingd.fake_agent import END_OF_RIB, FakeAgent, until, update
 from tests.routingd.test_consistency import Asked
 from tests.routingd.test_controller import controller, established, plan, run
+from tests.routingd.test_installed import OURS, originating, told
 from tests.routingd.test_restart import restarted
 
 LEARNED, OTHER = "198.51.100.0/24", "203.0.113.0/24"
@@ -34,10 +35,24 @@ def test_a_box_is_told_that_its_table_is_empty_and_never_of_a_route(tmp_path: Pa
             await until(lambda: remote.credit_given_back() == remote.sent_bytes, "it was taken")
             await until(lambda: one.feeds["ncp1"].state == "not-installing", "the agent agrees")
             counts = await one.engine.call(lambda engine: engine.counts())
-            assert counts["ipv4"]["fib"] == 4, "two learned, a subnet and our address"
+            assert counts["ipv4"]["prefixes"] == 4, "two learned, a subnet and our address"
+            assert counts["ipv4"]["fib"] == 0
             assert not agent.of(Role.FIB, Transaction)
             begin, end = agent.of(Role.FIB, SnapshotBegin, SnapshotEnd)
             assert (begin.kept, end.count, end.digest) == ([], 0, 0)
+
+    run(test)
+
+
+def test_neighbors_are_told_at_once_whatever_a_box_answers(tmp_path: Path) -> None:
+    async def test() -> None:
+        router = replace(originating(installed=True), boxes=reflector().boxes)
+        async with controller(tmp_path, router):
+            agent = FakeAgent("ncp1")
+            agent.acknowledge = False
+            remote = await established(tmp_path, agent)
+            await until(lambda: told(agent, remote).end_of_rib == 1, "the end of the initial table")
+            assert set(told(agent, remote).routes) == {OURS}
 
     run(test)
 
@@ -56,8 +71,8 @@ def test_views_say_that_nothing_is_installed_and_why(tmp_path: Path) -> None:
             assert (row["state"], row["reason"]) == ("not-installing", "kernel install is off")
             (detail,) = (await asked("show ncp detail"))["ncps"]
             assert detail["controller_fib"] == detail["model_fib"]
-            told = await asked("show fib consistency")
-            assert (told["install"], told["controller"]["ipv4"], told["ncps"][0]["state"]) == (False, 0, "equal")
+            answer = await asked("show fib consistency")
+            assert (answer["install"], answer["controller"]["ipv4"], answer["ncps"][0]["state"]) == (False, 0, "equal")
             (here,) = (await asked("show route ncp", prefix=LEARNED))["ncps"]
             assert (here["state"], here["reason"]) == ("not-installed", "kernel install is off")
             explained = await asked("explain", prefix=LEARNED)

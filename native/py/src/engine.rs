@@ -67,13 +67,24 @@ pub fn number(bytes: &[u8]) -> PyResult<u32> {
 #[pymethods]
 impl Engine {
     #[new]
-    #[pyo3(signature = (*, router_id, asn, digest_key, seed = 0))]
-    fn new(router_id: Vec<u8>, asn: u32, digest_key: Vec<u8>, seed: u64) -> PyResult<Self> {
+    #[pyo3(signature = (*, router_id, asn, digest_key, seed = 0, fib = true))]
+    fn new(
+        router_id: Vec<u8>,
+        asn: u32,
+        digest_key: Vec<u8>,
+        seed: u64,
+        fib: bool,
+    ) -> PyResult<Self> {
         let _ = seed; // hash tables are seeded from the system; nothing visible depends on their order
         let key: [u8; 16] = digest_key
             .try_into()
             .map_err(|_| PyValueError::new_err("digest_key has 16 bytes"))?;
-        Ok(Engine(Mutex::new(Core::new(number(&router_id)?, asn, key))))
+        let core = Core::new(number(&router_id)?, asn, key);
+        Ok(Engine(Mutex::new(if fib {
+            core
+        } else {
+            core.without_fib()
+        })))
     }
 
     #[pyo3(signature = (*, instance = 0))]

@@ -337,6 +337,7 @@ LOOKUP: Lookup = {
     "instance": 0,
     "table": 1,
     "step": "weight",
+    "waits": False,
     "paths": [
         path(3, "65002 65010", FIRST_HOP, "weight", "best"),
         path(4, "65003 65011 65010", SECOND_HOP, "weight", "backup"),
@@ -743,6 +744,7 @@ KERNELS: list[ExplainNcp] = [
         "state": row["state"],
         "kernel_group": row["kernel_group"],
         "members": row["members"],
+        "awaited": False,
     }
     for row in FIB
 ]
@@ -776,5 +778,8 @@ ABSENT: Explain = {
     "covering": "203.0.113.0/24",
     "sources": [],
     "peers": [explain_peer("192.0.2.2"), explain_peer("198.51.100.2")],
-    "ncps": [{"ncp": name, "state": "absent", "kernel_group": None, "members": []} for name in ("ncp1", "ncp2")],
+    "ncps": [
+        {"ncp": name, "state": "absent", "kernel_group": None, "members": [], "awaited": False}
+        for name in ("ncp1", "ncp2")
+    ],
 }

@@ -66,6 +66,15 @@ def test_a_kernel_that_lacks_it_is_named_with_the_reason(kernel: dict[str, Any],
     assert verdict == story(explain)[-1]
 
 
+def test_neighbors_that_are_not_told_yet_are_said_to_wait_for_whom() -> None:
+    kernels = [KERNELS[0], {**KERNELS[1], "state": "pending", "awaited": True}]
+    lines = story(told(route={**LOOKUP, "waits": True}, ncps=kernels))
+    assert "Not told yet to neighbors that would send us packets for it: waits for ncp2." in lines
+    lines = story(told(route={**LOOKUP, "waits": True}))
+    assert any(line.endswith("waits for the boxes' answers.") for line in lines), "they have it and are about to say so"
+    assert not any("Not told yet" in line for line in story(told()))
+
+
 def test_where_nothing_is_installed_the_story_ends_well_with_what_was_selected() -> None:
     kernel = {"state": "not-installed", "reason": "kernel install is off", "kernel_group": None, "members": []}
     explain = told(ncps=[{**each, **kernel} for each in KERNELS])

@@ -71,6 +71,12 @@ impl Engine {
         }
     }
 
+    /// As new, with the main instance in no FIB stream either.
+    pub fn without_fib(mut self) -> Self {
+        self.instances = vec![Instance::new(0, false)];
+        self
+    }
+
     pub fn add_source(&mut self, mut source: Source) -> u32 {
         if source.kind == Kind::Bgp {
             let hops = &mut self.core.hops;

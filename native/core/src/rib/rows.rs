@@ -5,7 +5,7 @@ use super::core::Core;
 use super::infos::Info;
 use super::select::{Step, STEP_NAMES};
 use super::source::Kind;
-use super::table::{Entry, Path, Table};
+use super::table::{Entry, Path, Table, PENDING};
 use super::value::{attributes_value, int, text, Value};
 use super::NONE;
 use crate::prefix::{Addr, Ip};
@@ -114,16 +114,21 @@ impl Core {
             return None; // an entry that only a feed or the sweep still remembers
         }
         paths.sort_by_key(|p| p.0);
-        let group = if e.group == NONE {
-            Value::Null
-        } else {
+        let forwarded = e.group != NONE;
+        let group = if forwarded {
             self.group_value(e.group)
+        } else {
+            Value::Null
         };
+        // As `withheld` has it, whoever the peer is
+        let kind = || self.infos[t.paths[e.head as usize].info].kind;
+        let waits = forwarded && e.flags & PENDING != 0 && kind() != Kind::Connected;
         Some(Value::Map(vec![
             ("prefix", text(e.prefix.text())),
             ("instance", int(t.instance())),
             ("table", int(t.id)),
             ("step", text(c.step())),
+            ("waits", Value::Bool(waits)),
             (
                 "paths",
                 Value::List(paths.into_iter().map(|p| p.1).collect()),
