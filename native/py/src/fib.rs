@@ -9,6 +9,14 @@ use routing_core::rib::fib;
 use crate::engine::{Engine, PyPrefix};
 
 type Any<'py> = Bound<'py, PyAny>;
+/// Table, addresses, lengths, groups, operations.
+type RouteColumns<'py> = (
+    u32,
+    Bound<'py, PyBytes>,
+    Bound<'py, PyBytes>,
+    Any<'py>,
+    Any<'py>,
+);
 
 /// Number, NCP, port, gateway, kind.
 pub type AdjacencyRow = (u32, String, String, Vec<u8>, u8);
@@ -62,13 +70,7 @@ impl FibDelta {
 /// Which of these (table, address, length) the routes of a stretch are.
 #[pyfunction]
 pub fn routes_among<'py>(
-    routes: Vec<(
-        u32,
-        Bound<'py, PyBytes>,
-        Bound<'py, PyBytes>,
-        Any<'py>,
-        Any<'py>,
-    )>,
+    routes: Vec<RouteColumns<'py>>,
     keys: &Bound<'py, PyDict>,
 ) -> PyResult<Bound<'py, PyList>> {
     let found = PyList::empty(keys.py());

@@ -31,6 +31,8 @@ pub struct Engine {
     /// Network instances; number 0 is "default".
     pub instances: Vec<Instance>,
     pub fib: Vec<Option<FibConsumer>>,
+    /// They have got on: `step` lets go what all have passed, once for all of them.
+    pub(super) trim_wanted: bool,
     pub exports: Exports,
     pub(super) watches: Vec<Option<Watch>>,
     pub(super) leaks: Leaks,
@@ -61,6 +63,7 @@ impl Engine {
             },
             instances: vec![Instance::new(0, true)],
             fib: Vec::new(),
+            trim_wanted: false,
             exports: Exports::default(),
             watches: Vec::new(),
             leaks: Leaks::default(),

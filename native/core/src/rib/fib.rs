@@ -79,6 +79,9 @@ impl Engine {
         let mut changed = Marks::default();
         let groups = self.core.hops.groups.iter();
         groups.for_each(|(id, _)| changed.insert(id));
+        for i in &mut self.instances {
+            (i.v4.answered.at_slowest, i.v6.answered.at_slowest) = (0, 0);
+        }
         self.fib.push(Some(FibConsumer {
             routes_sent: cursors.iter().map(|_| Default::default()).collect(),
             cursors,
@@ -120,6 +123,7 @@ impl Engine {
     pub fn fib_read(&mut self, consumer: u32, max: usize) -> Option<FibDelta> {
         self.share_changes();
         let mut c = self.fib.get_mut(consumer as usize)?.take()?;
+        let stand = c.answers.stand();
         let mut delta = FibDelta::default();
         let hops = &self.core.hops;
         for id in c.changed.take() {
@@ -145,8 +149,8 @@ impl Engine {
             c.answers.read(done, delta.is_empty(), c.read_to());
         }
         self.fib[consumer as usize] = Some(c);
-        self.count_answers();
-        self.trim_fib();
+        self.note_answers(consumer, &stand);
+        self.trim_wanted = true;
         delta.dead_groups.iter().for_each(|&id| self.free_group(id));
         let adjacencies = delta.dead_adjacencies.iter();
         adjacencies.for_each(|&id| self.free_adjacency(id));
@@ -210,6 +214,7 @@ impl Engine {
     }
 
     pub(super) fn trim_fib(&mut self) {
+        self.trim_wanted = false;
         for (i, instance) in self.instances.iter_mut().enumerate() {
             let mut v4: Vec<&mut Pos> = Vec::new();
             let mut v6: Vec<&mut Pos> = Vec::new();
@@ -229,8 +234,12 @@ impl Engine {
                 v4.extend(answered4.positions());
                 v6.extend(answered6.positions());
             }
-            instance.v4.trim(Feed::Fib, &mut v4);
-            instance.v6.trim(Feed::Fib, &mut v6);
+            if instance.v4.trim(Feed::Fib, &mut v4) {
+                answered4.at_slowest = 0;
+            }
+            if instance.v6.trim(Feed::Fib, &mut v6) {
+                answered6.at_slowest = 0;
+            }
             (instance.v4.answered, instance.v6.answered) = (answered4, answered6);
         }
     }

@@ -23,6 +23,13 @@ struct Read {
     places: Vec<[Pos; 2]>,
 }
 
+/// How far a box has come.
+#[derive(PartialEq)]
+pub struct Stand {
+    whole: bool,
+    places: Vec<[Pos; 2]>,
+}
+
 /// Of one reader of the FIB: what its box has.
 #[derive(Default)]
 pub struct Answers {
@@ -89,6 +96,14 @@ impl Answers {
         }
     }
 
+    /// What a count of answers asks for.
+    pub fn stand(&self) -> Stand {
+        Stand {
+            whole: self.whole,
+            places: self.places.clone(),
+        }
+    }
+
     /// The places in the logs of an instance, which keep what is behind them.
     pub fn positions(&mut self, instance: usize) -> impl Iterator<Item = &mut [Pos; 2]> {
         let reads = self.unanswered.iter_mut().map(|r| &mut r.places);
@@ -127,9 +142,10 @@ impl Engine {
     /// A box has installed everything of its reader's reads up to this one, but for what `fib_failed` named.
     pub fn fib_installed(&mut self, consumer: u32, read: u64) {
         if let Some(Some(c)) = self.fib.get_mut(consumer as usize) {
+            let before = c.answers.stand();
             c.answers.up_to(read);
-            self.count_answers();
-            self.trim_fib();
+            self.note_answers(consumer, &before);
+            self.trim_wanted = true;
         }
     }
 
@@ -216,16 +232,37 @@ impl Engine {
         }
     }
 
+    /// The same after a box had this stand: only where it may have been the last of the slowest are all looked at.
+    pub(super) fn note_answers(&mut self, consumer: u32, before: &Stand) {
+        let Some(Some(c)) = self.fib.get(consumer as usize) else {
+            return;
+        };
+        let (now, left_out) = (c.answers.stand(), c.answers.left_out);
+        if now.whole != before.whole {
+            return self.count_answers();
+        }
+        for n in 0..self.instances.len() {
+            let [old, new] = [before.places[n], now.places[n]];
+            let Instance { v4, v6 } = &mut self.instances[n];
+            let again4 = v4.answered.left_behind(old[0], new[0], left_out);
+            let again6 = v6.answered.left_behind(old[1], new[1], left_out);
+            if again4 {
+                self.count_answers_of::<u32>(n);
+            }
+            if again6 {
+                self.count_answers_of::<u128>(n);
+            }
+        }
+    }
+
     fn count_answers_of<A: Family>(&mut self, instance: usize) {
         let t = A::table_mut(&mut self.instances[instance]);
         let boxes = || self.fib.iter().flatten().map(|c: &FibConsumer| &c.answers);
         let counted = || boxes().filter(|a| !a.left_out);
         let place = |a: &Answers| a.places[instance][usize::from(A::AFI) - 1];
-        let nearest = |a: Pos, b: Pos| if before(a, b) { a } else { b };
-        let whole = counted().filter(|a| a.whole).map(place);
-        let slowest = whole
-            .reduce(nearest)
-            .or_else(|| counted().map(place).reduce(nearest));
+        let any_whole = counted().any(|a| a.whole);
+        let places = || counted().filter(|a| a.whole == any_whole).map(place);
+        let slowest = places().reduce(|a, b| if before(a, b) { a } else { b });
         let nobody = slowest.is_none() && boxes().next().is_some();
         t.answered.waits = !nobody;
         let to = match slowest {
@@ -233,6 +270,8 @@ impl Engine {
             None if nobody => t.fib_log.tail(),
             None => t.answered.goal,
         };
+        t.answered.slowest = to;
+        t.answered.at_slowest = places().filter(|&pos| pos == to).count();
         let any_failed = counted().any(|a| !a.failed.is_empty());
         let failed = |t: &Table<A>, idx: u32| {
             let e = &t.entries[idx as usize];
@@ -250,6 +289,9 @@ impl Engine {
 
     /// Goes on with what many answers, or an end of waiting, brought at once; what is left of `budget`.
     pub(super) fn step_answers(&mut self, budget: usize) -> usize {
+        if self.trim_wanted {
+            self.trim_fib();
+        }
         if budget == 0 || !self.answering() {
             return budget;
         }

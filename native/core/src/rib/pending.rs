@@ -21,6 +21,10 @@ pub struct Answered {
     pub passed: Pos,
     /// Where it is to come to, in slices.
     pub goal: Pos,
+    /// The slowest of the boxes that count, and how many of them were there when they were last counted, less those that left since;
+    /// none: they are to be counted again.
+    pub slowest: Pos,
+    pub at_slowest: usize,
     /// Nobody is waited for any more: what is pending from this slot on is still to be told.
     telling: Option<usize>,
     /// Ends of initial tables that wait for answers.
@@ -32,6 +36,14 @@ pub struct Answered {
 impl Answered {
     fn is_behind(&self) -> bool {
         before(self.passed, self.goal)
+    }
+
+    /// A box has come from one place to another, and counts unless it is left out: whether all are to be counted again.
+    pub fn left_behind(&mut self, old: Pos, new: Pos, left_out: bool) -> bool {
+        if old == self.slowest && new != old && !left_out {
+            self.at_slowest = self.at_slowest.saturating_sub(1);
+        }
+        self.wanted && self.at_slowest == 0
     }
 
     /// The places in the log, which keep what is behind them.

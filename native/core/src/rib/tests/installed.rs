@@ -94,6 +94,7 @@ fn a_new_prefix_is_told_once_every_box_has_it_and_its_changes_and_its_end_at_onc
     install(&mut e, a);
     install(&mut e, b);
     assert!(told(&mut e, out).is_empty());
+    e.settled();
     assert!(e.instances[0].v4.fib_log.is_empty());
     assert!(e.instances[0].v4.answered.log.is_empty());
 }

@@ -72,6 +72,7 @@ fn a_box_that_reads_no_more_holds_up_no_more_than_it_has() {
     assert_eq!((delta.count, &delta.routes[0].op[..]), (1, &[0][..]));
     while e.fib_read(stalled, 100).is_some() {}
     assert_eq!(e.fib_state(stalled), (true, 0, 0));
+    e.settled();
     assert!(e.instances[0].v4.fib_log.is_empty());
 }
 
@@ -263,6 +264,7 @@ proptest! {
             }
             prop_assert_eq!(known, wanted);
         }
+        e.settled();
         let t = &e.instances[0].v4;
         prop_assert!(t.rib_log.is_empty() && t.fib_log.is_empty());
         prop_assert_eq!(t.tombstones(), 0);
