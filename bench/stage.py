@@ -110,7 +110,9 @@ class Stage:
         while waiting:
             state = self._quiet([s.name for s in waiting], quiet, deadline)
             news = any(state[s.name]["received"] != looked_at[s] for s in waiting)
-            if time.monotonic() > deadline or (not news and quiet >= LONGEST_QUIET):
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{self.daemon} is not done within {TIMEOUT:.0f} s")
+            if not news and quiet >= LONGEST_QUIET:
                 raise ContentsDiffer(f"{self.daemon} told {len(waiting)} peers something else: {found or state}")
             for s, file in list(waiting.items()):
                 if (received := state[s.name]["received"]) == looked_at[s]:
