@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Final
 
 from bench import results
-from bench.measured import BIRD, LIMIT, ROUTINGD
+from bench.measured import BIRD, DAEMONS, LIMIT, ROUTINGD
 from bench.plot import Group, bars
+from bench.registry import JOBS
 from bench.results import Row
 
 DOCS: Final = Path(__file__).parent.parent / "docs"
@@ -42,7 +43,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.page", description=__doc__)
     parser.add_argument("--results", type=Path, default=Path(__file__).with_name("results.json"))
     options = parser.parse_args()
+    jobs = [job.name for job in JOBS]
     rows = results.read(options.results)
+    rows.sort(key=lambda row: (jobs.index(row["job"]), DAEMONS.index(row["daemon"])))
     if not rows:
         parser.error(f"nothing in {options.results}: `make bench-full` first")
     if any(row["scale"] != 1 for row in rows):
@@ -66,7 +69,7 @@ def tables(rows: Sequence[Row]) -> str:
 
 
 def _overview(rows: Sequence[Row]) -> list[str]:
-    daemons = list(dict.fromkeys(row["daemon"] for row in rows))
+    daemons = [daemon for daemon in DAEMONS if any(row["daemon"] == daemon for row in rows)]
     found = {(row["job"], row["daemon"]): row for row in rows}
     lines = [_line("job", *daemons), _line("---", *["---"] * len(daemons))]
     for job, title in {row["job"]: row["title"] for row in rows}.items():
