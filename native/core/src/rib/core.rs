@@ -26,6 +26,9 @@ pub struct Given {
     pub generation: u8,
 }
 
+/// Changes whose prefixes are looked up together.
+const TOGETHER: usize = 32;
+
 /// What all tables share.
 pub struct Core {
     pub infos: Infos,
@@ -338,20 +341,23 @@ impl Core {
         released: &mut Vec<InfoId>,
     ) {
         let generation = self.retention::<A>(source).current;
-        for c in list {
-            let old = if c.attrs == WITHDRAW {
-                self.remove(t, c.prefix, source, c.path_id)
-            } else if self.over::<A>(source) {
-                continue; // RFC 4271 6.7
-            } else {
-                let given = Given {
-                    info: infos[c.attrs as usize],
-                    since: self.now,
-                    generation,
+        for some in list.chunks(TOGETHER) {
+            t.warm(some.iter().map(|c| c.prefix));
+            for c in some {
+                let old = if c.attrs == WITHDRAW {
+                    self.remove(t, c.prefix, source, c.path_id)
+                } else if self.over::<A>(source) {
+                    continue; // RFC 4271 6.7
+                } else {
+                    let given = Given {
+                        info: infos[c.attrs as usize],
+                        since: self.now,
+                        generation,
+                    };
+                    self.put(t, c.prefix, (source, c.path_id), given)
                 };
-                self.put(t, c.prefix, (source, c.path_id), given)
-            };
-            released.extend(old);
+                released.extend(old);
+            }
         }
     }
 }

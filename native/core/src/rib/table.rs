@@ -222,11 +222,38 @@ impl<A: Addr> Table<A> {
         if self.order.as_mut().is_some_and(|o| !o.add(p)) {
             self.order = None;
         }
+        if self.index.len() == self.index.capacity() {
+            self.grow();
+            return idx;
+        }
         let (entries, seed) = (&self.entries, &self.seed);
         self.index.insert_unique(hash, idx, |&i| {
             Self::hash(seed, &entries[i as usize].prefix)
         });
         idx
+    }
+
+    /// A larger index, filled in the order of the entries: in that of the old index each would be looked up in memory at random.
+    fn grow(&mut self) {
+        let room = 2 * self.index.len() + 1;
+        // dropped first: never two of them
+        self.index = HashTable::new();
+        let mut index = HashTable::with_capacity(room);
+        for (i, e) in self.entries.iter().enumerate() {
+            if e.flags & VACANT == 0 {
+                let hash = Self::hash(&self.seed, &e.prefix);
+                index.insert_unique(hash, i as u32, |_| unreachable!("there is room"));
+            }
+        }
+        self.index = index;
+    }
+
+    /// Brings what the index says of these into the processor's caches, several at a time; one after the other each would wait for
+    /// memory by itself.
+    #[inline]
+    pub fn warm(&self, prefixes: impl Iterator<Item = Prefix<A>>) {
+        let found = prefixes.filter_map(|p| self.find(&p)).fold(0, |a, b| a ^ b);
+        std::hint::black_box(found);
     }
 
     /// Frees an entry without paths that no log mentions.
