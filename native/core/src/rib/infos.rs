@@ -76,12 +76,25 @@ impl Info {
 pub struct Infos {
     slab: Vec<Info>,
     free: Vec<InfoId>,
-    index: HashTable<InfoId>,
+    /// Each with half of its hash: a larger index is made without the attributes being hashed again.
+    index: HashTable<(u32, InfoId)>,
     seed: RandomState,
 }
 
+/// Half of a hash, and a hash made of it: its bits serve as where to look and as what to compare.
+#[inline]
+fn half(hash: u64) -> (u32, u64) {
+    let half = (hash >> 32) as u32 ^ hash as u32;
+    (half, whole(half))
+}
+
+#[inline]
+fn whole(half: u32) -> u64 {
+    u64::from(half) << 32 | u64::from(half)
+}
+
 impl Infos {
-    fn hash(seed: &RandomState, k: &Key<'_>) -> u64 {
+    fn hash(seed: &RandomState, k: &Key<'_>) -> (u32, u64) {
         let mut h = seed.build_hasher();
         h.write(k.attributes);
         h.write_u32(k.next_hops);
@@ -91,16 +104,14 @@ impl Infos {
         if k.told.link_local != 0 {
             k.told.hash(&mut h);
         }
-        h.finish()
+        half(h.finish())
     }
 
     /// The id of this content, holding one reference for the caller, and whether it is new.
     pub fn intern(&mut self, key: Key<'_>, summary: Summary) -> (InfoId, bool) {
-        let hash = Self::hash(&self.seed, &key);
-        if let Some(&id) = self
-            .index
-            .find(hash, |&i| self.slab[i as usize].key() == key)
-        {
+        let (half, hash) = Self::hash(&self.seed, &key);
+        let same = |&(h, i): &(u32, InfoId)| h == half && self.slab[i as usize].key() == key;
+        if let Some(&(_, id)) = self.index.find(hash, same) {
             self.slab[id as usize].refs += 1;
             return (id, false);
         }
@@ -126,9 +137,8 @@ impl Infos {
                 (self.slab.len() - 1) as u32
             }
         };
-        let (slab, seed) = (&self.slab, &self.seed);
         self.index
-            .insert_unique(hash, id, |&i| Self::hash(seed, &slab[i as usize].key()));
+            .insert_unique(hash, (half, id), |&(half, _)| whole(half));
         (id, true)
     }
 
@@ -145,8 +155,8 @@ impl Infos {
         if info.refs > 0 {
             return None;
         }
-        let hash = Self::hash(&self.seed, &self.slab[id as usize].key());
-        if let Ok(found) = self.index.find_entry(hash, |&i| i == id) {
+        let (_, hash) = Self::hash(&self.seed, &self.slab[id as usize].key());
+        if let Ok(found) = self.index.find_entry(hash, |&(_, i)| i == id) {
             found.remove();
         }
         self.free.push(id);
