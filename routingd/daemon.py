@@ -89,6 +89,8 @@ def run(argv: list[str]) -> int:
     logs.configure(level, management.format, management.subsystems)
     for warning in loaded.warnings:
         log.warning("config", warning=warning.render(str(options.config)))
+    if loaded.config.management.metrics is not None:
+        import routingd.metrics  # noqa: F401  # a tenth of a second: before there is anybody who would wait for it
     try:
         if any(ncp.embedded for ncp in loaded.config.ncps.values()):
             if os.geteuid() == 0:  # else the agent has what we have

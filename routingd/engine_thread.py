@@ -50,10 +50,11 @@ class Consumer(Generic[E]):
         self._seen = -1
         self.closed = False
 
-    def request(self, read: Callable[[E], Any]) -> None:
+    def request(self, read: Callable[[E], Any], later: Callable[[E], Any] | None = None) -> None:
         """Run ``read`` now and again after each change of the engine, until it returns something; that is delivered
-        once."""
-        self._thread._request(self, read)
+        once. ``later`` instead, from the next change on, where there was none since the last read: it had got all that
+        there was, so that the thread need not wake up now."""
+        self._thread._request(self, read, later)
 
     @property
     def waiting(self) -> bool:
@@ -164,10 +165,13 @@ class EngineThread(Generic[E]):
             self._consumers.append(new)
         return new
 
-    def _request(self, consumer: Consumer[E], read: Callable[[E], Any]) -> None:
+    def _request(self, consumer: Consumer[E], read: Callable[[E], Any], later: Callable[[E], Any] | None) -> None:
         with self._wake:
-            consumer._read = read
             consumer._wanted = True
+            if later is not None and consumer._seen == self._epoch:
+                consumer._read = later
+                return
+            consumer._read = read
             consumer._seen = -1
             self._poll = True
             self._wake.notify()

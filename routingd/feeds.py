@@ -60,6 +60,8 @@ class BoxFeed:
         """What it holds, and has not answered yet."""
         self._reader: Consumer[Engine] | None = None
         self._cursor: Cursor | None = None
+        self._all_read = False
+        """The last chunk left nothing to read."""
         self._timer: asyncio.TimerHandle | None = None
         self._giving_up: asyncio.TimerHandle | None = None
         """While the box is away."""
@@ -155,7 +157,7 @@ class BoxFeed:
             if self._connection is not connection or connection is None or self._cursor is not None:
                 self._engine.post(lambda engine: engine.fib_close(number))
                 return
-            self._cursor = Cursor(number, self._clock)
+            self._cursor, self._all_read = Cursor(number, self._clock), False
             self._reader = self._engine.consumer(self._read)
             self._answered = 0
             if self.lagging:
@@ -169,6 +171,7 @@ class BoxFeed:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+            self._look_at = math.inf
         if self._reader is not None:
             self._reader.close()
             self._reader = None
@@ -213,10 +216,19 @@ class BoxFeed:
         if reader is not None and cursor is not None:
             want = self.feed.wants(now)
             if want is not None and (want.retry or not reader.waiting):
-                reader.request(partial(cursor.read, want))
+                later = partial(cursor.read_later, want) if self._all_read and not want.retry else None
+                reader.request(partial(cursor.read, want), later)
         self._arm(now)
 
+    def _look(self) -> None:
+        self._timer = None
+        self.pump()
+        if self._timer is None:
+            self._look_at = math.inf
+
     def _read(self, chunk: Chunk) -> None:
+        # Groups that end may leave adjacencies without a use, which the next read tells
+        self._all_read = chunk.at_tail and (chunk.delta is None or not chunk.delta.dead_groups)
         self._send(self.feed.chunk(chunk, self._clock()))
         self.pump()
 
@@ -257,12 +269,12 @@ class BoxFeed:
             deadlines.append(now + STALLED - self.feed.still(now))
         # What is due and could not be done now is done when the box answers: no reason not to look whether it does
         deadline = min((one for one in deadlines if one is not None and one > now), default=None)
-        self._look_at = deadline if deadline is not None else math.inf
+        if deadline is None or (self._timer is not None and self._look_at <= deadline):
+            return  # to look once too often costs less than to move the time with each change
         if self._timer is not None:
             self._timer.cancel()
-            self._timer = None
-        if deadline is not None:
-            self._timer = asyncio.get_running_loop().call_at(deadline, self.pump)
+        self._look_at = deadline
+        self._timer = asyncio.get_running_loop().call_at(deadline, self._look)
 
     # --- asking -------------------------------------------------------------------------------------------------------
 
@@ -319,3 +331,8 @@ class Cursor:
         readable = now if self._since is None else self._since
         self._since = now if chunk.at_tail else readable
         return replace(chunk, readable_at=readable)
+
+    def read_later(self, want: Want, engine: Engine) -> Chunk | None:
+        """All had been read when the request was opened: what is found has come since, and so just now."""
+        self._since = None
+        return self.read(want, engine)

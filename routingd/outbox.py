@@ -13,19 +13,28 @@ from fibd.wire import MAX_CHUNK, Message, StreamCredit, StreamData, encode
 
 _HEADER_LENGTH: Final = 19
 _LENGTH_AT: Final = 16
+GIVE_BACK: Final = 128 * 1024
+"""Bytes of read credit, an eighth of what a stream begins with, that leave in the turn in which they are given."""
+OWED_FOR: Final = 0.02
+"""Seconds for which less than that may wait for other frames to go with: a frame for each read would wake the box."""
 
 
 class Outbox:
     def __init__(
-        self, schedule: Callable[[Callable[[], None]], object], send: Callable[[Sequence[bytes]], None]
+        self,
+        schedule: Callable[[Callable[[], None]], object],
+        send: Callable[[Sequence[bytes]], None],
+        schedule_in: Callable[[float, Callable[[], None]], object],
     ) -> None:
+        """``schedule`` calls back in the next turn, ``schedule_in`` after so many seconds."""
         self._schedule = schedule
+        self._schedule_in = schedule_in
         self._send = send
         self._frames: list[bytes] = []
         self._rows: list[tuple[list[int], bytes]] = []
         self._size = 0
         self._credit: dict[int, int] = {}
-        self._scheduled = False
+        self._scheduled = self._waits = False
 
     def data(self, stream: int, data: bytes) -> None:
         """Whole BGP messages."""
@@ -47,8 +56,16 @@ class Outbox:
         self._size += len(data)
 
     def credit(self, stream: int, count: int) -> None:
-        self._credit[stream] = self._credit.get(stream, 0) + count
-        self._later()
+        owed = self._credit[stream] = self._credit.get(stream, 0) + count
+        if owed >= GIVE_BACK:
+            self._later()
+        elif not self._waits:
+            self._waits = True
+            self._schedule_in(OWED_FOR, self._waited)
+
+    def _waited(self) -> None:
+        self._waits = False
+        self.flush()
 
     def message(self, message: Message) -> None:
         self._close_rows()

@@ -142,7 +142,8 @@ class Peers:
         self._listeners[ncp] = listeners(ncp, peers, ranges, self._boxes)
         if len(ranges) < len(self.ranges.all) or any(not self._can(ncp, peer.session.config) for peer in self.all):
             log.error("bgp.no-sessions-with-tcp-ao", ncp=ncp, reason=NO_TCP_AO)
-        self._outboxes[ncp] = Outbox(asyncio.get_running_loop().call_soon, send)
+        loop = asyncio.get_running_loop()
+        self._outboxes[ncp] = Outbox(loop.call_soon, send, loop.call_later)
         self._renew()
 
     def _can(self, ncp: str, config: PeerConfig) -> bool:

@@ -22,7 +22,7 @@ from fibd.message import Message
 from fibd.wire import BoxConfig, Bye, Conditions, Error, Heartbeat, Hello, Query, Role, Welcome, WireError
 from kernel import tcp_ao
 from kernel.links import RECEIVE_BUFFER
-from kernel.routes import Failure, Report, RouteWriter, adopt, drain
+from kernel.routes import Failure, RouteWriter, adopt, drain
 from kernel.self_tests import KernelFacts
 from native import AgentFib
 from routingd.agent.absence import Absence, Terms
@@ -34,6 +34,7 @@ from routingd.agent.memory import Memory
 from routingd.agent.no_room import NoRoom
 from routingd.agent.questions import Questions
 from routingd.agent.relay import WINDOW, Relay
+from routingd.agent.reports import Reports, Told
 from routingd.agent.state import Store
 from routingd.agent.truth import EVERY, Truth
 from routingd.conditions import ConditionBook
@@ -86,6 +87,7 @@ class AgentProcess:
         self._questions = Questions(self)
         self._memory = Memory(self._store, lambda: self.model)
         self._writer: RouteWriter | None = None
+        self._reports: Reports | None = None
         self._connections: dict[Role, Connection] = {}
         self._greeting = Greeting(
             self.agent, self._store, self.conditions, settings.controller, self._hello, self._connections.values
@@ -156,7 +158,8 @@ class AgentProcess:
         table, protocol, _ = self._kernel
         nexthops, routes = adopt(self.model, table, protocol)
         log.info("adopted", nexthops=nexthops, routes=routes, known=self.model.recall(memory), table=table)
-        self._writer = RouteWriter(self.model, lambda: self.agent.position, self._report)
+        self._reports = Reports(self._loop.call_soon_threadsafe, self._reported)
+        self._writer = RouteWriter(self.model, lambda: self.agent.position, self._reports.put)
         self.truth.events.ignore(self._writer.portid)
         self._writer.start()
         self.kick()
@@ -198,18 +201,14 @@ class AgentProcess:
         if self._writer is not None:
             self._writer.kick()
 
-    def _report(self, report: Report) -> None:
-        """On the writer's thread."""
-        self._loop.call_soon_threadsafe(self._reported, report, self._writer)
-
-    def _reported(self, report: Report, writer: RouteWriter | None) -> None:
-        if writer is not self._writer or self._stopping.is_set():
+    def _reported(self, source: Reports, told: Told) -> None:
+        if source is not self._reports or self._stopping.is_set():
             return
+        report = told.report
         if report.error:
             self.truth.answers_lost(report.error)
-        if report.messages:
-            self.batches += 1
-            self.messages += report.messages
+        self.batches += told.batches
+        self.messages += report.messages
         self._written(report.position, report.drained, report.failures)
 
     def refused(self, failures: list[Failure]) -> None:

@@ -153,6 +153,35 @@ def test_a_consumer_gets_one_chunk_per_request_and_none_while_there_is_no_news()
     run(test)
 
 
+def test_a_consumer_that_got_all_is_read_again_after_the_next_change_unless_there_was_one() -> None:
+    async def test() -> None:
+        async with running() as (thread, engine, _):
+            chunks: list[Any] = []
+            consumer = thread.consumer(chunks.append)
+
+            def read(engine: FakeEngine) -> list[Any] | None:
+                taken, engine.values = engine.values, []
+                return taken or None
+
+            def later(engine: FakeEngine) -> list[Any] | None:
+                found = read(engine)
+                return ["later", *found] if found else None
+
+            consumer.request(read)
+            await thread.call(lambda engine: engine.put(1))
+            await until(lambda: chunks == [[1]], "the first chunk")
+            engine.values = [2]  # behind the thread's back: only it could have woken up
+            consumer.request(read, later)
+            assert consumer.waiting
+            await thread.call(lambda engine: engine.put(3))
+            await until(lambda: chunks == [[1], ["later", 2, 3]], "what the next change brought")
+            await thread.call(lambda engine: engine.put(4))
+            consumer.request(read, later)
+            await until(lambda: chunks[2:] == [[4]], "what was there already")
+
+    run(test)
+
+
 def test_a_closed_consumer_hears_nothing_more() -> None:
     async def test() -> None:
         async with running() as (thread, _, __):

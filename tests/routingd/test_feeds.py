@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -30,10 +31,11 @@ class Readable:
     def fib_snapshot_state(self, consumer: int) -> tuple[bool, int, int]:
         return not self.deltas, 0, 0
 
-    def read(self, at: float) -> float | None:
+    def read(self, at: float, *, later: bool = False) -> float | None:
         """What became readable when, of what is read at this time; None: there was nothing."""
         self.now = at
-        chunk = self.cursor.read(Want(8192, at_tail=True), self)  # type: ignore[arg-type]
+        read = self.cursor.read_later if later else self.cursor.read
+        chunk = read(Want(8192, at_tail=True), self)  # type: ignore[arg-type]
         return chunk.readable_at if chunk is not None else None
 
 
@@ -59,6 +61,14 @@ def test_what_lies_there_when_a_request_is_opened_may_have_come_right_after_the_
     assert engine.read(at=103.0) == 101.0
 
 
+def test_where_nothing_had_changed_when_a_request_was_opened_what_it_finds_has_just_come() -> None:
+    engine = Readable()
+    engine.deltas = [routes(1)]
+    assert engine.read(at=101.0) == 100.0
+    engine.deltas = [routes(1)]
+    assert engine.read(at=103.0, later=True) == 103.0
+
+
 def test_while_the_end_is_not_reached_changes_may_be_as_old_as_the_backlog() -> None:
     engine = Readable()
     assert engine.read(at=101.0) is None
@@ -72,7 +82,7 @@ class Inline:
 
     def __init__(self) -> None:
         self.closed: list[int] = []
-        self.waiting = False
+        self.waiting = self.may_wait = False
         self.waited: list[bool] = []
         """For whom peers were to wait from then on."""
         self.heard: list[tuple[str, int]] = []
@@ -100,8 +110,9 @@ class Inline:
         self._deliver = deliver
         return self
 
-    def request(self, read: Any) -> None:
+    def request(self, read: Any, later: Any = None) -> None:
         self.waiting = True
+        self.may_wait = later is not None
 
     def arrives(self, delta: Any = None, read: int = 0, *, at_tail: bool = True) -> None:
         self.waiting = False
@@ -134,6 +145,20 @@ def test_a_box_that_stays_away_is_given_up_whatever_was_being_read_when_it_went(
         async with asyncio.timeout(5):
             while engine.closed != [1]:  # noqa: ASYNC110 - of the feed's own timer
                 await asyncio.sleep(0.005)
+
+    asyncio.run(test())
+
+
+def test_the_engine_is_asked_at_once_for_more_only_where_the_last_read_left_some() -> None:
+    async def test() -> None:
+        engine = Inline()
+        feed = BoxFeed("ncp1", 1, b"s" * 16, 60.0, engine, asyncio.get_running_loop().time)  # type: ignore[arg-type]
+        feed.up(Wire(), Hello(3, "ncp1", b"b" * 16))  # type: ignore[arg-type]
+        asked = []
+        for delta, at_tail in ((routes(1), False), (routes(1), True), (replace(routes(1), dead_groups=[7]), True)):
+            asked.append(engine.may_wait)
+            engine.arrives(delta, at_tail=at_tail)
+        assert [*asked, engine.may_wait] == [False, False, True, False], "a group's end may be followed by more"
 
     asyncio.run(test())
 

@@ -6,7 +6,7 @@ import struct
 from collections.abc import Callable
 
 from fibd.wire import MAX_CHUNK, Decoder, Message, StreamClose, StreamCredit, StreamData
-from routingd.outbox import Outbox, pieces
+from routingd.outbox import GIVE_BACK, Outbox, pieces
 
 
 class Wire:
@@ -14,7 +14,8 @@ class Wire:
         self.messages: list[Message] = []
         self.sizes: list[int] = []
         self.scheduled: list[Callable[[], None]] = []
-        self.outbox = Outbox(self.scheduled.append, self._send)
+        self.later: list[Callable[[], None]] = []
+        self.outbox = Outbox(self.scheduled.append, self._send, lambda _, flush: self.later.append(flush))
 
     def _send(self, frames: object) -> None:
         for frame in frames:  # type: ignore[attr-defined]
@@ -28,6 +29,12 @@ class Wire:
             flush()
         self.scheduled.clear()
         return self.messages
+
+    def wait(self) -> list[Message]:
+        """Until what was to be called later is."""
+        self.scheduled += self.later
+        self.later.clear()
+        return self.turn()
 
 
 def bgp(size: int, fill: int = 0) -> bytes:
@@ -64,13 +71,26 @@ def test_credit_is_summed_and_not_given_to_closed_streams() -> None:
     wire.outbox.credit(2, 50)
     wire.outbox.credit(4, 7)
     wire.outbox.forget(4)
-    assert wire.turn() == [StreamCredit([[2, 150]])]
+    assert wire.wait() == [StreamCredit([[2, 150]])]
+
+
+def test_a_little_credit_goes_with_what_leaves_or_after_a_moment_and_much_at_once() -> None:
+    wire = Wire()
+    wire.outbox.credit(2, 100)
+    assert wire.turn() == []
+    wire.outbox.data(4, bgp(21))
+    assert wire.turn() == [StreamData([[[4], bgp(21)]]), StreamCredit([[2, 100]])]
+    assert wire.wait() == [], "it is gone by the time that it was waited for"
+    wire.outbox.credit(2, 50)
+    assert len(wire.later) == 1
+    wire.outbox.credit(2, GIVE_BACK)
+    assert wire.turn() == [StreamCredit([[2, GIVE_BACK + 50]])]
 
 
 def test_one_turn_is_flushed_once_and_an_empty_one_not_at_all() -> None:
     wire = Wire()
-    wire.outbox.credit(2, 1)
-    wire.outbox.credit(2, 1)
+    wire.outbox.data(2, bgp(21))
+    wire.outbox.data(2, bgp(21))
     assert len(wire.scheduled) == 1
     wire.turn()
     assert wire.turn() == []

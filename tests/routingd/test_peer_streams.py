@@ -18,7 +18,7 @@ class Owner:
         self.due: list[Callable[[], None]] = []
         self.decoder = Decoder()
         self.received: list[Message] = []
-        self.box = Outbox(self.due.append, self._take)
+        self.box = Outbox(self.due.append, self._take, lambda _, flush: self.due.append(flush))
 
     def _take(self, frames: Any) -> None:
         for frame in frames:
