@@ -49,19 +49,38 @@ impl<const N: usize> Entry<N> {
         self.flags & flag != 0
     }
 
+    /// It waits for the kernel's answer and for nothing else, and the kernel had nothing of it before.
+    #[inline]
+    pub fn is_first_put(&self) -> bool {
+        self.flags == LIVE | WANTED | FRESH | INFLIGHT && self.kernel == ABSENT
+    }
+
     #[inline]
     pub fn class(&self) -> Class {
-        match self.flags {
+        match CLASSES[usize::from(self.flags) % CLASSES.len()] {
+            Class::Installed if self.kernel == ABSENT => Class::Idle,
+            class => class,
+        }
+    }
+}
+
+/// By flags, as if the kernel had it.
+const CLASSES: [Class; 64] = {
+    let mut classes = [Class::Free; 64];
+    let mut f = 0;
+    while f < classes.len() {
+        classes[f] = match f as u8 {
             f if f & LIVE == 0 => Class::Free,
             f if f & WANTED == 0 => Class::Gone,
             f if f & FRESH == 0 => Class::Stale,
             f if f & FAILED != 0 => Class::Failed,
             f if f & (QUEUED | INFLIGHT) != 0 => Class::Waiting,
-            _ if self.kernel != ABSENT => Class::Installed,
-            _ => Class::Idle,
-        }
+            _ => Class::Installed,
+        };
+        f += 1;
     }
-}
+    classes
+};
 
 #[derive(Debug)]
 pub(super) struct RouteTable<const N: usize> {
@@ -179,9 +198,21 @@ impl<const N: usize> RouteTable<N> {
             .copied()
     }
 
+    /// Brings what the index says of these into the processor's caches, several at a time; one after the other each would wait for
+    /// memory by itself.
+    pub fn warm(&self, table: u32, addresses: &[u8], lengths: &[u8]) {
+        let rows = addresses.chunks_exact(N).zip(lengths);
+        let found = rows.filter_map(|(address, &len)| {
+            let address = address.try_into().expect("chunks are as long");
+            self.find(table, address, len)
+        });
+        std::hint::black_box(found.fold(0, |a, b| a ^ b));
+    }
+
     /// The entry of a prefix, made if it is new: then live, neither wanted nor in the kernel.
     #[inline]
     pub fn find_or_insert(&mut self, table: u32, addr: [u8; N], len: u8) -> u32 {
+        self.reserve_for(1);
         let Self {
             entries,
             free,
@@ -193,10 +224,7 @@ impl<const N: usize> RouteTable<N> {
         let slot = index.entry(
             hash(seed, table, &addr, len),
             |&i| same(&entries[i as usize], table, &addr, len),
-            |&i| {
-                let e = &entries[i as usize];
-                hash(seed, e.table, &e.addr, e.len)
-            },
+            |_| unreachable!("there is room"),
         );
         let vacant = match slot {
             Slot::Occupied(found) => return *found.get(),
@@ -236,6 +264,17 @@ impl<const N: usize> RouteTable<N> {
         self.tally[entry.class() as usize] += 1;
     }
 
+    /// What was on its way to a kernel that had nothing of it is there: what `edit` does, for one that `is_first_put`.
+    #[inline]
+    pub fn first_put_done(&mut self, i: u32, kernel: u32) {
+        let entry = &mut self.entries[i as usize];
+        entry.flags &= !INFLIGHT;
+        entry.kernel = kernel;
+        self.tally[Class::Waiting as usize] -= 1;
+        self.tally[Class::Installed as usize] += 1;
+        self.touch(i);
+    }
+
     /// Forget an entry that is neither wanted nor queued nor in the kernel.
     pub fn release(&mut self, i: u32) {
         let e = self.entries[i as usize];
@@ -254,18 +293,28 @@ impl<const N: usize> RouteTable<N> {
     }
 
     /// Room for a chunk of new routes; growth stays geometric.
+    #[inline]
     pub fn reserve_for(&mut self, rows: usize) {
-        let Self {
-            entries,
-            index,
-            seed,
-            ..
-        } = self;
-        index.reserve(rows, |&i| {
-            let e = &entries[i as usize];
-            hash(seed, e.table, &e.addr, e.len)
-        });
-        entries.reserve(rows);
+        if self.index.capacity() - self.index.len() < rows {
+            self.grow(rows);
+        }
+        self.entries.reserve(rows);
+    }
+
+    /// A larger index, filled in the order of the entries: in that of the old index each would be looked up in memory at random.
+    #[cold]
+    fn grow(&mut self, rows: usize) {
+        let room = (self.index.len() + rows).max(self.index.capacity() + 1);
+        // dropped first: never two of them
+        self.index = HashTable::new();
+        let mut index = HashTable::with_capacity(room);
+        for (i, e) in self.entries.iter().enumerate() {
+            if e.has(LIVE) {
+                let hash = hash(&self.seed, e.table, &e.addr, e.len);
+                index.insert_unique(hash, i as u32, |_| unreachable!("there is room"));
+            }
+        }
+        self.index = index;
     }
 
     pub fn bytes(&self) -> usize {

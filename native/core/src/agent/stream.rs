@@ -14,6 +14,8 @@ pub type GroupRow<'a> = (u32, &'a [u8], u8, &'a [u8]);
 
 const OP_DELETE: u8 = 0;
 const OP_PUT: u8 = 1;
+/// Rows that are looked up together.
+const TOGETHER: usize = 32;
 
 /// A row that makes no sense; the other rows of the same call were taken.
 #[derive(Debug, PartialEq, Eq)]
@@ -74,11 +76,7 @@ impl AgentFib {
                 op.len()
             )));
         }
-        let rows = plen
-            .iter()
-            .zip(nhg.chunks_exact(4))
-            .zip(op)
-            .map(|((&len, id), &op)| (len, le32(id), op));
+        let rows = (plen, nhg, op);
         if dst.len() == 4 * n {
             Ok(put_column(&mut self.core, &mut self.v4, table, dst, rows))
         } else if dst.len() == 16 * n {
@@ -174,12 +172,18 @@ fn put_column<const N: usize>(
     routes: &mut RouteTable<N>,
     table: u32,
     dst: &[u8],
-    rows: impl ExactSizeIterator<Item = (u8, u32, u8)>,
+    (lengths, ids, ops): (&[u8], &[u8], &[u8]),
 ) -> Vec<(usize, &'static str)> {
     let mut refused = Vec::new();
-    routes.reserve_for(rows.len());
+    routes.reserve_for(lengths.len());
     let mut last: Option<(u32, (u32, bool))> = None;
-    for (index, ((len, id, op), address)) in rows.zip(dst.chunks_exact(N)).enumerate() {
+    let rows = lengths.iter().zip(ids.chunks_exact(4)).zip(ops);
+    for (index, (((&len, id), &op), address)) in rows.zip(dst.chunks_exact(N)).enumerate() {
+        if index % TOGETHER == 0 {
+            let end = lengths.len().min(index + TOGETHER);
+            routes.warm(table, &dst[index * N..end * N], &lengths[index..end]);
+        }
+        let id = le32(id);
         let mut addr = [0; N];
         addr.copy_from_slice(address);
         let known = match last {

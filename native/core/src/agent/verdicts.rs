@@ -45,7 +45,11 @@ impl AgentFib {
             }
         }
         let mut failures = Vec::new();
+        let all_done = answered && refusals.is_empty();
         for (at, &op) in batch.ops.iter().enumerate() {
+            if all_done && self.first_put_done(op, batch.epoch) {
+                continue;
+            }
             let refusal = if refusals.is_empty() {
                 None
             } else {
@@ -60,6 +64,20 @@ impl AgentFib {
         }
         self.core.objects.hold = false;
         failures
+    }
+
+    /// Nearly all operations of a large table are new routes and were done: false where this one needs more thought than that.
+    #[inline]
+    fn first_put_done(&mut self, op: Op, epoch: u64) -> bool {
+        match op {
+            Op::Route(item, target) if item & V6_BIT == 0 => {
+                first_put_done(&mut self.core, &mut self.v4, item, target, epoch)
+            }
+            Op::Route(item, target) => {
+                first_put_done(&mut self.core, &mut self.v6, item & !V6_BIT, target, epoch)
+            }
+            _ => false,
+        }
     }
 
     fn conclude(&mut self, batch: &Batch, op: Op, verdict: Verdict, failures: &mut Vec<Failure>) {
@@ -256,6 +274,26 @@ impl Core {
             }
         }
     }
+}
+
+#[inline]
+fn first_put_done<const N: usize>(
+    core: &mut Core,
+    routes: &mut RouteTable<N>,
+    i: u32,
+    target: u32,
+    epoch: u64,
+) -> bool {
+    let e = &routes.entries[i as usize];
+    if !e.is_first_put() || core.target(e.group, RouteTable::<N>::FAMILY) != Some(target) {
+        return false;
+    }
+    match core.objects.groups.get_mut(target) {
+        Some(group) if group.flushed_at <= epoch => group.routes += 1,
+        _ => return false,
+    }
+    routes.first_put_done(i, target);
+    true
 }
 
 fn route_written<const N: usize>(
