@@ -20,7 +20,8 @@ from fibd.membership import Membership
 from fibd.messages import LOOK
 from fibd.wire import Bye, Error, Heartbeat, Hello, Message, Role, WireError, encode
 from routingd.closing import close_once
-from routingd.doors import READ_SIZE, Doors, TlsListen, Visitor
+from routingd.doors import Doors, TlsListen, Visitor
+from routingd.straight import take_all
 
 STOP_PATIENCE: Final = 1.0
 """How long an agent may take to close a connection after Bye."""
@@ -38,8 +39,12 @@ class AgentHandler(Protocol):
     def agent_left(self, connection: AgentConnection, error: Error) -> None:
         """It does not want us, for this reason; the connection ends."""
 
-    async def agent_room(self) -> None:
-        """Returns once there is room for what another read may bring."""
+    @property
+    def agent_full(self) -> bool:
+        """There is no room for what another read may bring."""
+
+    async def agent_room(self) -> bool:
+        """True, once there is."""
 
 
 class AgentConnection:
@@ -174,11 +179,14 @@ class AgentServer:
             self._handler.agent_up(connection, hello, clock())
             for message in visitor.early:
                 self._take(connection, message, clock())
-            while data := await visitor.reader.read(READ_SIZE):
+
+            def take(data: bytes) -> bool:
                 now = connection.heard_at = clock()
                 for message, _flags, _channel in visitor.decoder.feed(data):
                     self._take(connection, message, now)
-                await self._handler.agent_room()
+                return not self._handler.agent_full
+
+            await take_all(visitor.reader, visitor.writer, take, self._handler.agent_room)
         except WireError as error:
             reason = f"protocol error: {error}"
             self.doors.turned_away["protocol"] += 1

@@ -290,8 +290,13 @@ class Controller:
         if timer is not None:
             timer.cancel()
 
-    async def agent_room(self) -> None:
+    @property
+    def agent_full(self) -> bool:
+        return self.engine.full
+
+    async def agent_room(self) -> bool:
         await self.engine.room()
+        return True
 
     def _control(self, ncp: str, message: Message) -> None:
         match message:

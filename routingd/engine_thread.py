@@ -145,9 +145,13 @@ class EngineThread(Generic[E]):
         self.post(work, done, failed)
         return await answer
 
+    @property
+    def full(self) -> bool:
+        return len(self._jobs) >= DEPTH
+
     async def room(self) -> None:
         """Wait until the queue has room: who reads from a socket waits here, and TCP passes the pressure on."""
-        while len(self._jobs) >= DEPTH:
+        while self.full:
             waiter: asyncio.Future[None] = self._loop.create_future()
             with self._wake:
                 self._room.append(waiter)

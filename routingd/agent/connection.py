@@ -16,6 +16,7 @@ from typing import Final
 
 from fibd.wire import Decoder, Error, Message, Role, StreamData, Welcome, WireError, encode
 from routingd.closing import close_once
+from routingd.straight import take_all
 
 _READ: Final = 256 * 1024
 _HIGH_WATER: Final = 512 * 1024
@@ -142,18 +143,21 @@ class Connection:
 
     async def run(self, handle: Callable[[Message], None]) -> str:
         """Until it ends; why."""
+
+        def take(data: bytes) -> bool:
+            self.last_heard = self._loop.time()
+            for message, _, _ in self._decoder.feed(data):
+                if self.ending:
+                    break
+                handle(message)
+            return not self.ending
+
+        async def enough() -> bool:
+            return False
+
         try:
-            while True:
-                data = await self._reader.read(_READ)
-                if not data:
-                    return "closed by this agent" if self.ending else "closed by the controller"
-                self.last_heard = self._loop.time()
-                for message, _, _ in self._decoder.feed(data):
-                    if self.ending:
-                        return "closed by this agent"
-                    handle(message)
-                # A read that finds bytes waiting returns without letting anything else run.
-                await asyncio.sleep(0)
+            await take_all(self._reader, self._writer, take, enough)
+            return "closed by this agent" if self.ending else "closed by the controller"
         except WireError as error:
             self.send(Error("protocol", str(error)))
             return f"protocol error: {error}"

@@ -31,8 +31,12 @@ class Busy:
 
     def agent_left(self, connection: AgentConnection, error: Error) -> None: ...
 
-    async def agent_room(self) -> None:
-        await self.room.wait()
+    @property
+    def agent_full(self) -> bool:
+        return not self.room.is_set()
+
+    async def agent_room(self) -> bool:
+        return await self.room.wait()
 
 
 def test_an_agent_whose_heartbeats_wait_for_the_engine_is_not_silent(tmp_path: Path) -> None:
