@@ -212,7 +212,9 @@ impl<const N: usize> RouteTable<N> {
     /// The entry of a prefix, made if it is new: then live, neither wanted nor in the kernel.
     #[inline]
     pub fn find_or_insert(&mut self, table: u32, addr: [u8; N], len: u8) -> u32 {
-        self.reserve_for(1);
+        if self.index.len() == self.index.capacity() {
+            self.grow(1);
+        }
         let Self {
             entries,
             free,
@@ -304,7 +306,8 @@ impl<const N: usize> RouteTable<N> {
     /// A larger index, filled in the order of the entries: in that of the old index each would be looked up in memory at random.
     #[cold]
     fn grow(&mut self, rows: usize) {
-        let room = (self.index.len() + rows).max(self.index.capacity() + 1);
+        // half as many again where what ran out are removed ones' places, which leaves the index as large as it is or less
+        let room = self.index.len() + rows.max(self.index.len() / 2);
         // dropped first: never two of them
         self.index = HashTable::new();
         let mut index = HashTable::with_capacity(room);
@@ -362,6 +365,23 @@ mod tests {
         assert!(refuse(&[10, 0, 0, 0], 33).is_some());
         assert!(refuse(&[0x20; 16], 127).is_none());
         assert!(refuse(&[0x21; 16], 127).is_some());
+    }
+
+    #[test]
+    fn an_index_that_is_made_anew_has_room_for_half_as_many_again() {
+        let mut table = RouteTable::<4>::new();
+        for i in 0..1000_u32 {
+            table.find_or_insert(1, i.to_be_bytes(), 32);
+        }
+        table.reserve_for(table.index.capacity() - table.index.len() + 1);
+        assert!(table.index.capacity() >= 1500);
+        assert!((0..1000_u32).all(|i| table.find(1, &i.to_be_bytes(), 32) == Some(i)));
+        let room = table.index.allocation_size();
+        for i in (0..1000_u32).cycle().take(100_000) {
+            table.release(i);
+            assert_eq!(table.find_or_insert(1, i.to_be_bytes(), 32), i);
+        }
+        assert_eq!(table.index.allocation_size(), room);
     }
 
     #[test]
