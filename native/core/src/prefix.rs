@@ -36,7 +36,10 @@ macro_rules! addr {
             }
             #[inline]
             fn push_be(self, out: &mut Vec<u8>, bytes: usize) {
-                out.extend_from_slice(&self.to_be_bytes()[..bytes]);
+                // All octets, then none too many: a store of fixed width is no call
+                let end = out.len() + bytes;
+                out.extend_from_slice(&self.to_be_bytes());
+                out.truncate(end);
             }
             #[inline]
             fn masked(self, len: u8) -> Self {
@@ -99,6 +102,21 @@ impl Ip {
             4 => Ip::V4(u32::from_octets(b)),
             16 => Ip::V6(u128::from_octets(b)),
             _ => Ip::None,
+        }
+    }
+
+    /// To the front of `out`, which has room; how many octets.
+    pub fn write(self, out: &mut [u8]) -> usize {
+        match self {
+            Ip::None => 0,
+            Ip::V4(a) => {
+                out[..4].copy_from_slice(&a.to_be_bytes());
+                4
+            }
+            Ip::V6(a) => {
+                out[..16].copy_from_slice(&a.to_be_bytes());
+                16
+            }
         }
     }
 

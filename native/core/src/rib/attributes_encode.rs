@@ -1,8 +1,11 @@
 //! The path attributes of a route as one kind of peer is told them (RFC 4271 5, RFC 6793 4.2). Written once per attribute set.
 
+use std::borrow::Cow;
+
 use super::export_terms::{ExportTerms, NextHop, Told};
 use super::infos::Info;
-use crate::wire::attributes::{self, push};
+use crate::prefix::Ip;
+use crate::wire::attributes::{self, push, push_header};
 use crate::wire::role::Role;
 use crate::wire::{as_path, code, FLAG_OPTIONAL, FLAG_TRANSITIVE};
 
@@ -18,10 +21,13 @@ pub fn encode_attributes(
     let as4 = push_path(terms, info.as_path(), out);
     let mut ours = None;
     if terms.plain(told.next_hop) {
-        let address = terms.next_hop_bytes(told.next_hop);
+        let other = match told.next_hop {
+            NextHop::Other(Ip::V4(a)) => Some(a),
+            _ => None,
+        };
+        let address = other.unwrap_or(0).to_be_bytes();
         push(out, FLAG_TRANSITIVE, code::NEXT_HOP, &address);
-        let other = matches!(told.next_hop, NextHop::Other(_));
-        ours = (!other).then(|| out.len() - address.len());
+        ours = other.is_none().then(|| out.len() - address.len());
     }
     if let (false, Some(med)) = (terms.ebgp, info.summary.med) {
         // RFC 4271 5.1.4: a received MED does not leave the AS
@@ -127,31 +133,33 @@ fn push_aigp(terms: &ExportTerms, info: &Info, told: &Told, out: &mut Vec<u8>) {
     push(out, FLAG_OPTIONAL, code::AIGP, &tlv);
 }
 
+/// AS_PATH; what AS4_PATH has to tell besides.
 fn push_path(terms: &ExportTerms, path: &[u8], out: &mut Vec<u8>) -> Option<Vec<u8>> {
-    let changed = if terms.ebgp {
+    let (path, own_segment) = if terms.ebgp {
         let path = as_path::without_confederations(path);
         let edited = terms.path_edit.edited(&path, terms.local_asn);
-        Some((as_path::SEQUENCE, edited.unwrap_or(path)))
-    } else if terms.member {
-        Some((as_path::CONFED_SEQUENCE, path.to_vec()))
+        (edited.map_or(path, Cow::Owned), Some(as_path::SEQUENCE))
     } else {
-        None
+        let own_segment = terms.member.then_some(as_path::CONFED_SEQUENCE);
+        (Cow::Borrowed(path), own_segment)
     };
-    let changed = changed.map(|(kind, rest)| {
-        let mut p = Vec::with_capacity(rest.len() + 6);
-        as_path::push_prepended(&rest, kind, terms.local_asn, &mut p);
-        p
-    });
-    let path = changed.as_deref().unwrap_or(path);
+    let len = own_segment.map_or(path.len(), |kind| as_path::prepended_len(&path, kind));
+    let push_whole = |out: &mut Vec<u8>| match own_segment {
+        Some(kind) => as_path::push_prepended(&path, kind, terms.local_asn, out),
+        None => out.extend_from_slice(&path),
+    };
     if terms.four_octet_as {
-        push(out, FLAG_TRANSITIVE, code::AS_PATH, path);
+        push_header(out, FLAG_TRANSITIVE, code::AS_PATH, len);
+        push_whole(out);
         return None;
     }
-    let mut narrow = Vec::with_capacity(path.len());
-    let lost = as_path::narrow(path, &mut narrow);
+    let mut path = Vec::with_capacity(len);
+    push_whole(&mut path);
+    let mut narrow = Vec::with_capacity(len);
+    let lost = as_path::narrow(&path, &mut narrow);
     push(out, FLAG_TRANSITIVE, code::AS_PATH, &narrow);
     // RFC 6793 4.2.2: what was lost inside a confederation's segments cannot be told
-    let as4 = lost.then(|| as_path::without_confederations(path));
+    let as4 = lost.then(|| as_path::without_confederations(&path).into_owned());
     as4.filter(|path| as_path::narrow(path, &mut Vec::new()))
 }
 

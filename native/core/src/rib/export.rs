@@ -32,7 +32,7 @@ pub(super) struct Group {
     pub(super) instance: usize,
     members: usize,
     pub(super) known: Known,
-    pub(super) kept: VecDeque<Arc<Chunk>>,
+    pub(super) kept: VecDeque<Chunk>,
     /// Stretches encoded, and stretches that a member had of another's bytes.
     encoded: u64,
     shared: u64,
@@ -198,36 +198,33 @@ impl Engine {
             .kept
             .iter()
             .find(|k| k.from == c.place && k.max == max);
-        let chunk = match known {
+        let (to, (mut out, mut messages)) = match known {
             Some(chunk) => {
                 group.shared += 1;
-                Arc::clone(chunk)
+                (chunk.to, chunk.encoding.for_peer(c.peer, &c.ourselves))
             }
             None => {
-                let chunk = Arc::new(encode(
-                    &self.core,
-                    t,
-                    &group.terms,
-                    &mut group.known,
-                    c.place,
-                    max,
-                ));
+                let (terms, known) = (&group.terms, &mut group.known);
+                let chunk = encode(&self.core, t, terms, known, c.place, max);
                 for &idx in &chunk.held {
                     t.entries[idx as usize].flags |= HELD;
                 }
                 group.encoded += 1;
-                if group.members > 1 {
+                if group.members == 1 {
+                    (chunk.to, chunk.encoding.into_peer(c.peer, &c.ourselves))
+                } else {
+                    let told = chunk.encoding.for_peer(c.peer, &c.ourselves);
                     if group.kept.len() == KEPT {
                         group.kept.pop_front();
                     }
-                    group.kept.push_back(Arc::clone(&chunk));
+                    let to = chunk.to;
+                    group.kept.push_back(chunk);
+                    (to, told)
                 }
-                chunk
             }
         };
-        c.place = chunk.to;
+        c.place = to;
         t.rib_log.note_read(c.place.pos);
-        let (mut out, mut messages) = chunk.encoding.for_peer(c.peer, &c.ourselves);
         if c.place.snapshot.is_none() && c.end_of_rib == EndOfRib::Table {
             c.end_of_rib = EndOfRib::Behind(t.end_of_table());
         }

@@ -4,7 +4,7 @@
 use super::attributes_encode::encode_attributes;
 use super::core::Core;
 use super::export_terms::{ExportTerms, NextHop, Ourselves, Told};
-use super::nlri::List;
+use super::nlri::{List, Nlri};
 use super::table::{Path, Table};
 use super::update_encode::{announce, withdraw, Encoded};
 use crate::prefix::{Addr, Prefix};
@@ -15,6 +15,15 @@ pub enum For {
     AllBut(u32),
     /// This source alone: what it now gives itself it may still have from us.
     Only(u32),
+}
+
+impl For {
+    fn is(self, peer: u32) -> bool {
+        match self {
+            For::AllBut(source) => source != peer,
+            For::Only(source) => source == peer,
+        }
+    }
 }
 
 /// Part of a stretch's bytes, and who gets it.
@@ -47,10 +56,7 @@ impl Encoding {
         let mut messages = 0;
         let mut ours = self.ours.iter().copied().peekable();
         for s in &self.segments {
-            let wanted = match s.who {
-                For::AllBut(source) => source != peer,
-                For::Only(source) => source == peer,
-            };
+            let wanted = s.who.is(peer);
             let to = out.len();
             if wanted {
                 out.extend_from_slice(&self.buf[s.start..s.end]);
@@ -63,6 +69,18 @@ impl Encoding {
             }
         }
         (out, messages)
+    }
+
+    /// The same for the only peer of its group.
+    pub fn into_peer(mut self, peer: u32, ourselves: &Ourselves) -> (Vec<u8>, usize) {
+        if !self.segments.iter().all(|s| s.who.is(peer)) {
+            return self.for_peer(peer, ourselves);
+        }
+        for (at, next_hop) in self.ours {
+            ourselves.write(next_hop, &mut self.buf[at..]);
+        }
+        let messages = self.segments.iter().map(|s| s.messages);
+        (self.buf, messages.sum())
     }
 
     /// Files what was written since `start`.
@@ -84,20 +102,35 @@ impl Encoding {
     }
 }
 
+/// Octets of most messages besides their prefixes.
+const USUAL: usize = 128;
+
 /// Attribute set, source, ORIGIN and whether LLGR_STALE is added.
 type BucketKey = (u32, u32, u8, bool);
 
 /// Prefixes that share a message: same attribute set told in the same way, same source.
-struct Bucket<A> {
+struct Bucket {
     info: u32,
     source: u32,
     told: Told,
-    prefixes: List<A>,
+    first: usize,
+    last: usize,
+}
+
+/// Prefixes of one bucket that came one behind the other: up to where the next run starts.
+struct Run {
+    start: usize,
+    /// Of the same bucket.
+    next: Option<usize>,
 }
 
 /// A stretch in the making.
 pub struct Rows<A> {
-    buckets: Vec<Bucket<A>>,
+    told: List<A>,
+    runs: Vec<Run>,
+    buckets: Vec<Bucket>,
+    /// Whose the last run is.
+    filling: usize,
     index: std::collections::HashMap<BucketKey, usize, foldhash::fast::RandomState>,
     last: Option<(BucketKey, usize)>,
     /// The verdict on paths with this attribute set of this source: their bucket, if they are told.
@@ -110,7 +143,10 @@ pub struct Rows<A> {
 impl<A> Default for Rows<A> {
     fn default() -> Self {
         Rows {
+            told: List::default(),
+            runs: Vec::new(),
             buckets: Vec::new(),
+            filling: usize::MAX,
             index: Default::default(),
             last: None,
             verdict: None,
@@ -123,7 +159,8 @@ impl<A> Default for Rows<A> {
 impl<A: Addr> Rows<A> {
     #[inline]
     pub fn announce(&mut self, t: &Table<A>, prefix: Prefix<A>, path: u32, told: Told) {
-        self.bucket(t, path, told).push(prefix);
+        let at = self.bucket(t, path, told);
+        self.turn_to(at).push(prefix);
     }
 
     /// What was remembered of such a path, for another prefix: whether it is told.
@@ -134,7 +171,7 @@ impl<A: Addr> Rows<A> {
             return None;
         }
         if let Some(at) = bucket {
-            self.buckets[at].prefixes.push(prefix);
+            self.turn_to(at).push(prefix);
         }
         Some(bucket.is_some())
     }
@@ -154,11 +191,42 @@ impl<A: Addr> Rows<A> {
         told: Told,
         id: u32,
     ) {
-        self.bucket(t, path, told).push_path(prefix, id);
+        let at = self.bucket(t, path, told);
+        self.turn_to(at).push_path(prefix, id);
+    }
+
+    /// Where the next prefix of a bucket goes.
+    #[inline]
+    fn turn_to(&mut self, bucket: usize) -> &mut List<A> {
+        if self.filling != bucket {
+            self.start_run(bucket);
+        }
+        &mut self.told
+    }
+
+    fn start_run(&mut self, bucket: usize) {
+        let run = self.runs.len();
+        let b = &mut self.buckets[bucket];
+        match self.runs.get_mut(b.last) {
+            Some(last) => last.next = Some(run),
+            None => b.first = run,
+        }
+        b.last = run;
+        self.runs.push(Run {
+            start: self.told.count(),
+            next: None,
+        });
+        self.filling = bucket;
+    }
+
+    fn run(&self, run: usize) -> Nlri<'_, A> {
+        let next = self.runs.get(run + 1);
+        let end = next.map_or(self.told.count(), |next| next.start);
+        self.told.part(self.runs[run].start..end)
     }
 
     #[inline]
-    fn bucket(&mut self, t: &Table<A>, path: u32, told: Told) -> &mut List<A> {
+    fn bucket(&mut self, t: &Table<A>, path: u32, told: Told) -> usize {
         let p = &t.paths[path as usize];
         // The rest of `told` follows from the info
         let key = (p.info, p.source, told.origin, told.stale);
@@ -171,14 +239,15 @@ impl<A: Addr> Rows<A> {
                         info: p.info,
                         source: p.source,
                         told,
-                        prefixes: List::default(),
+                        first: usize::MAX,
+                        last: usize::MAX,
                     });
                     buckets.len() - 1
                 })
             }
         };
         self.last = Some((key, at));
-        &mut self.buckets[at].prefixes
+        at
     }
 
     pub fn withdraw(&mut self, prefix: Prefix<A>, who: For) {
@@ -198,10 +267,25 @@ impl<A: Addr> Rows<A> {
         &mut self.withdrawals[at].1
     }
 
+    /// All prefixes of a bucket, in the order in which they came.
+    fn gather(&self, first: usize, into: &mut List<A>) {
+        into.clear();
+        let mut at = Some(first);
+        while let Some(run) = at {
+            into.extend(self.run(run));
+            at = self.runs[run].next;
+        }
+    }
+
     pub fn write(mut self, core: &Core, terms: &ExportTerms) -> Encoding {
         let mut out = Encoding::default();
+        out.buf
+            .reserve(self.told.count() * (1 + A::BYTES) + self.buckets.len() * USUAL);
+        out.ours.reserve(self.buckets.len());
+        let mut withdrawals = std::mem::take(&mut self.withdrawals);
         let mut attributes = Vec::new();
-        for b in self.buckets {
+        let mut gathered = List::default();
+        for b in &self.buckets {
             attributes.clear();
             let ours = encode_attributes(terms, &core.infos[b.info], &b.told, &mut attributes);
             let encoded = Encoded {
@@ -211,20 +295,22 @@ impl<A: Addr> Rows<A> {
             };
             let start = out.buf.len();
             let who = For::AllBut(b.source);
-            let n = announce(
-                terms,
-                &encoded,
-                b.prefixes.all(),
-                &mut out.buf,
-                &mut out.ours,
-            );
+            let prefixes = if b.first == b.last {
+                self.run(b.first)
+            } else {
+                self.gather(b.first, &mut gathered);
+                gathered.all()
+            };
+            let n = announce(terms, &encoded, prefixes, &mut out.buf, &mut out.ours);
             out.close(who, start, n);
             if n == 0 {
                 // It cannot be told in a message of this size: what was told before must go
-                self.withdrawals.push((who, b.prefixes));
+                let mut untold = List::default();
+                untold.extend(prefixes);
+                withdrawals.push((who, untold));
             }
         }
-        for (who, prefixes) in &self.withdrawals {
+        for (who, prefixes) in &withdrawals {
             let start = out.buf.len();
             let n = withdraw(terms, prefixes.all(), &mut out.buf);
             out.close(*who, start, n);

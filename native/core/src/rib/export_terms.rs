@@ -45,11 +45,7 @@ impl Ourselves {
     /// Puts it into a message, as long as its shape says.
     pub fn write(&self, next_hop: NextHop, out: &mut [u8]) {
         let told = self.told(next_hop);
-        match told.ip {
-            Ip::V4(a) => out[..4].copy_from_slice(&a.to_be_bytes()),
-            Ip::V6(a) => out[..16].copy_from_slice(&a.to_be_bytes()),
-            Ip::None => {}
-        }
+        told.ip.write(out);
         if self.shape() == Shape::Both {
             out[16..32].copy_from_slice(&told.link_local.to_be_bytes());
         }
@@ -173,10 +169,13 @@ impl ExportTerms {
             }
     }
 
-    pub(super) fn next_hop_bytes(&self, next_hop: NextHop) -> Vec<u8> {
-        match next_hop {
-            NextHop::Ourselves | NextHop::Near(..) => vec![0; self.ourselves as usize],
-            NextHop::Other(ip) => ip.to_bytes(),
-        }
+    /// As MP_REACH_NLRI has it, and how many octets of that are its.
+    pub(super) fn next_hop_octets(&self, next_hop: NextHop) -> ([u8; 32], usize) {
+        let mut octets = [0; 32];
+        let len = match next_hop {
+            NextHop::Ourselves | NextHop::Near(..) => self.ourselves as usize,
+            NextHop::Other(ip) => ip.write(&mut octets),
+        };
+        (octets, len)
     }
 }

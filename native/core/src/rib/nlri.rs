@@ -1,5 +1,7 @@
 //! Prefixes as messages have them (RFC 4271 4.3), each behind its path identifier where the session has those (RFC 7911 3).
 
+use std::ops::Range;
+
 use crate::prefix::{Addr, Prefix};
 
 /// Prefixes of one message, or of several.
@@ -29,11 +31,34 @@ impl<A: Addr> List<A> {
         self.ids.push(id);
     }
 
+    pub fn count(&self) -> usize {
+        self.prefixes.len()
+    }
+
     pub fn all(&self) -> Nlri<'_, A> {
+        self.part(0..self.prefixes.len())
+    }
+
+    pub fn part(&self, part: Range<usize>) -> Nlri<'_, A> {
+        let ids = if self.ids.is_empty() {
+            0..0
+        } else {
+            part.clone()
+        };
         Nlri {
-            prefixes: &self.prefixes,
-            ids: &self.ids,
+            prefixes: &self.prefixes[part],
+            ids: &self.ids[ids],
         }
+    }
+
+    pub fn clear(&mut self) {
+        self.prefixes.clear();
+        self.ids.clear();
+    }
+
+    pub fn extend(&mut self, more: Nlri<'_, A>) {
+        self.prefixes.extend_from_slice(more.prefixes);
+        self.ids.extend_from_slice(more.ids);
     }
 }
 
@@ -52,6 +77,11 @@ impl<A: Addr> Nlri<'_, A> {
     /// How many fit into `room` octets, and their size.
     pub fn fit(&self, room: usize) -> (usize, usize) {
         let before = if self.ids.is_empty() { 0 } else { 4 };
+        let all = self.prefixes.len();
+        if all * (before + 1 + A::BYTES) <= room {
+            let lengths = self.prefixes.iter().map(Prefix::nlri_len);
+            return (all, all * before + lengths.sum::<usize>());
+        }
         let mut bytes = 0;
         for (n, p) in self.prefixes.iter().enumerate() {
             let len = before + p.nlri_len();
@@ -60,7 +90,7 @@ impl<A: Addr> Nlri<'_, A> {
             }
             bytes += len;
         }
-        (self.prefixes.len(), bytes)
+        (all, bytes)
     }
 
     /// Writes the first `n`; the others.
@@ -68,6 +98,7 @@ impl<A: Addr> Nlri<'_, A> {
         let (now, prefixes) = self.prefixes.split_at(n);
         let (ids, later) = self.ids.split_at(n.min(self.ids.len()));
         if ids.is_empty() {
+            out.reserve(n * (1 + A::BYTES));
             now.iter().for_each(|p| p.push_nlri(out));
         }
         for (p, id) in now.iter().zip(ids) {

@@ -27,7 +27,8 @@ pub fn announce<A: Addr>(
     let attributes = encoded.attributes;
     let plain = terms.plain(encoded.next_hop);
     let reach = reach_header(terms, encoded.next_hop);
-    let fixed = fixed_size(attributes.len(), &reach);
+    let reach = reach.octets();
+    let fixed = fixed_size(attributes.len(), reach.len());
     if !fits::<A>(terms, attributes.len(), encoded.next_hop) {
         return 0;
     }
@@ -36,8 +37,7 @@ pub fn announce<A: Addr>(
     while !rest.is_empty() {
         let (n, bytes) = rest.fit(terms.max_message - fixed);
         if plain {
-            header(out, fixed + bytes);
-            out.extend_from_slice(&[0, 0]);
+            header(out, fixed + bytes, 0);
             out.extend_from_slice(&(attributes.len() as u16).to_be_bytes());
             let at = encoded.ours.map(|at| out.len() + at);
             ours.extend(at.map(|at| (at, encoded.next_hop)));
@@ -49,7 +49,7 @@ pub fn announce<A: Addr>(
             if !matches!(encoded.next_hop, NextHop::Other(_)) {
                 ours.push((out.len() + REACH_ADDRESS, encoded.next_hop));
             }
-            out.extend_from_slice(&reach);
+            out.extend_from_slice(reach);
             rest = rest.write(n, out);
             out.extend_from_slice(attributes);
         }
@@ -62,8 +62,7 @@ pub fn announce<A: Addr>(
 fn multiprotocol(out: &mut Vec<u8>, code: u8, value: usize, more: usize) {
     let long = value > 255;
     let attributes = 3 + usize::from(long) + value + more;
-    header(out, HEADER + 4 + attributes);
-    out.extend_from_slice(&[0, 0]);
+    header(out, HEADER + 4 + attributes, 0);
     out.extend_from_slice(&(attributes as u16).to_be_bytes());
     if long {
         out.extend_from_slice(&[FLAG_OPTIONAL | FLAG_EXTENDED, code]);
@@ -77,29 +76,44 @@ fn multiprotocol(out: &mut Vec<u8>, code: u8, value: usize, more: usize) {
 const REACH_ADDRESS: usize = 4;
 
 /// MP_REACH_NLRI up to its prefixes; empty where NEXT_HOP does.
-fn reach_header(terms: &ExportTerms, next_hop: NextHop) -> Vec<u8> {
-    let mut reach = Vec::new();
+struct Reach {
+    octets: [u8; REACH_ADDRESS + 32 + 1],
+    len: usize,
+}
+
+impl Reach {
+    fn octets(&self) -> &[u8] {
+        &self.octets[..self.len]
+    }
+}
+
+fn reach_header(terms: &ExportTerms, next_hop: NextHop) -> Reach {
+    let mut reach = Reach {
+        octets: [0; REACH_ADDRESS + 32 + 1],
+        len: 0,
+    };
     if terms.plain(next_hop) {
         return reach;
     }
-    let address = terms.next_hop_bytes(next_hop);
-    reach.extend_from_slice(&terms.afi.to_be_bytes());
-    reach.extend_from_slice(&[terms.safi, address.len() as u8]);
-    reach.extend_from_slice(&address);
-    reach.push(0);
+    let (address, len) = terms.next_hop_octets(next_hop);
+    reach.octets[..2].copy_from_slice(&terms.afi.to_be_bytes());
+    reach.octets[2..REACH_ADDRESS].copy_from_slice(&[terms.safi, len as u8]);
+    reach.octets[REACH_ADDRESS..REACH_ADDRESS + 32].copy_from_slice(&address);
+    reach.len = REACH_ADDRESS + len + 1;
     reach
 }
 
 /// Octets of a message besides its prefixes, at most.
-fn fixed_size(attributes: usize, reach: &[u8]) -> usize {
-    let mp = if reach.is_empty() { 0 } else { 4 + reach.len() };
+fn fixed_size(attributes: usize, reach: usize) -> usize {
+    let mp = if reach == 0 { 0 } else { 4 + reach };
     HEADER + 4 + attributes + mp
 }
 
 /// Whether any prefix finds room beside attributes of this length.
 pub fn fits<A: Addr>(terms: &ExportTerms, attributes: usize, next_hop: NextHop) -> bool {
     let id = if terms.add_path == 0 { 0 } else { 4 };
-    fixed_size(attributes, &reach_header(terms, next_hop)) + id + 1 + A::BYTES <= terms.max_message
+    let reach = reach_header(terms, next_hop).octets().len();
+    fixed_size(attributes, reach) + id + 1 + A::BYTES <= terms.max_message
 }
 
 /// Messages that withdraw `prefixes`: how many.
@@ -111,8 +125,7 @@ pub fn withdraw<A: Addr>(terms: &ExportTerms, prefixes: Nlri<'_, A>, out: &mut V
     while !rest.is_empty() {
         let (n, bytes) = rest.fit(terms.max_message - fixed);
         if plain {
-            header(out, fixed + bytes);
-            out.extend_from_slice(&(bytes as u16).to_be_bytes());
+            header(out, fixed + bytes, bytes);
             rest = rest.write(n, out);
             out.extend_from_slice(&[0, 0]);
         } else {
@@ -129,18 +142,21 @@ pub fn withdraw<A: Addr>(terms: &ExportTerms, prefixes: Nlri<'_, A>, out: &mut V
 /// RFC 4724 2: an empty UPDATE, or an empty MP_UNREACH_NLRI.
 pub fn end_of_rib(afi: u16, safi: u8, out: &mut Vec<u8>) {
     if (afi, safi) == (1, 1) {
-        header(out, HEADER + 4);
-        out.extend_from_slice(&[0; 4]);
+        header(out, HEADER + 4, 0);
+        out.extend_from_slice(&[0; 2]);
     } else {
-        header(out, HEADER + 10);
-        out.extend_from_slice(&[0, 0, 0, 6, FLAG_OPTIONAL, code::MP_UNREACH, 3]);
+        header(out, HEADER + 10, 0);
+        out.extend_from_slice(&[0, 6, FLAG_OPTIONAL, code::MP_UNREACH, 3]);
         out.extend_from_slice(&afi.to_be_bytes());
         out.push(safi);
     }
 }
 
-fn header(out: &mut Vec<u8>, len: usize) {
-    out.extend_from_slice(&[0xff; 16]);
-    out.extend_from_slice(&(len as u16).to_be_bytes());
-    out.push(2);
+/// Up to the withdrawn prefixes, with so many octets of them.
+fn header(out: &mut Vec<u8>, len: usize, withdrawn: usize) {
+    let mut octets = [0xff; HEADER + 2];
+    octets[16..18].copy_from_slice(&(len as u16).to_be_bytes());
+    octets[18] = 2;
+    octets[HEADER..].copy_from_slice(&(withdrawn as u16).to_be_bytes());
+    out.extend_from_slice(&octets);
 }

@@ -1,5 +1,7 @@
 //! AS_PATH in four-octet form: length, first AS, loops, merge with AS4_PATH, text (RFC 4271 4.3 b, RFC 5065, RFC 6793).
 
+use std::borrow::Cow;
+
 use super::AS_TRANS;
 
 pub const SET: u8 = 1;
@@ -186,19 +188,31 @@ pub fn merge_as4(path: &[u8], as4: &[u8]) -> Vec<u8> {
 
 /// Writes `path` with `asn` in front, in a segment of this kind (RFC 4271 5.1.2 b, RFC 5065 4.1).
 pub fn push_prepended(path: &[u8], kind: u8, asn: u32, out: &mut Vec<u8>) {
-    if path.len() >= 2 && path[0] == kind && path[1] < 255 {
-        out.extend_from_slice(&[kind, path[1] + 1]);
-        out.extend_from_slice(&asn.to_be_bytes());
+    let [a, b, c, d] = asn.to_be_bytes();
+    if joins(path, kind) {
+        out.extend_from_slice(&[kind, path[1] + 1, a, b, c, d]);
         out.extend_from_slice(&path[2..]);
     } else {
-        out.extend_from_slice(&[kind, 1]);
-        out.extend_from_slice(&asn.to_be_bytes());
+        out.extend_from_slice(&[kind, 1, a, b, c, d]);
         out.extend_from_slice(path);
     }
 }
 
+/// Octets of what `push_prepended` writes.
+pub fn prepended_len(path: &[u8], kind: u8) -> usize {
+    path.len() + if joins(path, kind) { 4 } else { 6 }
+}
+
+/// Whether one more number in front is part of the path's first segment.
+fn joins(path: &[u8], kind: u8) -> bool {
+    path.len() >= 2 && path[0] == kind && path[1] < 255
+}
+
 /// The path as AS4_PATH may carry it (RFC 6793 3), and as it leaves a confederation (RFC 5065 4.1).
-pub fn without_confederations(path: &[u8]) -> Vec<u8> {
+pub fn without_confederations(path: &[u8]) -> Cow<'_, [u8]> {
+    if !confederates(path, 4) {
+        return Cow::Borrowed(path);
+    }
     let mut out = Vec::with_capacity(path.len());
     let mut rest = path;
     while rest.len() >= 2 {
@@ -208,7 +222,7 @@ pub fn without_confederations(path: &[u8]) -> Vec<u8> {
         }
         rest = &rest[end..];
     }
-    out
+    Cow::Owned(out)
 }
 
 /// The two-octet form, AS_TRANS where a number does not fit; true if any did not.

@@ -340,14 +340,20 @@ fn path_summary(path: &[u8], terms: &Terms, s: &mut Summary, refused: &mut Optio
 }
 
 /// One attribute with its header; the long length form only where it is needed.
+#[inline]
 pub fn push(out: &mut Vec<u8>, flags: u8, kind: u8, value: &[u8]) {
-    if value.len() > 255 {
-        out.extend_from_slice(&[flags | FLAG_EXTENDED, kind]);
-        out.extend_from_slice(&(value.len() as u16).to_be_bytes());
-    } else {
-        out.extend_from_slice(&[flags & !FLAG_EXTENDED, kind, value.len() as u8]);
-    }
+    push_header(out, flags, kind, value.len());
     out.extend_from_slice(value);
+}
+
+/// What stands before a value of `len` octets.
+#[inline]
+pub fn push_header(out: &mut Vec<u8>, flags: u8, kind: u8, len: usize) {
+    if len > 255 {
+        out.extend_from_slice(&[flags | FLAG_EXTENDED, kind, (len >> 8) as u8, len as u8]);
+    } else {
+        out.extend_from_slice(&[flags & !FLAG_EXTENDED, kind, len as u8]);
+    }
 }
 
 /// The attributes of a canonical block: (flags, code, value).
