@@ -11,7 +11,7 @@ use super::feed::Log;
 use super::instance::Family;
 use super::marks::Bits;
 use super::path_ids::PathIds;
-use super::stretch::{encode, Chunk, Place};
+use super::stretch::{encode, Chunk, Place, Slots};
 use super::table::HELD;
 use super::update_encode::end_of_rib;
 use super::value::{int, Value};
@@ -77,6 +77,8 @@ pub struct ExportConsumer {
     pub peer: u32,
     pub ourselves: Ourselves,
     pub(super) place: Place,
+    /// Its initial table has not begun: it will be the table as it is then.
+    pub(super) unread: bool,
     pub(super) end_of_rib: EndOfRib,
     /// What its group was told when it had last read, if it has not read since a walk for tombstones began.
     pub(super) stalled: Option<Arc<Bits>>,
@@ -92,27 +94,13 @@ impl Engine {
     /// A new Adj-RIB-Out of one peer and family, at the start of its initial table.
     pub fn export_open(&mut self, peer: u32, terms: ExportTerms, ourselves: Ourselves) -> u32 {
         let instance = usize::from(self.core.sources[peer as usize].instance);
-        let several = usize::from(terms.add_path > 0);
+        let several = terms.add_path > 0;
         let i = &mut self.instances[instance];
-        let (log, installed) = match terms.afi {
-            1 => {
-                i.v4.several += several;
-                (&mut i.v4.rib_log, &i.v4.answered.log)
-            }
-            _ => {
-                i.v6.several += several;
-                (&mut i.v6.rib_log, &i.v6.answered.log)
-            }
+        let place = match terms.afi {
+            1 => i.v4.read_by_one_more(several),
+            _ => i.v6.read_by_one_more(several),
         };
-        log.consumers += 1;
-        let start = Place {
-            snapshot: Some(0),
-            pos: log.tail(),
-            installed: installed.tail(),
-        };
-        log.note_read(start.pos);
         let group = self.exports.group(terms, instance);
-        let place = self.exports.shared_start(group).unwrap_or(start);
         if let Some(g) = &mut self.exports.groups[group] {
             g.members += 1;
         }
@@ -121,6 +109,7 @@ impl Engine {
             peer,
             ourselves,
             place,
+            unread: true,
             end_of_rib: EndOfRib::Table,
             stalled: None,
         }));
@@ -149,7 +138,14 @@ impl Engine {
     /// The whole table comes again, End-of-RIB behind it, and then what waits: a withdrawal among that would not come again.
     pub fn export_again(&mut self, consumer: u32) {
         if let Some(Some(c)) = self.exports.consumers.get_mut(consumer as usize) {
-            c.place.snapshot = Some(0);
+            let Some(g) = &self.exports.groups[c.group] else {
+                return;
+            };
+            let i = &self.instances[g.instance];
+            c.place.snapshot = Some(match g.terms.afi {
+                1 => Slots::all(&i.v4),
+                _ => Slots::all(&i.v6),
+            });
             c.end_of_rib = EndOfRib::Table;
         }
     }
@@ -182,8 +178,12 @@ impl Engine {
         instance: usize,
         max: usize,
     ) -> Option<(Vec<u8>, usize)> {
-        let group = self.exports.groups[c.group].as_mut()?;
         let t = A::table_mut(&mut self.instances[instance]);
+        if std::mem::take(&mut c.unread) {
+            let shared = self.exports.shared_start(c.group);
+            c.place = shared.unwrap_or_else(|| Place::start(t));
+        }
+        let group = self.exports.groups[c.group].as_mut()?;
         let (tail, installed) = (t.rib_log.tail(), t.answered.log.tail());
         let at_end = |p: &Place| p.snapshot.is_none() && p.installed == installed;
         if at_end(&c.place) && c.place.pos == tail {
@@ -245,11 +245,11 @@ impl Engine {
             return 0;
         };
         let i = &self.instances[g.instance];
-        let (log, installed, slots) = match g.terms.afi {
-            1 => (&i.v4.rib_log, &i.v4.answered.log, i.v4.entries.len()),
-            _ => (&i.v6.rib_log, &i.v6.answered.log, i.v6.entries.len()),
+        let (log, installed) = match g.terms.afi {
+            1 => (&i.v4.rib_log, &i.v4.answered.log),
+            _ => (&i.v6.rib_log, &i.v6.answered.log),
         };
-        let snapshot = c.place.snapshot.map_or(0, |at| slots.saturating_sub(at));
+        let snapshot = c.place.snapshot.map_or(0, |s| s.end - s.next);
         let marker = matches!(c.end_of_rib, EndOfRib::Behind(_));
         let behind = |log: &Log, pos| log.tail().wrapping_sub(pos) as usize;
         snapshot

@@ -5,8 +5,10 @@ use std::sync::Arc;
 use super::export::{ExportConsumer, Exports, Group};
 use super::export_terms::ExportTerms;
 use super::feed::{before, Pos};
+use super::instance::Family;
 use super::marks::Bits;
-use super::stretch::Place;
+use super::stretch::{Place, Slots};
+use super::table::Table;
 
 impl Exports {
     /// The number of the group with these terms, a new one if there is none.
@@ -30,15 +32,14 @@ impl Exports {
         at
     }
 
-    /// Where in the log the group's newest initial table starts, while its first stretch can still be shared: the member that reads it
-    /// sees to it that the log keeps all that changed since.
+    /// Where the group's newest initial table starts, while its first stretch can still be shared: the member that reads it sees to it
+    /// that the log keeps all that changed since.
     pub(super) fn shared_start(&self, group: usize) -> Option<Place> {
         let members = self.consumers.iter().rev().flatten();
-        let newest = members
-            .filter(|c| c.group == group)
-            .find(|c| c.place.snapshot.is_some())?;
+        let mut reading = members.filter(|c| c.group == group && !c.unread);
+        let newest = reading.find(|c| c.place.snapshot.is_some())?;
         let first = Place {
-            snapshot: Some(0),
+            snapshot: newest.place.snapshot.map(|s| Slots { next: 0, ..s }),
             ..newest.place
         };
         let kept = &self.groups[group].as_ref()?.kept;
@@ -73,10 +74,11 @@ impl Exports {
     }
 
     /// Those that have not read the log of what was installed to its end read the whole table instead.
-    pub(super) fn read_again(&mut self, instance: usize, afi: u16, tail: Pos) {
-        for c in self.readers(instance, afi) {
+    pub(super) fn read_again<A: Family>(&mut self, instance: usize, t: &Table<A>) {
+        let tail = t.answered.log.tail();
+        for c in self.readers(instance, A::AFI) {
             if c.place.installed != tail {
-                c.place.snapshot = Some(0);
+                c.place.snapshot = Some(Slots::all(t));
                 c.place.installed = tail;
             }
         }

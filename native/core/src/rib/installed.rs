@@ -316,13 +316,13 @@ impl Engine {
 
 fn trim<A: Family>(exports: &mut Exports, t: &mut Table<A>, instance: usize) {
     let most = 2 * t.prefix_count() + MORE;
-    let log = &mut t.answered.log;
-    if log.is_empty() {
+    if t.answered.log.is_empty() {
         return;
     }
-    if log.len() > most {
-        exports.read_again(instance, A::AFI, log.tail());
+    if t.answered.log.len() > most {
+        exports.read_again(instance, t);
     }
+    let log = &mut t.answered.log;
     let base = log.base();
     let read = exports.installed_read(instance, A::AFI);
     let read = read.map(|pos| pos.wrapping_sub(base)).min();

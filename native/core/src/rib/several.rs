@@ -8,6 +8,7 @@ use super::feed::{before, Pos};
 use super::path_ids::PathIds;
 use super::select::{self, Candidate};
 use super::source::Kind;
+use super::stretch::Place;
 use super::table::{Table, GROUP_ALONE, HAS_BEST, IN_RIB_LOG, OTHERS_ALONE};
 use super::NONE;
 use crate::prefix::Addr;
@@ -53,6 +54,15 @@ impl<A: Addr> Table<A> {
             }
             at = self.paths[at as usize].next;
         }
+    }
+
+    /// A peer opens its Adj-RIB-Out; where that starts.
+    pub fn read_by_one_more(&mut self, several: bool) -> Place {
+        self.rib_log.consumers += 1;
+        self.several += usize::from(several);
+        let start = Place::start(self);
+        self.rib_log.note_read(start.pos);
+        start
     }
 
     /// A peer closes its Adj-RIB-Out.

@@ -17,12 +17,37 @@ use crate::prefix::Addr;
 /// Slots and records that a read looks at for each route that it may tell: most may be none of the peer's business.
 const LOOKS: usize = 8;
 
+/// The slots that an initial table has yet to tell. What comes into others while it lasts is in the log.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Slots {
+    pub next: usize,
+    pub end: usize,
+}
+
+impl Slots {
+    pub(super) fn all<A>(t: &Table<A>) -> Slots {
+        let end = t.entries.len();
+        Slots { next: 0, end }
+    }
+}
+
 /// Where a consumer stands: in the slab while its initial table lasts, in the log of best paths, and in that of what was installed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Place {
-    pub snapshot: Option<usize>,
+    pub snapshot: Option<Slots>,
     pub pos: Pos,
     pub installed: Pos,
+}
+
+impl Place {
+    /// Of one that has told nothing of a table: all of it as it is, and what comes after.
+    pub(super) fn start<A: Addr>(t: &Table<A>) -> Place {
+        Place {
+            snapshot: Some(Slots::all(t)),
+            pos: t.rib_log.tail(),
+            installed: t.answered.log.tail(),
+        }
+    }
 }
 
 /// One encoded stretch of the log.
@@ -47,16 +72,16 @@ pub fn encode<A: Addr>(
     let mut to = from;
     let mut left = max;
     let mut looks = max.saturating_mul(LOOKS);
-    if let Some(mut idx) = from.snapshot {
-        while left > 0 && looks > 0 && idx < t.entries.len() {
+    if let Some(Slots { mut next, end }) = from.snapshot {
+        while left > 0 && looks > 0 && next < end {
             looks -= 1;
-            if t.entries[idx].flags & VACANT == 0 {
-                let told = begin(core, t, idx as u32, terms, known, &mut rows);
+            if t.entries[next].flags & VACANT == 0 {
+                let told = begin(core, t, next as u32, terms, known, &mut rows);
                 left = left.saturating_sub(told);
             }
-            idx += 1;
+            next += 1;
         }
-        to.snapshot = (idx < t.entries.len()).then_some(idx);
+        to.snapshot = (next < end).then_some(Slots { next, end });
     }
     let tail = t.rib_log.tail();
     while to.snapshot.is_none() && left > 0 && looks > 0 && before(to.pos, tail) {

@@ -29,11 +29,11 @@ fn give(e: &mut Engine, giver: u32, what: &str) {
 }
 
 /// What a peer is told, to the end: "+" or "-" and the prefix, "end" for the End-of-RIB marker.
-fn told(e: &mut Engine, consumer: u32) -> Vec<String> {
+pub fn told(e: &mut Engine, consumer: u32) -> Vec<String> {
     told_of(e, consumer, terms())
 }
 
-fn told_of(e: &mut Engine, consumer: u32, terms: Terms) -> Vec<String> {
+pub fn told_of(e: &mut Engine, consumer: u32, terms: Terms) -> Vec<String> {
     let theirs = Terms {
         local_asn: 65001,
         ..terms

@@ -1,5 +1,6 @@
 mod fixture;
 mod groups;
+mod initial_tables;
 mod installed;
 mod leaks;
 mod queries;
