@@ -1,6 +1,8 @@
 //! One stretch of the log as messages: prefixes by attribute set and source, withdrawals by whom they are for, and what each peer of
 //! the group gets of it.
 
+use std::collections::HashMap;
+
 use super::attributes_encode::encode_attributes;
 use super::core::Core;
 use super::export_terms::{ExportTerms, NextHop, Ourselves, Told};
@@ -105,6 +107,9 @@ impl Encoding {
 /// Octets of most messages besides their prefixes.
 const USUAL: usize = 128;
 
+/// In tables as there are.
+const PREFIXES_OF_A_SET: usize = 4;
+
 /// Attribute set, source, ORIGIN and whether LLGR_STALE is added.
 type BucketKey = (u32, u32, u8, bool);
 
@@ -131,7 +136,7 @@ pub struct Rows<A> {
     buckets: Vec<Bucket>,
     /// Whose the last run is.
     filling: usize,
-    index: std::collections::HashMap<BucketKey, usize, foldhash::fast::RandomState>,
+    index: HashMap<BucketKey, usize, foldhash::fast::RandomState>,
     last: Option<(BucketKey, usize)>,
     /// The verdict on paths with this attribute set of this source: their bucket, if they are told.
     verdict: Option<(u32, u32, Option<usize>)>,
@@ -140,23 +145,23 @@ pub struct Rows<A> {
     pub held: Vec<u32>,
 }
 
-impl<A> Default for Rows<A> {
-    fn default() -> Self {
+impl<A: Addr> Rows<A> {
+    /// With room for so many prefixes.
+    pub fn new(room: usize) -> Self {
+        let buckets = room / PREFIXES_OF_A_SET;
         Rows {
-            told: List::default(),
-            runs: Vec::new(),
-            buckets: Vec::new(),
+            told: List::new(room),
+            runs: Vec::with_capacity(buckets),
+            buckets: Vec::with_capacity(buckets),
             filling: usize::MAX,
-            index: Default::default(),
+            index: HashMap::with_capacity_and_hasher(buckets, Default::default()),
             last: None,
             verdict: None,
             withdrawals: Vec::new(),
             held: Vec::new(),
         }
     }
-}
 
-impl<A: Addr> Rows<A> {
     #[inline]
     pub fn announce(&mut self, t: &Table<A>, prefix: Prefix<A>, path: u32, told: Told) {
         let at = self.bucket(t, path, told);

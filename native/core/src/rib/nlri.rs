@@ -21,6 +21,13 @@ impl<A> Default for List<A> {
 }
 
 impl<A: Addr> List<A> {
+    pub fn new(room: usize) -> Self {
+        List {
+            prefixes: Vec::with_capacity(room),
+            ids: Vec::new(),
+        }
+    }
+
     #[inline]
     pub fn push(&mut self, prefix: Prefix<A>) {
         self.prefixes.push(prefix);

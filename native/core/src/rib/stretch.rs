@@ -68,7 +68,9 @@ pub fn encode<A: Addr>(
     from: Place,
     max: usize,
 ) -> Chunk {
-    let mut rows = Rows::default();
+    let tail = t.rib_log.tail();
+    let slots = from.snapshot.map_or(0, |s| s.end - s.next);
+    let mut rows = Rows::new(max.min(slots + tail.wrapping_sub(from.pos) as usize));
     let mut to = from;
     let mut left = max;
     let mut looks = max.saturating_mul(LOOKS);
@@ -83,7 +85,6 @@ pub fn encode<A: Addr>(
         }
         to.snapshot = (next < end).then_some(Slots { next, end });
     }
-    let tail = t.rib_log.tail();
     while to.snapshot.is_none() && left > 0 && looks > 0 && before(to.pos, tail) {
         looks -= 1;
         let idx = t.rib_log.get(to.pos);
