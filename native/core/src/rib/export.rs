@@ -96,11 +96,12 @@ impl Engine {
         let instance = usize::from(self.core.sources[peer as usize].instance);
         let several = terms.add_path > 0;
         let i = &mut self.instances[instance];
-        let place = match terms.afi {
+        let start = match terms.afi {
             1 => i.v4.read_by_one_more(several),
             _ => i.v6.read_by_one_more(several),
         };
         let group = self.exports.group(terms, instance);
+        let shared = self.exports.shared_start(group);
         if let Some(g) = &mut self.exports.groups[group] {
             g.members += 1;
         }
@@ -108,8 +109,8 @@ impl Engine {
             group,
             peer,
             ourselves,
-            place,
-            unread: true,
+            place: shared.unwrap_or(start),
+            unread: shared.is_none(),
             end_of_rib: EndOfRib::Table,
             stalled: None,
         }));
@@ -179,9 +180,8 @@ impl Engine {
         max: usize,
     ) -> Option<(Vec<u8>, usize)> {
         let t = A::table_mut(&mut self.instances[instance]);
-        if std::mem::take(&mut c.unread) {
-            let shared = self.exports.shared_start(c.group);
-            c.place = shared.unwrap_or_else(|| Place::start(t));
+        if c.unread {
+            self.exports.begin(c, Place::start(t));
         }
         let group = self.exports.groups[c.group].as_mut()?;
         let (tail, installed) = (t.rib_log.tail(), t.answered.log.tail());

@@ -46,6 +46,17 @@ impl Exports {
         kept.iter().any(|k| k.from == first).then_some(first)
     }
 
+    /// The initial table of one begins here, and that of others of its group which have not read either: they share it.
+    pub(super) fn begin(&mut self, c: &mut ExportConsumer, place: Place) {
+        let group = c.group;
+        let others = self.consumers.iter_mut().flatten();
+        let unread = others.filter(|other| other.unread && other.group == group);
+        for c in unread.chain([c]) {
+            c.place = place;
+            c.unread = false;
+        }
+    }
+
     /// Where the readers of a table's log stand.
     pub(super) fn positions(&mut self, instance: usize, afi: u16) -> Vec<&mut Pos> {
         let readers = self.readers(instance, afi);
