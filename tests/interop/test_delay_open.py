@@ -17,12 +17,12 @@ pytestmark = pytest.mark.netns
 THEM, US = "10.1.0.1", "10.1.0.2"
 
 
-@pytest.mark.parametrize("ours", [1, 3], ids=["we speak first", "they speak first"])
+@pytest.mark.parametrize(("ours", "theirs"), [(3, 6), (6, 3)], ids=["we speak first", "they speak first"])
 @pytest.mark.parametrize("daemon", against("DelayOpen", frr=Frr))
-def test_two_that_wait_for_each_other_come_up(lab: Lab, daemon: type[Frr], ours: int) -> None:
+def test_two_that_wait_for_each_other_come_up(lab: Lab, daemon: type[Frr], ours: int, theirs: int) -> None:
     box, there = lab.box("r1"), lab.box("peer")
     lab.link(box, "eth0", there, "eth0", b_addresses=[f"{THEM}/24"])
-    session = Neighbor(US, 65001, THEM, families=(4,), delay_open=2, passive=True)
+    session = Neighbor(US, 65001, THEM, families=(4,), delay_open=theirs, passive=True)
     peer = daemon(there, PeerConfig(65010, THEM, [session], [Announcement("198.18.1.0/24")]))
     peer.start()
     both = {"ipv4-unicast": {"import": "accept", "export": "accept"}}
