@@ -235,7 +235,7 @@ impl<A: Addr> Table<A> {
 
     /// A larger index, filled in the order of the entries: in that of the old index each would be looked up in memory at random.
     fn grow(&mut self) {
-        let room = 2 * self.index.len() + 1;
+        let room = self.index.len() + (self.index.len() / 2).max(1);
         // dropped first: never two of them
         self.index = HashTable::new();
         let mut index = HashTable::with_capacity(room);
