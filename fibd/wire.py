@@ -363,6 +363,8 @@ def _build(kind: int, payload: memoryview) -> Message:
                 values[name] = check(body[key])
             except WireError as error:
                 raise WireError(f"{message.__name__}.{name}: {error}") from None
+            except RecursionError:
+                raise WireError(f"{message.__name__}.{name} is nested too deeply") from None
         elif required:
             raise WireError(f"{message.__name__}.{name} is missing")
     return message(**values)

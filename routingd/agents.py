@@ -12,7 +12,7 @@ import termios
 from array import array
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, Protocol, cast
 
 import structlog
 
@@ -65,17 +65,16 @@ class AgentConnection:
         self.heartbeat: Heartbeat | None = None
         self.ended = asyncio.Event()
         self._writer = visitor.writer
-        self._reader = visitor.reader
 
     @property
     def unread(self) -> bool:
-        """The agent has sent more than was read here."""
+        """The agent has sent more than was read here, or may have: TLS empties the socket while we do not read."""
         sock = self._writer.get_extra_info("socket")
         if self._writer.is_closing() or sock is None or sock.fileno() < 0:
             return False
         waiting = array("i", [0])
         fcntl.ioctl(sock.fileno(), termios.FIONREAD, waiting)
-        return waiting[0] > 0 or bool(self._reader._buffer)  # type: ignore[attr-defined]
+        return waiting[0] > 0 or not cast("asyncio.Transport", self._writer.transport).is_reading()
 
     def send(self, *messages: Message) -> None:
         """Never waits: credits bound what callers send."""
@@ -186,7 +185,12 @@ class AgentServer:
                     self._take(connection, message, now)
                 return not self._handler.agent_full
 
-            await take_all(visitor.reader, visitor.writer, take, self._handler.agent_room)
+            async def room() -> bool:
+                wanted = await self._handler.agent_room()
+                connection.heard_at = clock()  # TLS gives what came meanwhile in the next turn
+                return wanted
+
+            await take_all(visitor.reader, visitor.writer, take, room)
         except WireError as error:
             reason = f"protocol error: {error}"
             self.doors.turned_away["protocol"] += 1

@@ -134,9 +134,16 @@ class AgentProcess:
             if self._writer is not None:
                 await asyncio.to_thread(self._writer.stop)
             if self._flush:
-                await asyncio.to_thread(self._empty_kernel)
+                await self._empty_at_last()
             await self._memory.stop()
             await self.box.stop()
+
+    async def _empty_at_last(self) -> None:
+        async with self._rebuilding:  # which writes from the same netlink address
+            try:
+                await asyncio.to_thread(self._empty_kernel)
+            except OSError:
+                log.exception("flush.failed")
 
     def _empty_kernel(self) -> None:
         """An empty snapshot that agrees: everything of ours is swept."""

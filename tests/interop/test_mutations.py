@@ -151,7 +151,7 @@ def wired(lab: Lab) -> Wired:
     far.ip("route", "add", "local", HELPERS, "dev", "lo")
     lab.link(box, "eth1", near, "eth0", b_addresses=[f"{BIRD}/24"])
     router = Router(lab, configuration(), {"ncp1": box})
-    session = Neighbor(TO_BIRD, ASN, BIRD, families=(4,), hold_time=HOLD)
+    session = Neighbor(TO_BIRD, ASN, BIRD, families=(4,), hold_time=HOLD, passive=True)
     bird = Bird(near, PeerConfig(BIRD_ASN, BIRD, [session], [Announcement("198.18.1.0/24")]))
     table = tables.generate(TABLE, family=4, first_asn=FEEDER_ASN, next_hop=FEEDER)
     bird.start()

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
+from collections.abc import Awaitable, Callable
 from pathlib import Path
+
+import pytest
 
 from fibd.membership import Membership
 from fibd.wire import Error, Heartbeat, Hello, Message, Role, Welcome, encode
 from routingd.agents import AgentConnection, AgentServer
+from routingd.doors import TlsListen
+from tests.lab.certificates import Authority
 from tests.routingd.fake_agent import until
+
+Pair = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+Dial = Callable[[AgentServer, Path], Awaitable[Pair]]
 
 
 class Busy:
@@ -39,12 +48,27 @@ class Busy:
         return await self.room.wait()
 
 
-def test_an_agent_whose_heartbeats_wait_for_the_engine_is_not_silent(tmp_path: Path) -> None:
+async def dial_unix(server: AgentServer, directory: Path) -> Pair:
+    server.listen_unix(directory / "sock")
+    return await asyncio.open_unix_connection(directory / "sock")
+
+
+async def dial_tls(server: AgentServer, directory: Path) -> Pair:
+    authority = Authority(directory / "tls")
+    ours, theirs = authority.issue("ncc", "IP:127.0.0.1"), authority.issue("ncp1.lab")
+    server.listen_tls(TlsListen("127.0.0.1", 0, ours.certificate, ours.key, authority.certificate))
+    context = ssl.create_default_context(cafile=str(authority.certificate))
+    context.load_cert_chain(theirs.certificate, theirs.key)
+    return await asyncio.open_connection("127.0.0.1", server.tls_port, ssl=context)
+
+
+@pytest.mark.parametrize("dial", [dial_unix, dial_tls])
+def test_an_agent_whose_heartbeats_wait_for_the_engine_is_not_silent(dial: Dial, tmp_path: Path) -> None:
     async def test() -> None:
         busy = Busy()
-        server = AgentServer(Membership(["ncp1"], Welcome(1, 1, b"s", bytes(16))), {}, busy, heartbeat=0.05)
-        server.listen_unix(tmp_path / "sock")
-        _reader, writer = await asyncio.open_unix_connection(tmp_path / "sock")
+        member = Membership(["ncp1"], Welcome(1, 1, b"s", bytes(16)))
+        server = AgentServer(member, {"ncp1": "ncp1.lab"}, busy, heartbeat=0.05)
+        _reader, writer = await dial(server, tmp_path)
         writer.write(encode(Hello(Role.CONTROL, "ncp1", bytes(16))))
         await until(lambda: busy.up, "it is welcome")
         told = 0

@@ -159,6 +159,12 @@ impl Rib {
     fn readers_read(&mut self) {
         self.read(self.told);
         self.feed();
+        self.rest();
+    }
+
+    /// What reading left to do: logs are trimmed.
+    fn rest(&mut self) {
+        while self.engine.step(4096) {}
     }
 
     fn paths(&self) -> usize {
@@ -363,7 +369,11 @@ pub fn export_shared(meter: &Meter<'_>, table: &Table) {
 pub fn columns(meter: &Meter<'_>, table: &Table) {
     let mut rib = Rib::new(table.afi, 1);
     rib.fill(table);
-    let told = meter.count(table.len, || rib.feed());
+    let told = meter.count(table.len, || {
+        let told = rib.feed();
+        rib.rest();
+        told
+    });
     let routes: usize = told.iter().map(|d| d.count).sum();
     assert_eq!(routes, table.len);
 }

@@ -342,7 +342,9 @@ impl Core {
     ) {
         let generation = self.retention::<A>(source).current;
         for some in list.chunks(TOGETHER) {
-            t.warm(some.iter().map(|c| c.prefix));
+            if some.len() > 1 {
+                t.warm(some.iter().map(|c| c.prefix));
+            }
             for c in some {
                 let old = if c.attrs == WITHDRAW {
                     self.remove(t, c.prefix, source, c.path_id)

@@ -77,7 +77,7 @@ pub struct ExportConsumer {
     pub peer: u32,
     pub ourselves: Ourselves,
     pub(super) place: Place,
-    /// Its initial table has not begun: it will be the table as it is then.
+    /// Its initial table has not begun: it will be the table as it is then, or another's of its group that has just begun.
     pub(super) unread: bool,
     pub(super) end_of_rib: EndOfRib,
     /// What its group was told when it had last read, if it has not read since a walk for tombstones began.
@@ -110,7 +110,7 @@ impl Engine {
             peer,
             ourselves,
             place: shared.unwrap_or(start),
-            unread: shared.is_none(),
+            unread: true,
             end_of_rib: EndOfRib::Table,
             stalled: None,
         }));
@@ -180,8 +180,12 @@ impl Engine {
         max: usize,
     ) -> Option<(Vec<u8>, usize)> {
         let t = A::table_mut(&mut self.instances[instance]);
-        if c.unread {
-            self.exports.begin(c, Place::start(t));
+        if std::mem::take(&mut c.unread) {
+            let group = self.exports.groups[c.group].as_ref()?;
+            let shared = |k: &Chunk| k.from == c.place && k.max == max;
+            if !group.kept.iter().any(shared) {
+                self.exports.begin(c, Place::start(t));
+            }
         }
         let group = self.exports.groups[c.group].as_mut()?;
         let (tail, installed) = (t.rib_log.tail(), t.answered.log.tail());

@@ -46,15 +46,13 @@ impl Exports {
         kept.iter().any(|k| k.from == first).then_some(first)
     }
 
-    /// The initial table of one begins here, and that of others of its group which have not read either: they share it.
+    /// The initial table of one begins here, and that of others of its group which have not read either: they share it if they read
+    /// while its first stretch is kept, else theirs is the table as it is then.
     pub(super) fn begin(&mut self, c: &mut ExportConsumer, place: Place) {
         let group = c.group;
         let others = self.consumers.iter_mut().flatten();
         let unread = others.filter(|other| other.unread && other.group == group);
-        for c in unread.chain([c]) {
-            c.place = place;
-            c.unread = false;
-        }
+        unread.chain([c]).for_each(|c| c.place = place);
     }
 
     /// Where the readers of a table's log stand.

@@ -55,6 +55,20 @@ fn peers_of_a_group_that_opened_before_the_table_came_share_its_first_stretch() 
 }
 
 #[test]
+fn a_peer_that_reads_late_is_told_the_whole_table_of_then_before_the_end_marker() {
+    let (mut e, giver) = router();
+    let peers = [e.source(Kind::Bgp, 0), e.source(Kind::Bgp, 0)];
+    let [first, late] = peers.map(|peer| export(&mut e, peer));
+    let mut table = give(&mut e, giver, 10..20);
+    while e.export_read(first, 1).is_some() {}
+    let more = give(&mut e, giver, 20..24);
+    while e.export_read(first, 1).is_some() {}
+    table.extend(more);
+    table.push("end".into());
+    assert_eq!(told(&mut e, late), table);
+}
+
+#[test]
 fn what_comes_while_an_initial_table_is_told_is_told_once() {
     let (mut e, giver) = router();
     let peer = e.source(Kind::Bgp, 0);
