@@ -70,9 +70,10 @@ def churn(name: str, daemon: str, context: Context, seconds: float) -> Measured:
             notes |= told(before, stage.metrics())
         peer.close()
         verify(stage.box, {HOLDER.local: table})
-    took = sorted(run.took)
+    took = sorted(run.updates.took)
     notes |= {f"p{share}_s": _percentile(took, share) for share in (50, 90, 99)}
-    notes |= {"longest_s": took[-1], "updates": len(took), "observer_cpu_s": run.cpu, "late_s": run.late}
+    notes |= {"longest_s": took[-1], "updates": len(took), "overtaken": run.updates.overtaken}
+    notes |= {"observer_cpu_s": run.cpu, "late_s": run.late}
     return Measured(name, daemon, _percentile(took, 99), usage.memory, usage.cpu, notes)
 
 
@@ -94,6 +95,32 @@ def connected(box: Namespace, session: Session) -> socket.socket:
     return stream
 
 
+Update = tuple[bool, Prefix]
+"""(there, or gone; prefix)"""
+
+
+@dataclass(slots=True)
+class Updates:
+    """From the peer's write of each to the kernel's word."""
+
+    took: list[float] = field(default_factory=list)
+    overtaken: int = 0
+    """How many were not in the kernel when the next one of the prefix was written: theirs are times at least."""
+    waiting: dict[Update, float] = field(default_factory=dict)
+    """When it was written."""
+
+    def written(self, updates: Sequence[Update], now: float) -> None:
+        for update in updates:
+            if (earlier := self.waiting.get(update)) is not None:
+                self.took.append(now - earlier)
+                self.overtaken += 1
+            self.waiting[update] = now
+
+    def told(self, update: Update, now: float) -> None:
+        if (written := self.waiting.pop(update, None)) is not None:
+            self.took.append(now - written)
+
+
 @dataclass(slots=True)
 class Run:
     """The peer that changes routes and the observer of the kernel, on one thread and one clock."""
@@ -101,12 +128,10 @@ class Run:
     box: Namespace
     peer: socket.socket
     table: Table
-    took: list[float] = field(default_factory=list)
+    updates: Updates = field(default_factory=Updates)
     late: float = 0.0
     """By how much a write was late at most: what the machine did with us."""
     cpu: float = 0.0
-    _waiting: dict[tuple[bool, Prefix], float] = field(default_factory=dict)
-    """(there, or gone; prefix) -> when it was written."""
 
     def go(self, seconds: float) -> None:
         """TimeoutError: the kernel has not been told of everything."""
@@ -120,30 +145,28 @@ class Run:
                 self._listen(monitor, begun + n * PERIOD)
                 now = time.monotonic()
                 self.late = max(self.late, now - begun - n * PERIOD)
-                self._waiting.update(dict.fromkeys(expected, now))
+                self.updates.written(expected, now)
                 self.peer.sendall(octets)
             self.cpu = time.thread_time() - cpu
             deadline = time.monotonic() + PATIENCE
-            while self._waiting and time.monotonic() < deadline:
+            while self.updates.waiting and time.monotonic() < deadline:
                 self._listen(monitor, time.monotonic() + PERIOD)
         finally:
             gc.enable()
             monitor.close()
-        if self._waiting:
-            raise TimeoutError(f"{len(self._waiting)} updates never came to the kernel: {list(self._waiting)[:3]}")
+        if waiting := self.updates.waiting:
+            raise TimeoutError(f"{len(waiting)} updates never came to the kernel: {list(waiting)[:3]}")
 
     def _listen(self, monitor: RouteMonitor, until: float) -> None:
         while (left := until - time.monotonic()) > 0:
             ready, _, _ = select.select([monitor.socket, self.peer], [], [], left)
             if monitor.socket in ready:
-                now = time.monotonic()
-                for told in monitor.read():
-                    if (written := self._waiting.pop(told, None)) is not None:
-                        self.took.append(now - written)
+                for now, update in monitor.read():
+                    self.updates.told(update, now)
             if self.peer in ready and not self.peer.recv(1 << 20):
                 raise ConnectionError("the router closed the session that churns")
 
-    def _chunks(self, count: int) -> list[tuple[bytes, list[tuple[bool, Prefix]]]]:
+    def _chunks(self, count: int) -> list[tuple[bytes, list[Update]]]:
         """Octets, and what the kernel will tell of them; all made before, so that only writes are left."""
         each, kept = round(RATE * PERIOD / 2), round(KEPT / PERIOD)
         fresh = [[self._prefix(n * each + i) for i in range(each)] for n in range(count)]

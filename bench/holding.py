@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import re
 import time
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Final
 
 from bench import kernel_tables
 from bench.kernel_stage import KernelStage
 from bench.kernel_watch import Arrival, verify, wait_all
-from bench.measured import ROUTINGD, Context, Measured
+from bench.measured import BIRD, FRR, ROUTINGD, ContentsDiffer, Context, Measured
 from bench.sessions import Session
+from tests.lab.commands import run
 
 IDLE: Final = 30.0
 AUDITS: Final = "routingd_fib_audits_total"
@@ -31,10 +36,38 @@ def ten_tables(daemon: str, context: Context) -> Measured:
             stage.running()
             time.sleep(0.1)
         end = stage.rest()
+        _all_held(stage, files, len(table))
         usage, notes = stage.usage(), stage.by_process()
         notes["rss_now_mb"] = stage.resident()
         verify(stage.box, {sessions[0].local: table})
     return Measured("10 tables", daemon, end - begun, usage.memory, usage.cpu, notes)
+
+
+def _all_held(stage: KernelStage, files: Mapping[Session, Path], prefixes: int) -> None:
+    """ContentsDiffer: a session was lost, or not all it had to say was read, or the daemon counts other paths."""
+    status = stage.peers.status()
+    for session, file in files.items():
+        row = status[session.name]
+        if row["state"] != "established" or row["sent"] != file.stat().st_size:
+            raise ContentsDiffer(f"{stage.daemon} has not all of {session.name}: {row}")
+    if (held := _paths(stage)) != len(files) * prefixes:
+        raise ContentsDiffer(f"{stage.daemon} says it has {held} paths of {len(files)} peers with {prefixes} prefixes")
+
+
+def _paths(stage: KernelStage) -> int:
+    """From IPv4 peers, by the daemon's own count."""
+    here = stage.box.directory
+    if stage.daemon == BIRD:
+        said = run(["birdc", "-r", "-s", str(here / "bird.ctl"), "show", "route", "count"])
+        found = re.search(r"of (\d+) routes for \d+ networks in table master4", said)
+        assert found is not None, said
+        return int(found.group(1))
+    if stage.daemon == FRR:
+        said = run(["vtysh", "--vty_socket", str(here / "frr"), "-c", "show bgp ipv4 unicast summary json"])
+        return sum(int(peer["pfxRcd"]) for peer in json.loads(said)["peers"].values())
+    assert stage.router is not None
+    neighbors = stage.router.ctl("show", "bgp", "summary")["neighbors"]
+    return sum(int(row["families"]["ipv4-unicast"]["received"]) for row in neighbors)
 
 
 def idle(daemon: str, context: Context) -> Measured:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import resource
 import time
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
@@ -16,7 +17,7 @@ from prometheus_client.samples import Sample
 from bench import daemons
 from bench.measured import ROUTINGD
 from bench.sessions import Session
-from bench.stage import Stage, Usage, processes
+from bench.stage import Stage, Usage, processes, processor_time
 from tests.kernel.fake_controller import in_namespace
 from tests.lab.lab import Lab, Namespace
 from tests.lab.process import peak_memory
@@ -28,6 +29,8 @@ FABRIC: Final = "169.254.100"
 REST: Final = 1.0
 RESTING: Final = 0.03
 """Share of a core below which a daemon rests."""
+SCHEDSTAT: Final = Path("/proc/self/schedstat")
+"""Only kernels with CONFIG_SCHED_INFO have it."""
 
 
 class KernelStage(Stage):
@@ -50,9 +53,10 @@ class KernelStage(Stage):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if kind is None:
+        try:
             clear(self._lab)
-        super().__exit__(kind, error, trace)
+        finally:
+            super().__exit__(kind, error, trace)
 
     def _start(self, lab: Lab) -> None:
         self.boxes = [self.box, *(lab.box(f"router{n}") for n in range(2, self._count + 1))]
@@ -133,7 +137,9 @@ class KernelStage(Stage):
 
 
 def cpu_of(pid: int) -> float:
-    """Seconds that a process's threads have run, by the scheduler's nanoseconds."""
+    """Seconds that a process's threads have run: by the scheduler's nanoseconds, else by ticks; 0: it has ended."""
+    if not SCHEDSTAT.exists():
+        return processor_time([pid])
     try:
         tasks = list(Path(f"/proc/{pid}/task").iterdir())
         return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1e9
@@ -144,6 +150,15 @@ def cpu_of(pid: int) -> float:
 def resident(pid: int) -> int:
     """Bytes in memory."""
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * resource.getpagesize()
+
+
+@contextmanager
+def cleared(lab: Lab) -> Iterator[None]:
+    """``clear`` at the end of the block, whatever ended it."""
+    try:
+        yield
+    finally:
+        clear(lab)
 
 
 def clear(lab: Lab) -> None:

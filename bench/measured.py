@@ -63,3 +63,5 @@ class Job:
     """Part of the short form."""
     most_runs: int = 1000
     """However many are asked for."""
+    beside: tuple[str, ...] = (BIRD, LIMIT)
+    """With whose times those of the others are compared, where they do the job."""

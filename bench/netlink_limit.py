@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from bench import netlink_writer
-from bench.kernel_stage import clear
+from bench.kernel_stage import cleared
 from bench.kernel_watch import verify
 from bench.measured import LIMIT, Context, Measured
 from bench.sessions import Session
@@ -29,7 +29,7 @@ OTHER: Final = 3
 def load(name: str, context: Context, session: Session, table: Table, boxes: int = 1) -> Measured:
     """Seconds from the first send of any to the last acknowledgement of the last one."""
     file = _batches(context, table)
-    with Lab() as lab:
+    with Lab() as lab, cleared(lab):
         held = [_box(lab, n, session) for n in range(boxes)]
         writers = [_Writer(box, file) for box in held]
         for writer in writers:
@@ -42,7 +42,6 @@ def load(name: str, context: Context, session: Session, table: Table, boxes: int
             verify(box, {session.local: table})
         for writer in writers:
             writer.end()
-        clear(lab)
     seconds = max(r["last"] for r in reports) - min(r["first"] for r in reports)
     return Measured(name, LIMIT, seconds, memory, sum(r["cpu"] for r in reports))
 
@@ -50,7 +49,7 @@ def load(name: str, context: Context, session: Session, table: Table, boxes: int
 def move(name: str, context: Context, best: Session, second: Session, table: Table) -> Measured:
     """Of a group that all routes use the member is replaced: one message and its acknowledgement."""
     file = _batches(context, table)
-    with Lab() as lab:
+    with Lab() as lab, cleared(lab):
         box = _box(lab, 0, best)
         lab.link(box, second.port, lab.box("other"), second.port, a_addresses=[f"{second.ours}/{second.length}"])
         box.ip("nexthop", "add", "id", str(OTHER), "via", second.local, "dev", second.port)
@@ -65,7 +64,6 @@ def move(name: str, context: Context, best: Session, second: Session, table: Tab
         seconds, cpu = time.monotonic() - begun, time.thread_time() - cpu
         to.close()
         verify(box, {second.local: table})
-        clear(lab)
     return Measured(name, LIMIT, seconds, {}, cpu)
 
 

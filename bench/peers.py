@@ -175,30 +175,6 @@ class Peers:
 
         wait_for(f"{', '.join(names)} to fall quiet", self.status, settled, timeout=timeout, every=0.1)
 
-    def wait_equal(
-        self,
-        name: str,
-        file: Path,
-        *,
-        prepend: int | None = None,
-        next_hop: str = "",
-        ignore: Sequence[str | int] = (),
-        quiet: float = QUIET,
-        timeout: float = 300.0,
-    ) -> Verdict:
-        """``check`` each time the session has fallen quiet after news, until the tables are equal. A table that stays
-        another one raises a PeersError with the last verdict."""
-        deadline = time.monotonic() + timeout
-        seen = 0
-        while True:
-            self.wait_quiet(name, updates=seen + 1, quiet=quiet, timeout=max(quiet, deadline - time.monotonic()))
-            seen = self.status()[name]["updates"]
-            verdict = self.check(name, file, prepend=prepend, next_hop=next_hop, ignore=ignore)
-            if verdict["equal"]:
-                return verdict
-            if time.monotonic() >= deadline:
-                raise PeersError(f"{name} was told another table than {file.name}: {verdict}")
-
     def quit(self) -> None:
         """The process goes, and its sessions with it, by FIN. A second call does nothing."""
         if self._child.stdin is not None and not self._child.stdin.closed:

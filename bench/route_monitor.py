@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import struct
+import time
 from collections.abc import Iterator
 from typing import Final
 
@@ -32,18 +33,19 @@ class RouteMonitor:
 
         self.socket: socket.socket = in_namespace(box, opened)
 
-    def read(self) -> Iterator[tuple[bool, Prefix]]:
-        """(there, or gone; prefix) of what has been told meanwhile."""
+    def read(self) -> Iterator[tuple[float, tuple[bool, Prefix]]]:
+        """When it was read, on the monotonic clock, and (there, or gone; prefix) of what has been told meanwhile."""
         while True:
             try:
                 data = self.socket.recv(65536)
             except BlockingIOError:
                 return
+            now = time.monotonic()
             at = 0
             while at + _HEADER.size <= len(data):
                 length, kind, *_ = _HEADER.unpack_from(data, at)
                 if kind in (RTM_NEWROUTE, RTM_DELROUTE):
-                    yield kind == RTM_NEWROUTE, _prefix(data, at + _HEADER.size, at + length)
+                    yield now, (kind == RTM_NEWROUTE, _prefix(data, at + _HEADER.size, at + length))
                 at += max(_HEADER.size, (length + 3) & ~3)
 
     def close(self) -> None:

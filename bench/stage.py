@@ -69,8 +69,9 @@ class Stage:
         wait_for("sessions to come up", self._states, lambda states: set(states) == {"established"}, timeout=60)
         self.start_seconds = time.monotonic() - begun
         self._pids = processes(self.box)
-        # FRR tells a new peer nothing for a second.
-        self._quiet([s.name for s in self.sessions], 2.0 if self.daemon == FRR else QUIET, time.monotonic() + TIMEOUT)
+        # FRR 8 gathers what it tells a new peer for its coalesce time: 1,000 ms and 50 ms a peer.
+        pause = 2.0 + 0.05 * len(self.sessions) if self.daemon == FRR else QUIET
+        self._quiet([s.name for s in self.sessions], pause, time.monotonic() + TIMEOUT)
 
     def _start(self, lab: Lab) -> None:
         daemons.start(self.daemon, lab, self.box, self.sessions, install=self._install)

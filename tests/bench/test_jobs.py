@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from bench import blobs, jobs, stage
-from bench.measured import BIRD, ContentsDiffer, Context
+from bench import blobs, churn, holding, jobs, next_hop_move, stage
+from bench.measured import BIRD, FRR, ROUTINGD, ContentsDiffer, Context
 from bench.recorded import as_external
 from bench.sessions import OUR_ASN, Session
 from tests.lab import updates
@@ -76,3 +76,35 @@ def test_a_job_gives_a_figure_where_contents_are_equal_and_an_error_where_not(
         lab.peers.send(best.name, table)
         with pytest.raises(ContentsDiffer, match="bird told 1 peers something else"):
             lab.settled({other: another})
+
+
+@pytest.mark.netns
+def test_when_a_peer_dies_routingd_moves_packets_at_once_and_rests_later(tmp_path: Path) -> None:
+    measured = next_hop_move.best_dies("S4F", ROUTINGD, Context(tmp_path, 0.003), 500_000)
+    assert 0 < measured.seconds < 60
+    assert {"rest_after_s", "cpu_until_rest_s"} <= measured.notes.keys()
+
+
+@pytest.mark.netns
+def test_churn_times_each_update(tmp_path: Path) -> None:
+    measured = churn.churn("churn, short", ROUTINGD, Context(tmp_path, 0.004), seconds=1.0)
+    assert measured.notes["updates"] == 5000
+    assert 0 < measured.seconds < 60
+
+
+@pytest.mark.netns
+@pytest.mark.parametrize("daemon", [ROUTINGD, BIRD, FRR])
+def test_ten_tables_are_all_held_by_the_daemons_own_count(daemon: str, tmp_path: Path) -> None:
+    measured = holding.ten_tables(daemon, Context(tmp_path, 0.0005))
+    assert 0 < measured.seconds < 60
+
+
+def test_an_update_whose_prefix_is_written_again_before_the_kernel_told_of_it_has_taken_at_least_so_long() -> None:
+    updates = churn.Updates()
+    there, gone = ((here, (bytes((198, 18, 0, 0)), 24)) for here in (True, False))
+    updates.written([there], 10.0)
+    updates.written([there, gone], 11.5)
+    updates.told(there, 11.75)
+    updates.told(there, 12.0)
+    assert (updates.took, updates.overtaken) == ([1.5, 0.25], 1)
+    assert updates.waiting == {gone: 11.5}

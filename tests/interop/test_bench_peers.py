@@ -115,7 +115,8 @@ def test_a_peer_that_dies_takes_its_routes_along(tmp_path: Path) -> None:
             bird.start()
             peers.wait_established()
             peers.send("f0", file)
-            peers.wait_equal("s0", file, prepend=65001, next_hop="10.9.0.1", ignore=["med"], quiet=0.2)
+            peers.wait_quiet("s0", quiet=0.5)
+            assert told(peers, file)["equal"]
             before = peers.status()["s0"]["updates"]
             closed = peers.close("f0", "reset")
             peers.wait_quiet("s0", updates=before + 1, quiet=0.2)
