@@ -53,7 +53,9 @@ def main() -> int:
 def _options() -> argparse.Namespace:
     names = [job.name for job in JOBS]
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("--full", action="store_true", help="all jobs and daemons, five runs; else the short form")
+    parser.add_argument(
+        "--full", action="store_true", help="all jobs and daemons, five runs, of some fewer; else the short form"
+    )
     parser.add_argument("--jobs", nargs="+", metavar="JOB", help=f"of {'; '.join(names)}")
     parser.add_argument("--daemons", nargs="+", metavar="DAEMON", help=f"of {'; '.join(DAEMONS)}")
     parser.add_argument("--runs", type=int, help="of each daemon and job; some make fewer, which is said")

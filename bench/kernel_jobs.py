@@ -35,7 +35,7 @@ JOBS: Final = (
         INSTALLERS, partial(churn.churn, "churn", seconds=CHURN), short=False, most_runs=3),
     Job("churn, short", "the same for 10 s", INSTALLERS, partial(churn.churn, "churn, short", seconds=SHORT_CHURN),
         most_runs=1),
-    Job("idle", "50 sessions, 1M routes: processor time in 30 s in which nothing happens (in BIRD's: a kernel scan)",
+    Job("idle", "50 sessions, 1M routes: processor time in 30 s in which nothing happens; BIRD scans the kernel",
         INSTALLERS, holding.idle, short=False, most_runs=1, beside=()),
     Job("10 tables", "10 peers with the same 1M IPv4 prefixes, one kernel: memory", INSTALLERS, holding.ten_tables,
         short=False, most_runs=1),

@@ -81,9 +81,7 @@ def _pair(
 
 
 def test_a_ratio_just_below_its_target_is_not_rounded_to_it() -> None:
-    assert "| S3 | at least 1.5× as fast as BIRD | 1.499× as fast as BIRD | no |" in page.tables(
-        _pair("S3", 1, 1.4996)
-    )
+    assert "| S3 | at least 1.5× as fast as BIRD | 1.499× as fast as BIRD | no |" in page.tables(_pair("S3", 1, 1.4996))
     assert "| S3 | at least 1.5× as fast as BIRD | 1.5× as fast as BIRD | yes |" in page.tables(_pair("S3", 1, 1.5))
 
 
