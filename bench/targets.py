@@ -91,7 +91,7 @@ TARGETS: Final = (
     _by_itself("10 tables", "10 tables", "rss_mb", 1200, "{} MB"),
     _by_itself("idle", "idle", "share_of_a_core", 1, "{} % of a core", 0.01),
 )  # fmt: skip
-MOST_RUNS: Final = {job.name: job.most_runs for job in JOBS}
+JOB_RUNS: Final = {job.name: job.most_runs for job in JOBS}
 
 
 def outcomes(rows: Sequence[Row]) -> list[Outcome]:
@@ -117,6 +117,6 @@ def _verdict(target: Target, rows: Rows, value: float) -> str:
     runs = min(rows[key]["runs"] for key in target.measured)
     if runs >= FEW:
         return "yes" if met else "no"
-    if runs < min(MOST_RUNS[job] for job, _ in target.measured):
+    if runs < min(JOB_RUNS[job] for job, _ in target.measured):
         return "too few runs"
     return f"{'yes' if met else 'no'}, {runs} run{'' if runs == 1 else 's'}"

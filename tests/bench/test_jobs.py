@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import struct
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from bench import blobs, churn, holding, jobs, next_hop_move, stage
-from bench.measured import BIRD, FRR, ROUTINGD, ContentsDiffer, Context
+from bench import blobs, churn, holding, jobs, results, stage
+from bench.__main__ import main
+from bench.measured import BIRD, FRR, LIMIT, ROUTINGD, ContentsDiffer, Context
 from bench.recorded import as_external
 from bench.sessions import OUR_ASN, Session
 from tests.lab import updates
@@ -79,10 +81,17 @@ def test_a_job_gives_a_figure_where_contents_are_equal_and_an_error_where_not(
 
 
 @pytest.mark.netns
-def test_when_a_peer_dies_routingd_moves_packets_at_once_and_rests_later(tmp_path: Path) -> None:
-    measured = next_hop_move.best_dies("S4F", ROUTINGD, Context(tmp_path, 0.003), 500_000)
-    assert 0 < measured.seconds < 60
-    assert {"rest_after_s", "cpu_until_rest_s"} <= measured.notes.keys()
+def test_the_command_writes_a_row_for_each_daemon_and_a_plot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    output = tmp_path / "rows.json"
+    words = ["--jobs", "S4F", "--daemons", ROUTINGD, LIMIT, "--runs", "1", "--scale", "0.003", "--output", str(output)]
+    monkeypatch.setattr(sys, "argv", ["bench", *words])
+    assert main() == 0
+    ours, limit = results.read(output)
+    assert (ours["daemon"], ours["runs"], limit["daemon"], limit["runs"]) == (ROUTINGD, 1, LIMIT, 1)
+    assert 0 < ours["median_s"] < 60
+    assert {"rest_after_s", "cpu_until_rest_s"} <= ours.keys()
+    assert "ratio_to_limit" not in ours
+    assert "<svg" in output.with_suffix(".svg").read_text()
 
 
 @pytest.mark.netns
