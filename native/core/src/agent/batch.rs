@@ -121,8 +121,16 @@ impl AgentFib {
         Ok(Some((build.writer.finish(), first, last)))
     }
 
-    /// From the head of the queue as many as fit: puts at once, deletes behind them, so that a move never leaves a hole.
+    /// From the front of the queue as many as fit: puts at once, deletes behind them, so that a move never leaves a hole.
     fn write_routes(&mut self, build: &mut Build) {
+        let (v4, v6) = (&self.v4, &self.v6);
+        self.core.queue.arrange(|item| {
+            if item & V6_BIT == 0 {
+                v4.order(item)
+            } else {
+                v6.order(item & !V6_BIT)
+            }
+        });
         let mut deletes = Vec::new();
         let longest = self.shapes.longest;
         let want = self
@@ -136,7 +144,7 @@ impl AgentFib {
         while build.ops.is_empty() && deletes.is_empty()
             || build.fits((deletes.len() + 1) * longest)
         {
-            let Some(item) = self.core.queue.pop_front() else {
+            let Some(item) = self.core.queue.pop() else {
                 break;
             };
             if item & V6_BIT == 0 {

@@ -152,7 +152,7 @@ impl AgentFib {
                 .iter()
                 .filter(|(_, nexthop)| nexthop.written)
                 .count(),
-            bytes: self.v4.bytes() + self.v6.bytes() + self.core.queue.capacity() * 4,
+            bytes: self.v4.bytes() + self.v6.bytes() + self.core.queue.bytes(),
         }
     }
 

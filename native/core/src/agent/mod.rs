@@ -15,6 +15,7 @@ mod kernel;
 mod lowering;
 mod memory;
 pub mod netlink;
+mod queue;
 mod resume;
 mod routes;
 mod shortcuts;
@@ -24,7 +25,7 @@ mod stream;
 mod tests;
 mod verdicts;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 
 use foldhash::fast::RandomState;
 
@@ -39,6 +40,7 @@ use groups::Group;
 use hop::Gateway;
 use kernel::Objects;
 use lowering::Weights;
+use queue::Queue;
 use routes::{RouteTable, ABSENT, FAILED, NO_GROUP, QUEUED, WANTED};
 use slab::{Names, Slab};
 
@@ -150,8 +152,8 @@ struct Core {
     dirty: Vec<u32>,
     rescan: bool,
     objects: Objects,
-    /// Routes to look at, in order of arrival; the top bit tells the family.
-    queue: VecDeque<u32>,
+    /// The top bit tells the family.
+    queue: Queue,
     digest_key: [u8; 16],
     digest: u64,
     count: usize,
@@ -180,7 +182,7 @@ const V6_BIT: u32 = 1 << 31;
 impl Core {
     #[inline]
     fn push<const N: usize>(&mut self, i: u32) {
-        self.queue.push_back(if N == 4 { i } else { i | V6_BIT });
+        self.queue.push(if N == 4 { i } else { i | V6_BIT });
     }
 
     fn mark_dirty(&mut self, group: u32) {
@@ -240,7 +242,7 @@ impl AgentFib {
                 dirty: Vec::new(),
                 rescan: false,
                 objects: Objects::new(id_base),
-                queue: VecDeque::new(),
+                queue: Queue::default(),
                 digest_key: [0; 16],
                 digest: 0,
                 count: 0,

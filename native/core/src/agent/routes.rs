@@ -132,6 +132,16 @@ impl<const N: usize> RouteTable<N> {
         }
     }
 
+    /// Sorts by family and the first bits of the address.
+    #[inline]
+    pub fn order(&self, i: u32) -> u64 {
+        let addr = &self.entries[i as usize].addr;
+        let mut wide = [0; 8];
+        let width = N.min(wide.len());
+        wide[..width].copy_from_slice(&addr[..width]);
+        u64::from_be_bytes(wide) >> 1 | u64::from(N > 4) << 63
+    }
+
     pub fn watch(&mut self) {
         self.watch = Some(Watch {
             marks: vec![0; self.entries.len()],
