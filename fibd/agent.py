@@ -99,6 +99,8 @@ class Agent:
         self._base: int = 0
         self._first = 1
         """Sequence that began the stream."""
+        self._looked_from = 1
+        """Position from which on it counts that something is installed."""
         self.snapshots = 0
         self.complete = False
         """The latest snapshot of this stream has ended in agreement."""
@@ -207,6 +209,7 @@ class Agent:
         if self._model.retry_failed():
             self._base += 1
             self.position += 1
+            self._looked_from = self.position
             self._installed = 0
         return [*self._acknowledge(), *([Send(self._verdict)] if self._verdict is not None else []), Kick()]
 
@@ -216,6 +219,7 @@ class Agent:
             self.stream_id = self._offered
             self._base = self.position + 1 - message.sequence
             self._first = message.sequence
+            self._looked_from = self._base + self._first
             self._installed = 0
             self._acknowledged = (0, 0)
             self._failures.clear()
@@ -267,17 +271,18 @@ class Agent:
     # --- the dataplane ------------------------------------------------------------------------------------------------
 
     def written(
-        self, position: int, drained: bool, failures: Sequence[tuple[int, bytes, int, int, str]]
+        self, position: int, installed: int, failures: Sequence[tuple[int, bytes, int, int, str]]
     ) -> list[Effect]:
-        """What the writer did. ``drained``: all that was applied when it read ``position`` has the kernel's verdict."""
+        """What the writer did from ``position`` on. ``installed``: all that was applied up to there has the kernel's verdict; 0
+        where that is not known."""
         sequence = position - self._base
         if not self.stream_id or sequence < self._first:
             return []  # of an earlier stream
         if self._streaming:  # to whom goes on with the stream all that failed is told anew
             for table, address, length, errno, text in failures:
                 self._fail([sequence, -1, table, address, length, errno, text])
-        if drained:
-            self._installed = max(self._installed, sequence)
+        if installed >= self._looked_from:
+            self._installed = max(self._installed, installed - self._base)
         return self._acknowledge() if self._streaming else []
 
     def _acknowledge(self) -> list[Effect]:

@@ -28,7 +28,9 @@ _MOST_LOSSES: Final = 5
 class BatchSource(Protocol):
     """``native.AgentFib`` as far as the writer needs it."""
 
-    def next_batch(self, max_bytes: int = ...) -> tuple[bytes, int, int] | None: ...
+    @property
+    def reached(self) -> int: ...
+    def next_batch(self, max_bytes: int = ..., position: int = ...) -> tuple[bytes, int, int] | None: ...
     def batch_done(self, replies: bytes) -> list[Failure]: ...
 
 
@@ -49,13 +51,15 @@ class Audited(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What the writer did. ``drained``: the kernel holds everything the model held at ``position``."""
+    """What the writer did. ``drained``: the kernel holds everything the model held at ``position``, which was read before it."""
 
     position: int
     drained: bool
     failures: list[Failure]
     messages: int = 0
     seconds: float = 0.0
+    installed: int = 0
+    """The position up to which the kernel has answered for everything; 0 where that is not known."""
     error: str = ""
     """The answers to a batch were lost: what the kernel did not refuse is written again."""
 
@@ -113,13 +117,14 @@ class RouteWriter(threading.Thread):
         if self._socket.broken:
             self._socket.close()
             self._socket = RouteSocket(self.portid)
-        batch = self._model.next_batch(self._size)
+        batch = self._model.next_batch(self._size, position)
         if batch is None:
-            return Report(position, True, [])
+            return Report(position, True, [], installed=position)
         octets, first, last = batch
         start = time.monotonic()
         failures = self._model.batch_done(self._socket.exchange(octets, last))
-        return Report(position, False, failures, (last - first + 1) & 0xFFFFFFFF, time.monotonic() - start)
+        seconds = time.monotonic() - start
+        return Report(position, False, failures, (last - first + 1) & 0xFFFFFFFF, seconds, self._model.reached)
 
 
 def adopt(model: Adopter, table: int, protocol: int) -> tuple[int, int]:

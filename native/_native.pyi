@@ -360,9 +360,12 @@ class AgentFib:
         """After the dumps: give what they found the keys it has in a memory. Number of routes whose key is known now, so that they count in
         ``shard_sums``. Bytes that make no sense are ignored."""
     # netlink
-    def next_batch(self, max_bytes: int = 262144) -> tuple[bytes, int, int] | None:
+    def next_batch(self, max_bytes: int = 262144, position: int = 0) -> tuple[bytes, int, int] | None:
         """(messages, first sequence, last sequence) of the next batch, NLM_F_ACK on its last message only; None when the kernel has all.
-        One batch may be outstanding."""
+        One batch may be outstanding. ``position``: the stream has been put in up to there, and perhaps further."""
+    @property
+    def reached(self) -> int:
+        """The last such position up to which the kernel has answered for everything, as long as nothing has to be looked at again."""
     def batch_done(self, replies: bytes) -> list[tuple[int, bytes, int, int, str]]:
         """Feed every reply to the outstanding batch. Returns failures: (table, address, length, errno, text); ESRCH on delete and EEXIST are no failures."""
     # the kernel held to the model

@@ -216,17 +216,17 @@ class AgentProcess:
             self.truth.answers_lost(report.error)
         self.batches += told.batches
         self.messages += report.messages
-        self._written(report.position, report.drained, report.failures)
+        self._written(report.position, report.installed, report.failures, drained=report.drained)
 
     def refused(self, failures: list[Failure]) -> None:
-        self._written(self.agent.position, False, failures)
+        self._written(self.agent.position, 0, failures)
 
-    def _written(self, position: int, drained: bool, failures: list[Failure]) -> None:
+    def _written(self, position: int, installed: int, failures: list[Failure], *, drained: bool = False) -> None:
         for table, address, length, code, text in failures[:10]:
             prefix = f"{address.hex()}/{length}" if address else "nexthop"
             log.warning("route.refused", prefix=prefix, table=table, errno=code, reason=text)
         self._no_room.written(self.model, failures, drained)
-        self._perform(self.agent.written(position, drained, failures))
+        self._perform(self.agent.written(position, installed, failures))
         self._memory.look()
 
     def _perform(self, effects: Iterable[Effect]) -> None:

@@ -66,13 +66,12 @@ class Reports:
 
 def _both(earlier: Told, later: Told) -> Told:
     before, after = earlier.report, later.report
-    if not before.messages and not before.failures and not before.error:
-        return later
     report = replace(
         after,
         failures=before.failures + after.failures,
         messages=before.messages + after.messages,
         seconds=before.seconds + after.seconds,
+        installed=max(before.installed, after.installed),
         error=before.error or after.error,
     )
     return Told(report, earlier.batches + later.batches)

@@ -64,7 +64,7 @@ class Stream:
         while (batch := self.model.next_batch(150)) is not None:
             refused = self.model.batch_done(self.kernel.apply(batch[0]))
             assert not refused, "what was let through was more than the kernel takes"
-        for effect in self.agent.written(self.agent.position, True, []):
+        for effect in self.agent.written(self.agent.position, self.agent.position, []):
             assert isinstance(effect, Send)
             assert isinstance(effect.message, Ack)
             failures += effect.message.failures

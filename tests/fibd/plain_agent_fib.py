@@ -199,7 +199,7 @@ class PlainAgentFib:
                 )
         return singles | groups, {k: usable[g] for k, g in self.routes.items() if g in usable and k not in self.stale}
 
-    def next_batch(self, max_bytes: int = 262144) -> tuple[bytes, int, int] | None:
+    def next_batch(self, max_bytes: int = 262144, position: int = 0) -> tuple[bytes, int, int] | None:
         assert not self.outstanding
         nexthops, routes = self._wanted()
         out: list[tuple[int, int, bytes, RouteKey | None]] = []
@@ -245,6 +245,10 @@ class PlainAgentFib:
                 failures.append((table, address, plen, code, "refused"))
         self.outstanding = {}
         return failures
+
+    @property
+    def reached(self) -> int:
+        return 0
 
     @property
     def pending(self) -> int:

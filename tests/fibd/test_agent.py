@@ -68,10 +68,10 @@ def test_a_transaction_is_applied_at_once_and_acknowledged_when_the_kernel_has_i
     assert len(model.routes) == 2
     early = agent.position
     assert agent.receive(Transaction(5, 3, routes=routes(3))) == [Kick()]
-    assert agent.written(early, False, []) == [Send(Ack(3, 3, 0, WINDOW))]
-    assert agent.written(early, True, []) == [Send(Ack(3, 3, 2, WINDOW))]
-    assert agent.written(agent.position, True, []) == [Send(Ack(3, 3, 3, WINDOW))]
-    assert agent.written(agent.position, True, []) == []
+    assert agent.written(early, 0, []) == [Send(Ack(3, 3, 0, WINDOW))]
+    assert agent.written(early, early, []) == [Send(Ack(3, 3, 2, WINDOW))]
+    assert agent.written(agent.position, agent.position, []) == [Send(Ack(3, 3, 3, WINDOW))]
+    assert agent.written(agent.position, agent.position, []) == []
 
 
 def test_the_verdict_of_the_snapshot_is_the_model_s() -> None:
@@ -94,7 +94,7 @@ def test_failures_name_their_routes_and_come_before_the_position_that_covers_the
     )
     assert effects == [Kick()]
     kernel = [(1, bytes([10, 0, 1, 0]), 24, 113, "Network is unreachable")] * 1030
-    acks = sent(agent.written(agent.position, True, kernel))
+    acks = sent(agent.written(agent.position, agent.position, kernel))
     assert [(ack.installed, len(ack.failures)) for ack in acks if isinstance(ack, Ack)] == [(0, 1024), (2, 7)]
     assert isinstance(acks[0], Ack)
     assert acks[0].failures[0] == [2, 1, 1, bytes([10, 0, 2, 0]), 24, 22, "unknown group"]
@@ -161,9 +161,9 @@ def test_a_report_about_an_earlier_connection_acknowledges_nothing() -> None:
     agent.lost()
     agent.connected(welcome())
     agent.receive(SnapshotBegin(5, 1))
-    assert agent.written(old, True, [(1, bytes(4), 0, 22, "x")]) == []
+    assert agent.written(old, old, [(1, bytes(4), 0, 22, "x")]) == []
     assert agent.position > old
-    assert agent.written(agent.position, True, []) == [Send(Ack(1, 1, 1, WINDOW))]
+    assert agent.written(agent.position, agent.position, []) == [Send(Ack(1, 1, 1, WINDOW))]
 
 
 def test_a_stream_goes_on_over_another_connection_and_its_last_words_are_said_again() -> None:
@@ -173,7 +173,7 @@ def test_a_stream_goes_on_over_another_connection_and_its_last_words_are_said_ag
     agent.receive(SnapshotEnd(5, 3, count, digest))
     before = agent.position
     agent.lost()
-    assert agent.written(before, True, []) == [], "nobody to tell"
+    assert agent.written(before, before, []) == [], "nobody to tell"
     assert (agent.stream_id, agent.applied, agent.complete) == (b"stream", 3, True)
     agent.connected(welcome())
     assert agent.receive(Resume(5, 3)) == [
@@ -182,7 +182,7 @@ def test_a_stream_goes_on_over_another_connection_and_its_last_words_are_said_ag
         Kick(),
     ]
     assert agent.receive(Transaction(5, 4, routes=routes(2))) == [Kick()]
-    assert agent.written(agent.position, True, []) == [Send(Ack(4, 4, 4, WINDOW))]
+    assert agent.written(agent.position, agent.position, []) == [Send(Ack(4, 4, 4, WINDOW))]
     assert len(model.routes) == 2
 
 
@@ -191,32 +191,33 @@ MANY = [(1, bytes([10, 0, n >> 8, n & 255]), 32, 28, "full") for n in range(1025
 
 def test_more_failures_than_an_acknowledgement_holds_come_in_several() -> None:
     agent, _ = agent_in_snapshot()
-    told = [message for message in sent(agent.written(agent.position, True, MANY)) if isinstance(message, Ack)]
+    told = [message for message in sent(agent.written(agent.position, agent.position, MANY)) if isinstance(message, Ack)]
     assert [(len(ack.failures), ack.installed) for ack in told] == [(1024, 0), (1, 1)]
 
 
 def test_failures_are_not_kept_while_there_is_no_stream_as_they_are_told_anew_to_the_next() -> None:
     agent, model = agent_in_snapshot()
     agent.lost()
-    assert agent.written(agent.position, False, MANY) == [], "nobody to tell"
+    assert agent.written(agent.position, 0, MANY) == [], "nobody to tell"
     agent.connected(welcome())
     model.to_retry = len(MANY)
     assert sent(agent.receive(Resume(5, 1))) == [Ack(1, 1, 0, WINDOW)]
-    told = [message for message in sent(agent.written(agent.position, True, MANY)) if isinstance(message, Ack)]
+    told = [message for message in sent(agent.written(agent.position, agent.position, MANY)) if isinstance(message, Ack)]
     assert [(len(ack.failures), ack.installed) for ack in told] == [(1024, 0), (1, 1)]
 
 
 def test_what_failed_before_a_stream_goes_on_is_not_installed_until_the_kernel_was_asked_again() -> None:
     agent, model = agent_in_snapshot()
+    agent.receive(Transaction(5, 2, adjacencies=[ADJACENCY], groups=[GROUP], routes=routes(1)))
     agent.lost()
     before = agent.position
-    agent.written(before, True, [(1, bytes([10, 0, 0, 0]), 24, 28, "full")])
+    agent.written(before, before, [(1, bytes([10, 0, 0, 0]), 24, 28, "full")])
     agent.connected(welcome())
     model.to_retry = 1
-    told = [message for message in sent(agent.receive(Resume(5, 1))) if isinstance(message, Ack)]
-    assert [(ack.applied, ack.installed) for ack in told] == [(1, 0)]
-    assert agent.written(before, True, []) == [], "a report from before is about the first attempt"
-    assert agent.written(agent.position, True, []) == [Send(Ack(1, 1, 1, WINDOW))]
+    told = [message for message in sent(agent.receive(Resume(5, 2))) if isinstance(message, Ack)]
+    assert [(ack.applied, ack.installed) for ack in told] == [(2, 0)]
+    assert agent.written(before, before, []) == [], "a report from before is about the first attempt"
+    assert agent.written(agent.position, agent.position, []) == [Send(Ack(2, 2, 2, WINDOW))]
 
 
 @pytest.mark.parametrize("message", [Resume(5, 1), Resume(5, 3), Transaction(5, 3)])
@@ -300,7 +301,7 @@ def test_acknowledgements_never_fall_back_within_a_connection_nor_run_ahead(ops:
             assert agent.receive(message) == [Kick()]
         else:
             drained_at = sequence
-            for ack in sent(agent.written(agent.position, True, [])):
+            for ack in sent(agent.written(agent.position, agent.position, [])):
                 assert isinstance(ack, Ack)
                 assert last <= ack.installed <= ack.applied == ack.received == sequence
                 last = ack.installed

@@ -164,7 +164,7 @@ def test_bird_that_is_shut_down_for_a_graceful_restart_loses_no_packet(lab: Lab)
 
 def test_a_daemon_whose_end_nobody_saw_is_taken_back_at_once(lab: Lab) -> None:
     """Its last words are lost on the way. Its new connection says that it has restarted (RFC 4724 5)."""
-    made = start(lab, Bird, Restarts(60), hold_time=90)  # no KEEPALIVE of ours meets a kernel that has forgotten
+    made = start(lab, Bird, Restarts(60), hold_time=240)  # no KEEPALIVE of ours meets a kernel that has forgotten
     probes = PingStream(lab.namespaces["feeder"], TARGET[4])
     box = made.peer.box
     box.run("sysctl", "-qw", "net.ipv4.tcp_orphan_retries=1")

@@ -18,8 +18,9 @@ class Model:
     def __init__(self, batches: int) -> None:
         self.left = batches
         self.sizes: list[int] = []
+        self.reached = 0
 
-    def next_batch(self, max_bytes: int = BATCH) -> tuple[bytes, int, int] | None:
+    def next_batch(self, max_bytes: int = BATCH, position: int = 0) -> tuple[bytes, int, int] | None:
         if not self.left:
             return None
         self.sizes.append(max_bytes)
@@ -27,6 +28,7 @@ class Model:
 
     def batch_done(self, replies: bytes) -> list[routes.Failure]:
         self.left -= bool(replies)
+        self.reached = 8 - self.left
         return []
 
 
@@ -88,6 +90,7 @@ def test_lost_answers_are_told_and_the_batch_is_written_again_in_smaller_ones(so
 def test_where_nothing_is_lost_one_socket_does(sockets: type[Socket]) -> None:
     reports = run(Model(3))
     assert [report.messages for report in reports] == [3, 3, 3, 0]
+    assert [report.installed for report in reports] == [6, 7, 8, 7], "what the model says, and all when it is empty"
     assert sockets.made == [0]
 
 

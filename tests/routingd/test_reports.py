@@ -28,11 +28,11 @@ class Loop:
 
 def test_batches_up_to_a_draining_are_told_once_with_all_that_failed() -> None:
     loop = Loop()
-    loop.reports.put(Report(1, False, [REFUSED], 3, 0.5))
+    loop.reports.put(Report(1, False, [REFUSED], 3, 0.5, installed=1))
     loop.reports.put(Report(2, False, [ALSO_REFUSED], 4, 0.25))
     assert loop.scheduled == []
     loop.reports.put(Report(2, True, []))
-    assert loop.turn() == [Told(Report(2, True, [REFUSED, ALSO_REFUSED], 7, 0.75), 2)]
+    assert loop.turn() == [Told(Report(2, True, [REFUSED, ALSO_REFUSED], 7, 0.75, installed=1), 2)]
     assert loop.turn() == []
 
 

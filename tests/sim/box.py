@@ -91,7 +91,7 @@ class Running:
     built: bytes | None = None
     """A batch that is on its way to the kernel."""
     replies: bytes | None = None
-    reports: deque[tuple[int, bool, list[Failure], int]] = field(default_factory=deque)
+    reports: deque[tuple[int, int, bool, list[Failure], int]] = field(default_factory=deque)
     """From the writer's thread to the loop; the last is ``facts_used``."""
 
 
@@ -150,7 +150,7 @@ class Box:
         run = self.running
         if run is not None and run.replies is not None:
             run.replies = None
-            run.reports.append((run.position, False, run.model.batch_done(b""), run.facts_used))
+            run.reports.append((run.position, 0, False, run.model.batch_done(b""), run.facts_used))
             run.meddled = True  # what the kernel holds is not known for sure: it is audited
 
     def begin_again(self) -> None:
@@ -213,7 +213,7 @@ class Box:
             pass
         _, failures = run.model.audit_end()
         run.kicked = True
-        run.reports.append((run.agent.position, False, failures, -1))
+        run.reports.append((run.agent.position, 0, False, failures, -1))
         if run.auditing == "nexthops":
             run.auditing = "routes"
             run.model.audit_begin(True)
@@ -269,13 +269,13 @@ class Box:
         elif run.replies is not None:
             failures = run.model.batch_done(run.replies)
             run.replies = None
-            run.reports.append((run.position, False, failures, run.facts_used))
+            run.reports.append((run.position, run.model.reached, False, failures, run.facts_used))
         elif run.kicked:
             run.position, run.facts_used = run.agent.position, run.facts_heard
-            batch = run.model.next_batch(self._batch)
+            batch = run.model.next_batch(self._batch, run.position)
             if batch is None:
                 run.kicked = False
-                run.reports.append((run.position, True, [], run.facts_used))
+                run.reports.append((run.position, run.position, True, [], run.facts_used))
             else:
                 run.built = batch[0]
                 for prefix in deleted(run.built):
@@ -301,8 +301,8 @@ class Box:
         run = self.running
         if run is None or not run.reports:
             return False
-        position, drained, failures, facts_used = run.reports.popleft()
-        effects = run.agent.written(position, drained, failures)
+        position, installed, drained, failures, facts_used = run.reports.popleft()
+        effects = run.agent.written(position, installed, failures)
         for effect in effects if drained and facts_used == run.facts_heard else ():
             # Undrained it tells of refusals, and repeats what was installed before a port went and came back.
             if isinstance(effect, Send) and isinstance(effect.message, Ack):

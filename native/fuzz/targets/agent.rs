@@ -95,7 +95,7 @@ fuzz_target!(|data: &[u8]| {
         steps += 1;
     }
     let mut batches = 0;
-    while let Ok(Some((bytes, first, last))) = fib.next_batch(4096) {
+    while let Ok(Some((bytes, first, last))) = fib.next_batch(4096, 0) {
         assert!(!bytes.is_empty() && first <= last);
         assert!(fib.batch_done(&taken(last)).is_empty());
         batches += 1;

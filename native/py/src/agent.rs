@@ -294,13 +294,14 @@ impl AgentFib {
         self.with(py, |model| model.nexthop_events(events))
     }
 
-    #[pyo3(signature = (max_bytes = 262_144))]
+    #[pyo3(signature = (max_bytes = 262_144, position = 0))]
     fn next_batch<'py>(
         &self,
         py: Python<'py>,
         max_bytes: usize,
+        position: u64,
     ) -> PyResult<Option<(Bound<'py, PyBytes>, u32, u32)>> {
-        let batch = self.with(py, |model| model.next_batch(max_bytes));
+        let batch = self.with(py, |model| model.next_batch(max_bytes, position));
         let batch = batch.map_err(|_| {
             PyRuntimeError::new_err("a batch is outstanding: batch_done comes first")
         })?;
@@ -310,6 +311,11 @@ impl AgentFib {
     fn batch_done<'py>(&self, py: Python<'py>, replies: &[u8]) -> Failures<'py> {
         let failures = self.with(py, |model| model.batch_done(replies));
         failure_rows(py, failures)
+    }
+
+    #[getter]
+    fn reached(&self, py: Python<'_>) -> u64 {
+        self.with(py, |model| model.reached())
     }
 
     #[getter]

@@ -68,7 +68,7 @@ pub fn write_netlink(meter: &Meter<'_>, table: &Table) {
     put(&mut fib, &deltas);
     let mut prefixes = table.len; // of the first batch and all others
     while let Ok(Some((_, _, last))) =
-        meter.count(std::mem::take(&mut prefixes), || fib.next_batch(BATCH))
+        meter.count(std::mem::take(&mut prefixes), || fib.next_batch(BATCH, 0))
     {
         assert!(fib.batch_done(&answer(last)).is_empty());
     }
@@ -79,7 +79,7 @@ pub fn take_answers(meter: &Meter<'_>, table: &Table) {
     let (mut fib, deltas) = told(table);
     put(&mut fib, &deltas);
     let mut prefixes = table.len;
-    while let Ok(Some((_, _, last))) = fib.next_batch(BATCH) {
+    while let Ok(Some((_, _, last))) = fib.next_batch(BATCH, 0) {
         let answer = answer(last);
         let failures = meter.count(std::mem::take(&mut prefixes), || fib.batch_done(&answer));
         assert!(failures.is_empty());

@@ -214,7 +214,7 @@ fn adopt<const N: usize>(
     } else if !e.has(QUEUED) && e.group != NO_GROUP {
         // the stream spoke first
         routes.edit(i, |e| e.flags |= QUEUED);
-        core.push::<N>(i);
+        core.push_again::<N>(i);
     }
     true
 }

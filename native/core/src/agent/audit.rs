@@ -291,7 +291,7 @@ fn take<const N: usize>(
     }
     if audits.repair((e.addr.to_vec(), e.len)) {
         routes.edit(i, |e| e.flags = e.flags & !FAILED | QUEUED);
-        return core.push::<N>(i);
+        return core.push_again::<N>(i);
     }
     drift.held += 1;
     audits.held.push(if N == 4 { i } else { i | V6_BIT });
@@ -370,7 +370,7 @@ fn release<const N: usize>(core: &mut Core, routes: &mut RouteTable<N>, i: u32) 
     let e = routes.entries[i as usize];
     if e.has(LIVE) && !e.has(QUEUED) && !e.has(INFLIGHT) {
         routes.edit(i, |e| e.flags = e.flags & !FAILED | QUEUED);
-        core.push::<N>(i);
+        core.push_again::<N>(i);
     }
 }
 

@@ -5,7 +5,7 @@ use super::netlink::{RouteShape, Verb, Writer};
 use super::routes::{
     RouteTable, ABSENT, FAILED, INFLIGHT, LIVE, NO_GROUP, QUEUED, UNKNOWN, UNREACHABLE, WANTED,
 };
-use super::{AgentFib, Core, Family, V6_BIT};
+use super::{order, AgentFib, Core, Family, V6_BIT};
 
 /// Longest message of a singleton or a delete; groups add eight bytes a member.
 pub(super) const NEXTHOP_MAX: usize = 64;
@@ -82,11 +82,17 @@ impl Build {
 
 impl AgentFib {
     /// (messages, first sequence, last sequence) of at most `max` bytes (one message at least); None when the kernel has all.
-    pub fn next_batch(&mut self, max: usize) -> Result<Option<(Vec<u8>, u32, u32)>, Outstanding> {
+    /// `position`: the stream has been put in up to there, and perhaps further.
+    pub fn next_batch(
+        &mut self,
+        max: usize,
+        position: u64,
+    ) -> Result<Option<(Vec<u8>, u32, u32)>, Outstanding> {
         if self.outstanding.is_some() {
             return Err(Outstanding);
         }
         self.settle();
+        self.core.queue.mark(position);
         let first = if self.seq > SEQ_MAX { 1 } else { self.seq };
         let mut build = Build {
             writer: Writer::new(first, 0),
@@ -109,6 +115,7 @@ impl AgentFib {
             self.core.objects.review_group(slot);
         }
         if build.ops.is_empty() {
+            self.reach();
             return Ok(None);
         }
         let last = first + (build.ops.len() as u32 - 1);
@@ -121,16 +128,27 @@ impl AgentFib {
         Ok(Some((build.writer.finish(), first, last)))
     }
 
+    /// The last position of the stream up to which the kernel has answered for everything, as long as nothing has to be looked at
+    /// again.
+    pub fn reached(&self) -> u64 {
+        self.reached
+    }
+
+    /// Groups and nexthops that wait may take routes with them.
+    pub(super) fn reach(&mut self) {
+        let objects = &self.core.objects;
+        let waiting = !objects.touched_groups.is_empty() || !objects.touched_nexthops.is_empty();
+        if waiting || self.core.rescan || !self.core.dirty.is_empty() {
+            return;
+        }
+        if let Some(position) = self.core.queue.reached() {
+            self.reached = self.reached.max(position);
+        }
+    }
+
     /// From the front of the queue as many as fit: puts at once, deletes behind them, so that a move never leaves a hole.
     fn write_routes(&mut self, build: &mut Build) {
-        let (v4, v6) = (&self.v4, &self.v6);
-        self.core.queue.arrange(|item| {
-            if item & V6_BIT == 0 {
-                v4.order(item)
-            } else {
-                v6.order(item & !V6_BIT)
-            }
-        });
+        self.core.queue.arrange(order(&self.v4, &self.v6));
         let mut deletes = Vec::new();
         let longest = self.shapes.longest;
         let want = self

@@ -172,6 +172,7 @@ pub struct AgentFib {
     shapes: Shapes,
     seq: u32,
     outstanding: Option<Batch>,
+    reached: u64,
     /// Adopted kernel groups, packed as the kernel has them, that wait for a later slice of the dump to name their members.
     unplaced: Vec<(u32, Vec<u8>)>,
     audits: Audits,
@@ -179,10 +180,35 @@ pub struct AgentFib {
 
 const V6_BIT: u32 = 1 << 31;
 
+#[inline]
+fn item<const N: usize>(i: u32) -> u32 {
+    if N == 4 {
+        i
+    } else {
+        i | V6_BIT
+    }
+}
+
+/// What routes are sorted by on their way to the kernel.
+fn order<'a>(v4: &'a RouteTable<4>, v6: &'a RouteTable<16>) -> impl Fn(u32) -> u64 + 'a {
+    |item| {
+        if item & V6_BIT == 0 {
+            v4.order(item)
+        } else {
+            v6.order(item & !V6_BIT)
+        }
+    }
+}
+
 impl Core {
     #[inline]
     fn push<const N: usize>(&mut self, i: u32) {
-        self.queue.push(if N == 4 { i } else { i | V6_BIT });
+        self.queue.push(item::<N>(i));
+    }
+
+    /// One that stood where the stream wanted it, or that the kernel answered for, and that needs another look.
+    fn push_again<const N: usize>(&mut self, i: u32) {
+        self.queue.push_again(item::<N>(i));
     }
 
     fn mark_dirty(&mut self, group: u32) {
@@ -256,6 +282,7 @@ impl AgentFib {
             shapes: Shapes::new(table, protocol, metric),
             seq: 1,
             outstanding: None,
+            reached: 0,
             unplaced: Vec::new(),
             audits: Audits::default(),
         }
@@ -385,7 +412,7 @@ fn walk<const N: usize>(core: &mut Core, routes: &mut RouteTable<N>, flushed: &[
             e.flags = e.flags & !FAILED | if content { 0 } else { QUEUED }
         });
         if !content {
-            core.push::<N>(i);
+            core.push_again::<N>(i);
         }
     }
 }

@@ -73,7 +73,7 @@ fn renew<const N: usize>(core: &mut Core, routes: &mut RouteTable<N>, kept: &[(u
             core.digest = core.digest.wrapping_add(hash);
             let again = e.has(FAILED) && !e.has(QUEUED);
             if again {
-                core.push::<N>(i);
+                core.push_again::<N>(i);
             }
             routes.edit(i, |e| {
                 e.flags = e.flags & !FAILED | FRESH | if again { QUEUED } else { 0 };
@@ -93,7 +93,7 @@ fn retry<const N: usize>(core: &mut Core, routes: &mut RouteTable<N>) -> usize {
         let e = &routes.entries[i as usize];
         if e.class() == Class::Failed && !e.has(QUEUED) {
             routes.edit(i, |e| e.flags = e.flags & !FAILED | QUEUED);
-            core.push::<N>(i);
+            core.push_again::<N>(i);
         }
     }
     failed

@@ -4,7 +4,7 @@ use super::hop::Gateway;
 use super::routes::{
     refuse, Class, RouteTable, ABSENT, FAILED, FRESH, INFLIGHT, NO_GROUP, QUEUED, UNKNOWN, WANTED,
 };
-use super::{Adjacency, AgentFib, Core, Kind};
+use super::{order, Adjacency, AgentFib, Core, Kind};
 use crate::digest::route_hash;
 
 /// (id, owner, port, gateway or empty for on-link, kind)
@@ -77,16 +77,18 @@ impl AgentFib {
             )));
         }
         let rows = (plen, nhg, op);
-        if dst.len() == 4 * n {
-            Ok(put_column(&mut self.core, &mut self.v4, table, dst, rows))
+        let refused = if dst.len() == 4 * n {
+            put_column(&mut self.core, &mut self.v4, table, dst, rows)
         } else if dst.len() == 16 * n {
-            Ok(put_column(&mut self.core, &mut self.v6, table, dst, rows))
+            put_column(&mut self.core, &mut self.v6, table, dst, rows)
         } else {
-            Err(Refused(format!(
+            return Err(Refused(format!(
                 "columns differ: {n} lengths, {} bytes of addresses",
                 dst.len()
-            )))
-        }
+            )));
+        };
+        self.core.queue.arrange_ahead(order(&self.v4, &self.v6));
+        Ok(refused)
     }
 
     /// The ids are free; a group goes once no route names it, an adjacency once no group does.

@@ -63,6 +63,7 @@ impl AgentFib {
             self.conclude(&batch, op, verdict, &mut failures);
         }
         self.core.objects.hold = false;
+        self.reach();
         failures
     }
 
@@ -351,7 +352,7 @@ fn route_written<const N: usize>(
         // it is looked at again anyway
     } else if again {
         routes.edit(i, |e| e.flags |= QUEUED);
-        core.push::<N>(i);
+        core.push_again::<N>(i);
     } else if e.flags == LIVE && e.kernel == ABSENT {
         routes.release(i);
     }

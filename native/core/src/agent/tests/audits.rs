@@ -160,7 +160,7 @@ fn news_of_a_group_that_ended_with_its_singleton_in_the_same_read_is_nothing_new
         .flat_map(|&id| kernel.nexthop_message(RTM_DELNEXTHOP, id))
         .collect();
     assert_eq!(again.nexthop_events(&news), (kernel.singles.len(), 0));
-    assert!(again.next_batch(1 << 18).unwrap().is_none());
+    assert!(again.next_batch(1 << 18, 0).unwrap().is_none());
 }
 
 #[test]
@@ -187,7 +187,7 @@ fn an_audit_that_was_given_up_judges_nothing() {
     fib.audit_routes(&[]);
     fib.audit_abandon();
     assert_eq!(fib.audit_end(), Drift::default());
-    assert!(fib.next_batch(1 << 18).unwrap().is_none());
+    assert!(fib.next_batch(1 << 18, 0).unwrap().is_none());
 }
 
 fn foreign() -> impl Strategy<Value = Foreign> {

@@ -15,7 +15,7 @@ fn the_first_batch_is_these_bytes() {
         fib.put_routes(2, &dst, &[16], &1u32.to_le_bytes(), &[1]),
         Ok(vec![(0, "an IPv6 route cannot use an IPv4 next hop")])
     );
-    let (bytes, first, last) = fib.next_batch(1 << 18).unwrap().unwrap();
+    let (bytes, first, last) = fib.next_batch(1 << 18, 0).unwrap().unwrap();
     assert_eq!((first, last), (1, 3));
     let nexthop = concat!(
         "30000000", "6800", "0105", "01000000",
@@ -45,7 +45,7 @@ fn the_first_batch_is_these_bytes() {
         State::Unresolved
     );
     delete(&mut fib, 7);
-    let (bytes, ..) = fib.next_batch(1 << 18).unwrap().unwrap();
+    let (bytes, ..) = fib.next_batch(1 << 18, 0).unwrap().unwrap();
     let withdraw = concat!(
         "2c000000", "1900", "0500", "04000000",
         "00000000", // RTM_DELROUTE, ack; any scope and type, no nexthop id
@@ -59,7 +59,7 @@ fn tables_beyond_255_travel_as_an_attribute() {
     let mut fib = AgentFib::new("me", 1000, 201, 50, 1000);
     fib.put_groups(&[(1, &[1; 16], 3, &[])]).unwrap();
     put(&mut fib, 1, 1);
-    let (bytes, ..) = fib.next_batch(1 << 18).unwrap().unwrap();
+    let (bytes, ..) = fib.next_batch(1 << 18, 0).unwrap().unwrap();
     let message = messages(&bytes).next().unwrap();
     assert_eq!((message.body[4], message.body[7]), (0, RTN_UNREACHABLE));
     assert!(attributes(&message.body[RTMSG..])
@@ -72,9 +72,9 @@ fn a_batch_keeps_to_its_size_and_only_one_is_outstanding() {
     group(&mut fib, 1, &[(1, 1, 0)]);
     (0..100).for_each(|number| put(&mut fib, number, 1));
     let mut batches = 0;
-    while let Some((bytes, first, last)) = fib.next_batch(500).unwrap() {
+    while let Some((bytes, first, last)) = fib.next_batch(500, 0).unwrap() {
         assert!(bytes.len() <= 500);
-        assert!(fib.next_batch(500).is_err());
+        assert!(fib.next_batch(500, 0).is_err());
         assert!(fib
             .batch_done(&kernel.apply(&bytes, first, last))
             .is_empty());

@@ -61,7 +61,7 @@ pub fn delete(fib: &mut AgentFib, number: u8) {
 
 pub fn drain(fib: &mut AgentFib, kernel: &mut Kernel) -> Vec<Failure> {
     let mut failures = Vec::new();
-    while let Some((bytes, first, last)) = fib.next_batch(1 << 18).unwrap() {
+    while let Some((bytes, first, last)) = fib.next_batch(1 << 18, 0).unwrap() {
         failures.extend(fib.batch_done(&kernel.apply(&bytes, first, last)));
     }
     failures

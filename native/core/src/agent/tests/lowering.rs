@@ -239,7 +239,7 @@ fn local_routes_count_as_installed_and_nothing_is_written() {
     fib.put_groups(&[(1, &[1; 16], 2, &members(&[(9, 1, 0)]))])
         .unwrap();
     put(&mut fib, 1, 1);
-    assert_eq!(fib.next_batch(1 << 18), Ok(None));
+    assert_eq!(fib.next_batch(1 << 18, 0), Ok(None));
     assert_eq!(
         (state(&mut fib, 1), fib.installed(), fib.pending()),
         (Some(State::Local), 1, 0)
@@ -256,7 +256,7 @@ fn a_group_that_went_while_it_was_being_replaced_is_written_anew() {
     drain(&mut fib, &mut kernel);
     kernel.carrier(10, false);
     group(&mut fib, 1, &[(2, 1, 0)]);
-    let (bytes, first, last) = fib.next_batch(1 << 18).unwrap().unwrap();
+    let (bytes, first, last) = fib.next_batch(1 << 18, 0).unwrap().unwrap();
     let refused = kernel.apply(&bytes, first, last);
     fib.set_port("p0", 10, false); // heard before the answer is read
     assert_eq!(fib.batch_done(&refused), []);

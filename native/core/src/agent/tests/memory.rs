@@ -43,7 +43,10 @@ fn an_agent_that_starts_again_knows_by_key_all_that_it_held() {
     let memory = before.memory();
     assert!(!before.unsaved());
     let mut fib = reborn(&kernel, &memory);
-    assert_eq!((fib.next_batch(1 << 18), fib.unsaved()), (Ok(None), false));
+    assert_eq!(
+        (fib.next_batch(1 << 18, 0), fib.unsaved()),
+        (Ok(None), false)
+    );
     let (wanted, found) = (before.shard_sums(), fib.shard_sums());
     let kept: Vec<_> = wanted
         .iter()
@@ -65,7 +68,7 @@ fn an_agent_that_starts_again_knows_by_key_all_that_it_held() {
     let (count, digest) = before.digest();
     assert!(fib.snapshot_end(count, digest, true).0);
     let held = (kernel.routes.clone(), kernel.groups.clone());
-    assert_eq!(fib.next_batch(1 << 18), Ok(None), "nothing to write");
+    assert_eq!(fib.next_batch(1 << 18, 0), Ok(None), "nothing to write");
     assert_eq!((&kernel.routes, &kernel.groups), (&held.0, &held.1));
     fib.set_port("p7", 17, true);
     drain(&mut fib, &mut kernel);

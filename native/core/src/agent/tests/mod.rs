@@ -10,6 +10,7 @@ mod memory;
 mod naive;
 mod no_loops;
 mod properties;
+mod reached;
 mod shortcuts;
 mod stream;
 mod world;

@@ -142,7 +142,7 @@ fn where_the_answer_to_a_shortcut_is_lost_every_group_is_written_whole() {
         let (mut fib, mut kernel) = box_of([&[11, 12], &[11, 13]]);
         change(&mut fib, 1, change_to);
         change(&mut fib, 2, &[13]);
-        let (bytes, first, last) = fib.next_batch(1 << 18).unwrap().unwrap();
+        let (bytes, first, last) = fib.next_batch(1 << 18, 0).unwrap().unwrap();
         kernel.apply(&bytes, first, last);
         fib.batch_done(&[]);
         // and somebody wants it again

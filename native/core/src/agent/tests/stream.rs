@@ -9,7 +9,7 @@ fn lost_answers_are_no_lost_routes() {
     let (mut fib, mut kernel) = (model(), Kernel::default());
     group(&mut fib, 1, &[(1, 1, 0)]);
     put(&mut fib, 1, 1);
-    let (bytes, first, last) = fib.next_batch(1 << 18).unwrap().unwrap();
+    let (bytes, first, last) = fib.next_batch(1 << 18, 0).unwrap().unwrap();
     kernel.apply(&bytes, first, last);
     assert!(fib.batch_done(&[]).is_empty());
     delete(&mut fib, 1);
@@ -113,7 +113,7 @@ fn stale_routes_forward_until_count_and_digest_agree() {
     assert!(!fib.snapshot_end(count, digest ^ 1, true).0);
     assert!(fib.snapshot_end(count, digest, false).0);
     assert_eq!(
-        fib.next_batch(1 << 18),
+        fib.next_batch(1 << 18, 0),
         Ok(None),
         "an unchanged route costs no write, a stale one stays"
     );
@@ -151,7 +151,7 @@ fn what_is_kept_of_an_old_stream_counts_for_the_new_and_costs_nothing() {
             put(&mut fib, number, 7);
         }
     }
-    assert_eq!(fib.next_batch(1 << 18), Ok(None));
+    assert_eq!(fib.next_batch(1 << 18, 0), Ok(None));
     let wanted = other.digest();
     assert!(fib.snapshot_end(wanted.0, wanted.1, true).0);
     drain(&mut fib, &mut kernel);
@@ -191,7 +191,7 @@ fn what_was_refused_is_told_again_to_a_stream_that_goes_on() {
     fib.set_port("p0", 10, true);
     assert_eq!(drain(&mut fib, &mut kernel), []);
     assert_eq!(fib.retry_failed(), 0);
-    assert_eq!(fib.next_batch(1 << 18), Ok(None));
+    assert_eq!(fib.next_batch(1 << 18, 0), Ok(None));
 }
 
 #[test]
@@ -211,7 +211,10 @@ fn an_agent_that_starts_again_takes_over_what_it_finds() {
     let mut fib = model();
     assert_eq!(fib.adopt_nexthops(&kernel.dump_nexthops()), 3);
     assert_eq!(fib.adopt_routes(&kernel.dump_routes()), 4);
-    assert_eq!((fib.next_batch(1 << 18), fib.counts().stale), (Ok(None), 4));
+    assert_eq!(
+        (fib.next_batch(1 << 18, 0), fib.counts().stale),
+        (Ok(None), 4)
+    );
     fib.snapshot_begin(&[]);
     let rows: Vec<_> = HOPS
         .iter()
@@ -221,7 +224,7 @@ fn an_agent_that_starts_again_takes_over_what_it_finds() {
     group(&mut fib, 1, &[(1, 1, 0), (2, 2, 0)]);
     (1..4).for_each(|number| put(&mut fib, number, 1));
     assert_eq!(
-        fib.next_batch(1 << 18),
+        fib.next_batch(1 << 18, 0),
         Ok(None),
         "the same again: nothing to write"
     );
@@ -274,7 +277,7 @@ fn a_delete_of_what_is_gone_and_an_add_of_what_is_there_are_no_failures() {
     put(&mut fib, 1, 1);
     drain(&mut fib, &mut kernel);
     delete(&mut fib, 1);
-    let (_, first, last) = fib.next_batch(1 << 18).unwrap().unwrap();
+    let (_, first, last) = fib.next_batch(1 << 18, 0).unwrap().unwrap();
     assert_eq!(first, last);
     assert_eq!(
         fib.batch_done(&error_message(last, 3, RTM_DELROUTE, "")),
@@ -282,7 +285,7 @@ fn a_delete_of_what_is_gone_and_an_add_of_what_is_there_are_no_failures() {
     );
     assert_eq!((state(&mut fib, 1), fib.pending()), (None, 0));
     put(&mut fib, 1, 1);
-    let (_, _, last) = fib.next_batch(1 << 18).unwrap().unwrap();
+    let (_, _, last) = fib.next_batch(1 << 18, 0).unwrap().unwrap();
     assert_eq!(
         fib.batch_done(&error_message(last, 17, RTM_NEWROUTE, "")),
         []
@@ -307,7 +310,7 @@ fn broken_dumps_and_replies_are_survived() {
             fresh.adopt_routes(&dump[..cut]);
             group(&mut fresh, 1, &[(1, 1, 0)]);
             put(&mut fresh, 1, 1);
-            assert!(fresh.next_batch(1 << 18).unwrap().is_some());
+            assert!(fresh.next_batch(1 << 18, 0).unwrap().is_some());
             fresh.batch_done(&dump[..cut]);
         }
     }

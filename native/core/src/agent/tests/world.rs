@@ -5,6 +5,7 @@ use super::super::{AgentFib, Drift, Peer};
 use super::foreign::{Auditing, Foreign};
 use super::kernel::Kernel;
 use super::naive::{reduced, v6_of, Expected};
+use super::reached::Positions;
 
 pub const DIGEST_KEY: [u8; 16] = *b"a secret of ours";
 const BOXES: [&str; 3] = ["me", "east", "west"];
@@ -77,6 +78,7 @@ pub struct World {
     pub events: VecDeque<Vec<u8>>,
     pub audit: Option<Auditing>,
     pub drifts: Vec<Drift>,
+    pub positions: Positions,
 }
 
 pub fn prefix(v6: bool, number: u8) -> (Vec<u8>, u8) {
@@ -108,6 +110,7 @@ impl World {
             events: VecDeque::new(),
             audit: None,
             drifts: Vec::new(),
+            positions: Positions::default(),
         };
         world.tell_facts();
         world
@@ -186,6 +189,7 @@ impl World {
     }
 
     pub fn run(&mut self, step: Step) {
+        self.positions.note(&step);
         match step {
             Step::Adjacency(id, adjacency) => {
                 let slot = match self.adjacency_ids.get(&id) {
@@ -226,7 +230,7 @@ impl World {
             }
             Step::Begin => {
                 if self.batch.is_none() && self.replies.is_none() {
-                    self.batch = self.fib.next_batch(300).unwrap();
+                    self.batch = self.fib.next_batch(300, self.positions.now).unwrap();
                 }
             }
             Step::Kernel => {
@@ -237,6 +241,7 @@ impl World {
             Step::Done => {
                 if let Some(replies) = self.replies.take() {
                     self.fib.batch_done(&replies);
+                    self.check_reached();
                 }
             }
             Step::Lose => {
@@ -301,6 +306,20 @@ impl World {
         panic!("the work never ends");
     }
 
+    /// What the kernel's routes forward to, by (family, address, length).
+    pub fn found(&self) -> BTreeMap<(u8, Vec<u8>, u8), Expected> {
+        let kernel = &self.kernel;
+        let routes = kernel.routes.iter().map(|(key, route)| {
+            let hops = route.group.map(|id| {
+                let members = kernel.groups[&id].iter();
+                let hops = members.map(|(id, w)| (kernel.singles[id].clone(), u32::from(*w)));
+                Expected::Hops(reduced(hops.collect()))
+            });
+            (key.clone(), hops.unwrap_or(Expected::Unreachable))
+        });
+        routes.collect()
+    }
+
     pub fn check(&mut self) {
         let mut expected = BTreeMap::new();
         for ((v6, number), key) in &self.routes {
@@ -309,20 +328,9 @@ impl World {
                 expected.insert((if *v6 { 10 } else { 2 }, dst, len), want);
             }
         }
-        let kernel = &self.kernel;
-        let found: BTreeMap<_, _> = kernel
-            .routes
-            .iter()
-            .map(|(key, route)| {
-                let hops = route.group.map(|id| {
-                    let members = kernel.groups[&id].iter();
-                    let hops = members.map(|(id, w)| (kernel.singles[id].clone(), u32::from(*w)));
-                    Expected::Hops(reduced(hops.collect()))
-                });
-                (key.clone(), hops.unwrap_or(Expected::Unreachable))
-            })
-            .collect();
+        let found = self.found();
         assert_eq!(found, expected);
+        let kernel = &self.kernel;
         let counts = self.fib.counts();
         assert_eq!((counts.pending, counts.failed, counts.stale), (0, 0, 0));
         assert_eq!(
