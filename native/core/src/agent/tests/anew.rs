@@ -8,6 +8,7 @@ impl World {
     /// Another stream: other ids, the same keys, some routes gone; what is the same is not told again, or all is.
     pub fn new_stream(&mut self, mask: u8) {
         self.silent = false;
+        self.positions.changed();
         self.routes
             .retain(|(_, number), _| mask & (1 << (number % 8)) == 0);
         let mut kept = self.kept();

@@ -20,23 +20,24 @@ pub struct Positions {
 }
 
 impl Positions {
+    /// All routes may have.
+    pub fn changed(&mut self) {
+        self.now += 1;
+        self.all = self.now;
+    }
+
     pub fn note(&mut self, step: &Step) {
         match step {
             Step::Route(v6, number, _) | Step::Withdraw(v6, number) => {
                 self.now += 1;
                 self.one.insert((*v6, *number), self.now);
             }
-            Step::Adjacency(..)
-            | Step::DropAdjacency(_)
-            | Step::Group(..)
-            | Step::DropGroup(_)
-            | Step::NewStream(_) => {
-                self.now += 1;
-                self.all = self.now;
+            Step::Adjacency(..) | Step::DropAdjacency(_) | Step::Group(..) | Step::DropGroup(_) => {
+                self.changed()
             }
             Step::Restart(_) => {
-                self.now += 1;
-                (self.all, self.reached) = (self.now, 0);
+                self.reached = 0;
+                self.changed();
             }
             Step::Foreign(_) | Step::Audit | Step::Overrun => self.meddled = true,
             _ => (),

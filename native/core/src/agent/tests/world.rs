@@ -231,6 +231,7 @@ impl World {
             Step::Begin => {
                 if self.batch.is_none() && self.replies.is_none() {
                     self.batch = self.fib.next_batch(300, self.positions.now).unwrap();
+                    self.check_reached();
                 }
             }
             Step::Kernel => {
@@ -354,6 +355,7 @@ impl World {
     }
 
     pub fn forget_all(&mut self) {
+        self.positions.changed();
         for (v6, number) in self.routes.clone().into_keys() {
             self.put_route(v6, number, 0, 0);
         }
