@@ -27,9 +27,9 @@ from fibd.messages import (
     Welcome,
 )
 
-WINDOW: Final = 2 << 20
-"""Bytes of transactions that may be here and not in the kernel yet: some 200,000 IPv4 routes, below a second of a
-kernel's work, so that an acknowledgement is never long in coming."""
+WINDOW: Final = 4 << 20
+"""Bytes of transactions that may be here and not in the kernel yet: some 260,000 IPv4 routes, half a second of a
+kernel's work: four pieces, so that the kernel never waits for what an acknowledgement makes room for."""
 RESUME: Final = "resume"
 """The capability to go on with a stream, and to tell what is held."""
 _FAILURES_PER_ACK: Final = 1024

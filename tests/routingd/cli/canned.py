@@ -552,7 +552,7 @@ def ncp_row(name: str, embedded: bool) -> NcpRow:
         "conditions": [],
         "lag": 0.0,
         "caught_up": True,
-        "credit_bytes": 2097152,
+        "credit_bytes": 4194304,
         "outstanding_bytes": 0,
         "outstanding_transactions": 0,
         "agent": {
