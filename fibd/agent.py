@@ -28,8 +28,8 @@ from fibd.messages import (
 )
 
 WINDOW: Final = 4 << 20
-"""Bytes of transactions that may be here and not in the kernel yet: some 260,000 IPv4 routes, half a second of a
-kernel's work: four pieces, so that the kernel never waits for what an acknowledgement makes room for."""
+"""Bytes of transactions that may be here and not in the kernel yet: some 400,000 IPv4 routes, half a second of a
+kernel's work: six pieces, so that the kernel never waits for what an acknowledgement makes room for."""
 RESUME: Final = "resume"
 """The capability to go on with a stream, and to tell what is held."""
 _FAILURES_PER_ACK: Final = 1024
@@ -273,11 +273,12 @@ class Agent:
     def written(
         self, position: int, installed: int, failures: Sequence[tuple[int, bytes, int, int, str]]
     ) -> list[Effect]:
-        """What the writer did from ``position`` on. ``installed``: all that was applied up to there has the kernel's verdict; 0
-        where that is not known."""
-        sequence = position - self._base
-        if not self.stream_id or sequence < self._first:
+        """What the writer did when all up to ``position`` was applied. ``installed``: what up to there has the kernel's
+        verdict; 0 where that is not known."""
+        if not self.stream_id or (position - self._base < self._first and not failures):
             return []  # of an earlier stream
+        # A route that this stream has too may have been on its way to the kernel when it began.
+        sequence = max(position - self._base, self._first)
         if self._streaming:  # to whom goes on with the stream all that failed is told anew
             for table, address, length, errno, text in failures:
                 self._fail([sequence, -1, table, address, length, errno, text])

@@ -51,7 +51,7 @@ class Audited(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What the writer did. ``drained``: the kernel holds everything the model held at ``position``, which was read before it."""
+    """What the writer did. ``drained``: the kernel holds everything the model held at ``position``."""
 
     position: int
     drained: bool

@@ -161,7 +161,9 @@ def test_a_report_about_an_earlier_connection_acknowledges_nothing() -> None:
     agent.lost()
     agent.connected(welcome())
     agent.receive(SnapshotBegin(5, 1))
-    assert agent.written(old, old, [(1, bytes(4), 0, 22, "x")]) == []
+    assert agent.written(old, old, []) == []
+    refused = (1, bytes(4), 0, 22, "x")  # its answer was on its way, and the stream may have the route as well
+    assert agent.written(old, old, [refused]) == [Send(Ack(1, 1, 0, WINDOW, [[1, -1, *refused]]))]
     assert agent.position > old
     assert agent.written(agent.position, agent.position, []) == [Send(Ack(1, 1, 1, WINDOW))]
 

@@ -1,11 +1,12 @@
 //! The next bytes for the kernel. Order: certain deletes of what a lost port took, shortcuts, singletons, groups (those that routes
 //! already use first: that is the fast path of a failover), routes, route deletes, group deletes, singleton deletes. An object is deleted
 //! only once verdicts have shown that nothing in the kernel uses it: deleting a group flushes its routes.
+use super::kernel::Objects;
 use super::netlink::{RouteShape, Verb, Writer};
 use super::routes::{
     RouteTable, ABSENT, FAILED, INFLIGHT, LIVE, NO_GROUP, QUEUED, UNKNOWN, UNREACHABLE, WANTED,
 };
-use super::{order, AgentFib, Core, Family, V6_BIT};
+use super::{AgentFib, Core, Family, V6_BIT};
 
 /// Longest message of a singleton or a delete; groups add eight bytes a member.
 pub(super) const NEXTHOP_MAX: usize = 64;
@@ -80,6 +81,22 @@ impl Build {
     }
 }
 
+impl Objects {
+    /// Whether something is to be written before routes can be taken to be as the stream wants them. What is only to go is no reason
+    /// to wait: no route leans on it.
+    fn waiting(&self) -> bool {
+        let group = |&slot: &u32| {
+            let group = self.groups.get(slot);
+            group.is_some_and(|g| g.unconfirmed || g.needs_write())
+        };
+        let nexthop = |&slot: &u32| {
+            let nexthop = self.nexthops.get(slot);
+            nexthop.is_some_and(|n| n.unconfirmed || n.needs_write())
+        };
+        self.touched_groups.iter().any(group) || self.touched_nexthops.iter().any(nexthop)
+    }
+}
+
 impl AgentFib {
     /// (messages, first sequence, last sequence) of at most `max` bytes (one message at least); None when the kernel has all.
     /// `position`: the stream has been put in up to there, and perhaps further.
@@ -136,9 +153,7 @@ impl AgentFib {
 
     /// Groups and nexthops that wait may take routes with them.
     pub(super) fn reach(&mut self) {
-        let objects = &self.core.objects;
-        let waiting = !objects.touched_groups.is_empty() || !objects.touched_nexthops.is_empty();
-        if waiting || self.core.rescan || !self.core.dirty.is_empty() {
+        if self.core.objects.waiting() || self.core.rescan || !self.core.dirty.is_empty() {
             return;
         }
         if let Some(position) = self.core.queue.reached() {
@@ -148,7 +163,7 @@ impl AgentFib {
 
     /// From the front of the queue as many as fit: puts at once, deletes behind them, so that a move never leaves a hole.
     fn write_routes(&mut self, build: &mut Build) {
-        self.core.queue.arrange(order(&self.v4, &self.v6));
+        self.arrange();
         let mut deletes = Vec::new();
         let longest = self.shapes.longest;
         let want = self

@@ -15,6 +15,7 @@ mod kernel;
 mod lowering;
 mod memory;
 pub mod netlink;
+mod order;
 mod queue;
 mod resume;
 mod routes;
@@ -40,6 +41,7 @@ use groups::Group;
 use hop::Gateway;
 use kernel::Objects;
 use lowering::Weights;
+use order::V6_BIT;
 use queue::Queue;
 use routes::{RouteTable, ABSENT, FAILED, NO_GROUP, QUEUED, WANTED};
 use slab::{Names, Slab};
@@ -178,39 +180,7 @@ pub struct AgentFib {
     audits: Audits,
 }
 
-const V6_BIT: u32 = 1 << 31;
-
-#[inline]
-fn item<const N: usize>(i: u32) -> u32 {
-    if N == 4 {
-        i
-    } else {
-        i | V6_BIT
-    }
-}
-
-/// What routes are sorted by on their way to the kernel.
-fn order<'a>(v4: &'a RouteTable<4>, v6: &'a RouteTable<16>) -> impl Fn(u32) -> u64 + 'a {
-    |item| {
-        if item & V6_BIT == 0 {
-            v4.order(item)
-        } else {
-            v6.order(item & !V6_BIT)
-        }
-    }
-}
-
 impl Core {
-    #[inline]
-    fn push<const N: usize>(&mut self, i: u32) {
-        self.queue.push(item::<N>(i));
-    }
-
-    /// One that stood where the stream wanted it, or that the kernel answered for, and that needs another look.
-    fn push_again<const N: usize>(&mut self, i: u32) {
-        self.queue.push_again(item::<N>(i));
-    }
-
     fn mark_dirty(&mut self, group: u32) {
         if !std::mem::replace(&mut self.groups[group].dirty, true) {
             self.dirty.push(group);

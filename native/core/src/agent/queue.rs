@@ -84,10 +84,10 @@ impl Queue {
         last
     }
 
-    /// As soon as there is a whole piece, so that it is in order before it is needed.
+    /// As soon as there is a whole piece, so that it is in order before it is needed; one at a time, for others wait meanwhile.
     pub fn arrange_ahead(&mut self, key: impl Fn(u32) -> u64) {
-        while self.unsorted() >= PIECE {
-            self.arrange_piece(&key);
+        if self.unsorted() >= PIECE {
+            self.arrange_piece(key);
         }
     }
 
@@ -153,6 +153,8 @@ mod tests {
         let mut queue = Queue::default();
         let piece = PIECE as u32;
         (0..piece * 2 + 5).rev().for_each(|item| queue.push(item));
+        queue.arrange_ahead(|item| u64::from(item >> 1));
+        assert_eq!(queue.unsorted(), PIECE + 5);
         queue.arrange_ahead(|item| u64::from(item >> 1));
         assert_eq!((queue.unsorted(), queue.pieces.len()), (5, 2));
         assert_eq!(taken(&mut queue, 2), [piece + 5, piece + 7]);

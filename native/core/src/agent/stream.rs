@@ -4,7 +4,7 @@ use super::hop::Gateway;
 use super::routes::{
     refuse, Class, RouteTable, ABSENT, FAILED, FRESH, INFLIGHT, NO_GROUP, QUEUED, UNKNOWN, WANTED,
 };
-use super::{order, Adjacency, AgentFib, Core, Kind};
+use super::{Adjacency, AgentFib, Core, Kind};
 use crate::digest::route_hash;
 
 /// (id, owner, port, gateway or empty for on-link, kind)
@@ -87,7 +87,7 @@ impl AgentFib {
                 dst.len()
             )));
         };
-        self.core.queue.arrange_ahead(order(&self.v4, &self.v6));
+        self.arrange_ahead();
         Ok(refused)
     }
 

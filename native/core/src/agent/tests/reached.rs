@@ -1,9 +1,9 @@
 //! How far the model says that the stream is in the kernel, before all of it is: what it says holds.
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::netlink::*;
 use super::super::queue::PIECE;
-use super::super::State;
+use super::super::{AgentFib, State};
 use super::fixture::*;
 use super::kernel::Kernel;
 use super::world::{prefix, Step, World};
@@ -17,6 +17,8 @@ pub struct Positions {
     all: u64,
     reached: u64,
     meddled: bool,
+    /// Routes of which it was ever told that they failed.
+    pub failed: BTreeSet<(Vec<u8>, u8)>,
 }
 
 impl Positions {
@@ -70,7 +72,11 @@ impl World {
                 if found.get(&(family, dst.clone(), len)) != want.as_ref() {
                     let route = self.fib.route(1 + u32::from(v6), &dst, len);
                     let failed = route.is_some_and(|r| r.state == State::Failed);
-                    assert!(failed, "{dst:?}/{len} is said to be there: {want:?}");
+                    let told = self.positions.failed.contains(&(dst.clone(), len));
+                    assert!(
+                        failed && told,
+                        "{dst:?}/{len} is said to be there: {want:?}"
+                    );
                 }
             }
         }
@@ -121,29 +127,86 @@ fn a_long_table_is_reached_piece_by_piece_and_never_too_early() {
     assert!(seen.len() > 3, "{seen:?}");
 }
 
+/// Writes one batch: the addresses and whether each came.
+fn batch(fib: &mut AgentFib, kernel: &mut Kernel, max: usize) -> Option<Vec<([u8; 4], bool)>> {
+    let (bytes, first, last) = fib.next_batch(max, 0).unwrap()?;
+    let routes = messages(&bytes).filter(|m| matches!(m.kind, RTM_NEWROUTE | RTM_DELROUTE));
+    let written = routes
+        .map(|m| (m.body[16..20].try_into().unwrap(), m.kind == RTM_NEWROUTE))
+        .collect();
+    assert!(fib
+        .batch_done(&kernel.apply(&bytes, first, last))
+        .is_empty());
+    Some(written)
+}
+
+fn put_all(fib: &mut AgentFib, all: &[[u8; 4]], op: u8) {
+    let n = all.len();
+    let ids = 1u32.to_le_bytes().repeat(n);
+    let refused = fib.put_routes(1, &all.concat(), &vec![32; n], &ids, &vec![op; n]);
+    assert_eq!(refused, Ok(vec![]));
+}
+
 #[test]
 fn ipv4_routes_go_in_the_order_in_which_they_were_given_up() {
     let mut fib = model();
     group(&mut fib, 1, &[(1, 1, 0)]);
     let all = addresses(3000);
     let mut kernel = Kernel::default();
-    for (ids, op) in [(1u32.to_le_bytes(), 1), ([0; 4], 0)] {
-        let refused = fib.put_routes(
-            1,
-            &all.concat(),
-            &[32; 3000],
-            &ids.repeat(3000),
-            &[op; 3000],
-        );
-        assert_eq!(refused, Ok(vec![]));
-        let (bytes, first, last) = fib.next_batch(1 << 20, 0).unwrap().unwrap();
-        let written: Vec<[u8; 4]> = messages(&bytes)
-            .filter(|m| matches!(m.kind, RTM_NEWROUTE | RTM_DELROUTE))
-            .map(|m| m.body[16..20].try_into().unwrap())
-            .collect();
-        assert_eq!(written.is_sorted(), op == 1);
-        assert!(op == 1 || written == all);
-        fib.batch_done(&kernel.apply(&bytes, first, last));
-    }
+    put_all(&mut fib, &all, 1);
+    let written = batch(&mut fib, &mut kernel, 1 << 20).unwrap();
+    assert!(written.len() == all.len() && written.is_sorted());
+    put_all(&mut fib, &all, 0);
+    let written = batch(&mut fib, &mut kernel, 1 << 20).unwrap();
+    assert_eq!(written, all.iter().map(|&a| (a, false)).collect::<Vec<_>>());
+    put_all(&mut fib, &all, 1);
+    batch(&mut fib, &mut kernel, 1 << 20).unwrap();
+    fib.put_groups(&[(1, &[1; 16], 2, &members(&[(1, 1, 0)]))])
+        .unwrap();
+    let written = batch(&mut fib, &mut kernel, 1 << 20).unwrap();
+    assert!(!written.is_sorted(), "of a group that is local now");
     assert!(kernel.routes.is_empty());
+}
+
+#[test]
+fn what_comes_is_there_before_what_was_told_later_goes() {
+    let mut fib = model();
+    group(&mut fib, 1, &[(1, 1, 0)]);
+    let all = addresses(6000);
+    let (old, new) = all.split_at(3000);
+    let mut kernel = Kernel::default();
+    put_all(&mut fib, old, 1);
+    drain(&mut fib, &mut kernel);
+    put_all(&mut fib, new, 1);
+    put_all(&mut fib, old, 0);
+    let mut written = Vec::new();
+    while let Some(more) = batch(&mut fib, &mut kernel, 4096) {
+        written.extend(more);
+    }
+    let came = written.iter().rposition(|(_, came)| *came);
+    let went = written.iter().position(|(_, came)| !*came);
+    assert_eq!((came, went, written.len()), (Some(2999), Some(3000), 6000));
+}
+
+#[test]
+fn what_is_only_to_go_keeps_no_position_waiting() {
+    let mut fib = model();
+    group(&mut fib, 1, &[(1, 1, 0)]);
+    group(&mut fib, 2, &[(2, 1, 0)]);
+    put(&mut fib, 1, 2);
+    let mut kernel = Kernel::default();
+    drain(&mut fib, &mut kernel);
+    delete(&mut fib, 1);
+    fib.drop_groups(&[2]);
+    put_all(&mut fib, &addresses(2000), 1);
+    let mut early = 0;
+    for position in 1.. {
+        put(&mut fib, position as u8, 1);
+        let Some((bytes, first, last)) = fib.next_batch(4096, position).unwrap() else {
+            break;
+        };
+        fib.batch_done(&kernel.apply(&bytes, first, last));
+        early += usize::from(fib.reached() > 0 && fib.pending() > 0);
+    }
+    assert!(early > 0);
 }

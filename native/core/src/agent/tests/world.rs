@@ -241,7 +241,9 @@ impl World {
             }
             Step::Done => {
                 if let Some(replies) = self.replies.take() {
-                    self.fib.batch_done(&replies);
+                    let failures = self.fib.batch_done(&replies);
+                    let failed = failures.into_iter().map(|(_, dst, len, ..)| (dst, len));
+                    self.positions.failed.extend(failed);
                     self.check_reached();
                 }
             }
