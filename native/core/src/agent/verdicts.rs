@@ -109,17 +109,17 @@ impl AgentFib {
                 core.objects.note_nexthop(slot);
                 let nexthop = &mut core.objects.nexthops[slot];
                 nexthop.busy = false;
-                nexthop.written &= matches!(verdict, Verdict::Lost);
+                nexthop.written = false;
+                nexthop.doubtful |= matches!(verdict, Verdict::Lost);
                 core.objects.review_nexthop(slot);
             }
             Op::DeleteGroup(slot) => {
                 core.objects.note_group(slot);
                 let group = &mut core.objects.groups[slot];
                 group.busy = false;
-                group.written &= matches!(verdict, Verdict::Lost);
-                if !group.written {
-                    core.objects.set_have(slot, Members::new());
-                }
+                group.written = false;
+                group.doubtful |= matches!(verdict, Verdict::Lost);
+                core.objects.set_have(slot, Members::new());
                 core.objects.review_group(slot);
             }
             Op::Route(item, target) if item & V6_BIT == 0 => {

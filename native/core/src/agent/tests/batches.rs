@@ -137,3 +137,33 @@ fn what_changes_twice_is_written_once_and_what_changes_back_not_at_all() {
     );
     assert_ne!(kernel_group(&mut fib, 1), kernel_group(&mut fib, 2));
 }
+
+#[test]
+fn what_may_have_been_deleted_is_written_again_where_it_is_wanted_again() {
+    for lost in 0..3 {
+        let mut fib = model();
+        let mut kernel = Kernel::default();
+        group(&mut fib, 1, &[(1, 1, 0)]);
+        put(&mut fib, 7, 1);
+        drain(&mut fib, &mut kernel);
+        delete(&mut fib, 7);
+        fib.drop_groups(&[1]);
+        for at in 0..=lost {
+            let (bytes, first, last) = fib.next_batch(1 << 18, 0).unwrap().unwrap();
+            let replies = kernel.apply(&bytes, first, last);
+            fib.batch_done(if at == lost { &[] } else { &replies });
+        }
+        group(&mut fib, 1, &[(1, 1, 0)]);
+        put(&mut fib, 7, 1);
+        assert_eq!(drain(&mut fib, &mut kernel), [], "{lost}");
+        assert_eq!(state(&mut fib, 7), Some(State::Installed));
+        assert_eq!(
+            (
+                kernel.routes.len(),
+                kernel.groups.len(),
+                kernel.singles.len()
+            ),
+            (1, 1, 1)
+        );
+    }
+}
