@@ -193,7 +193,9 @@ MANY = [(1, bytes([10, 0, n >> 8, n & 255]), 32, 28, "full") for n in range(1025
 
 def test_more_failures_than_an_acknowledgement_holds_come_in_several() -> None:
     agent, _ = agent_in_snapshot()
-    told = [message for message in sent(agent.written(agent.position, agent.position, MANY)) if isinstance(message, Ack)]
+    told = [
+        message for message in sent(agent.written(agent.position, agent.position, MANY)) if isinstance(message, Ack)
+    ]
     assert [(len(ack.failures), ack.installed) for ack in told] == [(1024, 0), (1, 1)]
 
 
@@ -204,7 +206,9 @@ def test_failures_are_not_kept_while_there_is_no_stream_as_they_are_told_anew_to
     agent.connected(welcome())
     model.to_retry = len(MANY)
     assert sent(agent.receive(Resume(5, 1))) == [Ack(1, 1, 0, WINDOW)]
-    told = [message for message in sent(agent.written(agent.position, agent.position, MANY)) if isinstance(message, Ack)]
+    told = [
+        message for message in sent(agent.written(agent.position, agent.position, MANY)) if isinstance(message, Ack)
+    ]
     assert [(len(ack.failures), ack.installed) for ack in told] == [(1024, 0), (1, 1)]
 
 
