@@ -8,6 +8,7 @@ use super::batch::Op;
 use super::foreign::{found, Found};
 use super::hop::Gateway;
 use super::netlink::{messages, RTM_NEWROUTE, RTN_UNICAST, RTN_UNREACHABLE};
+use super::order::item;
 use super::routes::{
     RouteTable, ABSENT, FAILED, INFLIGHT, LIVE, NO_GROUP, QUEUED, UNKNOWN, UNREACHABLE, WANTED,
 };
@@ -260,7 +261,7 @@ fn see<const N: usize>(
         _ => false,
     };
     if !same && routes.at_rest(i) {
-        let item = if N == 4 { i } else { i | V6_BIT };
+        let item = item::<N>(i);
         running.routes_found.push((item, says));
     }
 }
@@ -294,7 +295,7 @@ fn take<const N: usize>(
         return core.push_again::<N>(i);
     }
     drift.held += 1;
-    audits.held.push(if N == 4 { i } else { i | V6_BIT });
+    audits.held.push(item::<N>(i));
     if e.has(WANTED) {
         routes.edit(i, |e| {
             e.flags |= FAILED;

@@ -22,7 +22,7 @@ impl Core {
 }
 
 #[inline]
-fn item<const N: usize>(i: u32) -> u32 {
+pub(super) fn item<const N: usize>(i: u32) -> u32 {
     if N == 4 {
         i
     } else {
